@@ -1,0 +1,34 @@
+/* map.h: an intrusive hash table with 64-bit keys. Not thread-safe. */
+#ifndef HF_MAP_H
+#define HF_MAP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+
+/* struct map_node is embedded in what the map holds; keys are unique. */
+struct map_node {
+	struct map_node *next;
+	uint64_t key;
+};
+
+struct map {
+	struct map_node **slot;
+	size_t slots, n;
+};
+
+/* map_put adds node under key; HF_E_CONFLICT if the key is there already. */
+enum hf_err map_put(struct map *m, uint64_t key, struct map_node *node) HF_MUST_CHECK;
+struct map_node *map_get(const struct map *m, uint64_t key); /* NULL: none */
+struct map_node *map_del(struct map *m, uint64_t key); /* removed node or NULL */
+/* map_next walks: start with NULL; the node just returned may be deleted only
+ * after the next one was fetched. No order. */
+struct map_node *map_next(const struct map *m, const struct map_node *after);
+void map_done(struct map *m); /* frees the table, not the nodes */
+
+/* container_of finds the struct around a member. */
+#define container_of(ptr, type, member)                                        \
+	((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+
+#endif

@@ -1,0 +1,63 @@
+/* crypto.h: the primitives that Holdfast itself needs. Only src/crypto includes
+ * OpenSSL; nothing here shows its types. */
+#ifndef HF_CRYPTO_H
+#define HF_CRYPTO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bytes.h"
+#include "err.h"
+#include "secret.h"
+
+/* crypto_init gives OpenSSL the protected allocator and loads its providers.
+ * Before any other use, before threads. */
+enum hf_err crypto_init(void) HF_MUST_CHECK;
+
+/* crypto_version returns "OpenSSL 3.5.1 ...". */
+const char *crypto_version(void);
+
+#define CRYPTO_KEY 32  /* bytes of a symmetric key of ours */
+#define CRYPTO_HASH 32 /* SHA-256 */
+#define CRYPTO_SEAL_EXTRA (1 + 32 + 16) /* format, salt, tag */
+
+enum hf_err crypto_random(uint8_t *out, size_t n) HF_MUST_CHECK; /* SP 800-90A, private DRBG */
+enum hf_err crypto_sha256(struct slice in, uint8_t out[CRYPTO_HASH]) HF_MUST_CHECK;
+/* crypto_sha256_2 hashes a followed by b. */
+enum hf_err crypto_sha256_2(struct slice a, struct slice b, uint8_t out[CRYPTO_HASH]) HF_MUST_CHECK;
+enum hf_err crypto_hmac(struct slice key, struct slice in, uint8_t out[CRYPTO_HASH]) HF_MUST_CHECK;
+
+/* crypto_derive makes a key of ours from another: HKDF-SHA-256 (RFC 5869), no
+ * salt, info = label || context. */
+enum hf_err crypto_derive(struct slice key, const char *label, struct slice context,
+	struct secret *ret) HF_MUST_CHECK;
+
+/* crypto_seal encrypts AES-256-GCM under a key made for this one message:
+ * out = 0x01 | salt 32 random | ciphertext | tag 16, where key and nonce are
+ * HKDF-SHA-256(key, salt, "holdfast seal"): no nonce can repeat under one key.
+ * aad is authenticated. Appends to out. */
+enum hf_err crypto_seal(struct slice key, struct slice aad, struct slice plain, struct buf *out)
+	HF_MUST_CHECK;
+/* crypto_open: HF_E_DAMAGED unless sealed is what crypto_seal made with the
+ * same key and aad. */
+enum hf_err crypto_open(struct slice key, struct slice aad, struct slice sealed,
+	struct secret *ret) HF_MUST_CHECK;
+
+/* crypto_argon2id (RFC 9106) makes a 32-byte key from a PIN or passphrase. */
+enum hf_err crypto_argon2id(struct slice pin, struct slice salt, uint32_t kib, uint32_t passes,
+	struct secret *ret) HF_MUST_CHECK;
+
+/* Ed25519 (RFC 8032), for the audit log: seed 32 bytes. */
+enum hf_err crypto_ed25519_public(struct slice seed, uint8_t out[32]) HF_MUST_CHECK;
+enum hf_err crypto_ed25519_sign(struct slice seed, struct slice msg, uint8_t out[64]) HF_MUST_CHECK;
+enum hf_err crypto_ed25519_verify(struct slice pub, struct slice msg, struct slice sig) HF_MUST_CHECK;
+
+/* crypto_selftest runs the known-answer tests of each approved family and the
+ * random source's health tests (SP 800-90B §4.4.1 repetition count, §4.4.2
+ * adaptive proportion), calling report for each. False: one failed. The
+ * environment variable HOLDFAST_TEST_FAIL_SELFTEST=NAME makes NAME fail (a
+ * test hook that can only make things worse). */
+bool crypto_selftest(void (*report)(void *ctx, const char *name, bool ok), void *ctx);
+
+#endif

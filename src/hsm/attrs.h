@@ -1,0 +1,65 @@
+/* attrs.h: attribute sets, and the one interpreter of the rules in
+ * spec/attributes.def for create, generate, derive, unwrap, copy, get and set. */
+#ifndef HF_ATTRS_H
+#define HF_ATTRS_H
+
+#include "calls_codec.h"
+#include "mech.h"
+#include "module.h"
+
+/* struct attrs is a set of attributes, sorted by type, one value each; it owns
+ * its bytes in protected memory. */
+struct attrs {
+	struct attr *v;
+	size_t n, cap;
+	size_t bytes; /* of all values */
+};
+
+void attrs_done(struct attrs *a);
+enum hf_err attrs_set(struct attrs *a, uint32_t type, struct slice value) HF_MUST_CHECK;
+enum hf_err attrs_set_bool(struct attrs *a, uint32_t type, bool v) HF_MUST_CHECK;
+enum hf_err attrs_set_u64(struct attrs *a, uint32_t type, uint64_t v) HF_MUST_CHECK;
+void attrs_del(struct attrs *a, uint32_t type);
+/* attrs_get: p NULL if it is absent. */
+struct slice attrs_get(const struct attrs *a, uint32_t type);
+bool attrs_bool(const struct attrs *a, uint32_t type); /* absent: false */
+uint64_t attrs_u64(const struct attrs *a, uint32_t type, uint64_t absent);
+struct key_source attrs_source(const struct attrs *a);
+
+/* The stored form: u32 count, then (u32 type, bytes value) each. */
+void attrs_enc(const struct attrs *a, struct buf *out);
+enum hf_err attrs_dec(struct slice in, struct attrs *ret) HF_MUST_CHECK;
+
+/* How an object comes to be; decides which rules hold. */
+enum birth { BIRTH_CREATE, BIRTH_GENERATE, BIRTH_UNWRAP, BIRTH_DERIVE, BIRTH_COPY };
+
+struct birth_info {
+	enum birth how;
+	uint32_t cko, ckk;        /* what it must be (generate, unwrap, derive), or
+	                           * 0xffffffff: as the template says */
+	uint32_t mechanism;       /* for CKA_KEY_GEN_MECHANISM when generated */
+	enum role role;
+	const struct attrs *base; /* derive: the base key's; copy: the original's */
+};
+
+/* attrs_birth checks a template and makes the whole attribute set of the new
+ * object: given values, defaults, what the HSM sets itself (LOCAL,
+ * ALWAYS_SENSITIVE, NEVER_EXTRACTABLE, UNIQUE_ID, ...) except the key's own
+ * components when it is generated, unwrapped or derived: the caller adds those
+ * with attrs_set and then calls attrs_check_complete. */
+enum hf_err attrs_birth(const struct birth_info *b, struct attr_list tmpl, struct attrs *ret)
+	HF_MUST_CHECK;
+enum hf_err attrs_check_complete(const struct attrs *a) HF_MUST_CHECK;
+
+/* attrs_change checks a C_SetAttributeValue and applies it to a copy. */
+enum hf_err attrs_change(const struct attrs *now, struct attr_list change, enum role role,
+	struct attrs *ret) HF_MUST_CHECK;
+
+/* attrs_read: what C_GetAttributeValue may tell of one attribute. */
+enum attr_found attrs_read(const struct attrs *a, uint32_t type, struct slice *ret);
+
+/* attrs_match: every attribute of the template is there with that value; hidden
+ * (sensitive) attributes match nothing. */
+bool attrs_match(const struct attrs *a, struct attr_list tmpl);
+
+#endif

@@ -1,0 +1,88 @@
+/* hsm.h: the module, as the daemon (or a test) sees it.
+ *
+ * Everything that the HSM is: partitions, roles, sessions, objects, mechanisms,
+ * policy, audit. It reaches the outside only through struct keeper (below) and
+ * answers frames. */
+#ifndef HF_HSM_H
+#define HF_HSM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bytes.h"
+#include "calls_codec.h"
+#include "err.h"
+#include "keeper_codec.h"
+#include "wire.h"
+
+/* struct keeper is how the vault remembers: the calls of spec/keeper-calls, over
+ * a socketpair in the daemon, direct in tests. call is thread-safe and blocks;
+ * many may be under way. *rest reads the answer's fields, in a. */
+struct keeper {
+	enum hf_err (*call)(struct keeper *k, enum keeper_op op, struct slice fields,
+		struct arena *a, struct rd *rest);
+};
+
+/* struct hsm_config: what the daemon tells the module (from spec/config.def). */
+struct hsm_config {
+	unsigned max_sessions;        /* per application */
+	unsigned max_objects;         /* per partition */
+	unsigned max_connections;     /* whole HSM */
+	unsigned max_applications;    /* whole HSM */
+	unsigned pin_min, pin_max;    /* bytes */
+	unsigned pin_failures;        /* then locked */
+	unsigned ticket_seconds;      /* a ticket's life */
+	unsigned argon2_kib, argon2_passes;
+	bool clients_may_create;      /* C_InitToken by anyone who may connect */
+	uint64_t admin_uid;           /* besides root */
+};
+extern const struct hsm_config hsm_config_default;
+
+/* struct hsm_unlock: how the root key is protected. key_fd: a file of the
+ * method "file", open for reading and writing, empty when the HSM is new (then
+ * the module writes 32 random bytes); -1 for a passphrase. */
+struct hsm_unlock {
+	int key_fd;
+};
+
+struct hsm;
+
+/* hsm_open reads the store through k. A store that is empty is a new HSM. The
+ * module starts locked, and unlocks by itself when key_fd serves. A failed
+ * self-test leaves it in HSM_ERROR: it opens, and answers every call so. */
+enum hf_err hsm_open(const struct hsm_config *cfg, struct keeper *k,
+	const struct hsm_unlock *unlock, struct hsm **ret) HF_MUST_CHECK;
+void hsm_close(struct hsm *h); /* writes the audit log's stop record */
+
+/* hsm_fact adds a line to 'holdfast status' ("sandbox", "seccomp, Landlock 4, ..."). */
+void hsm_fact(struct hsm *h, const char *name, const char *value);
+/* hsm_fail puts the HSM into its error state, for good. */
+void hsm_fail(struct hsm *h, const char *why);
+
+/* struct peer is what the kernel says of the other end of a connection. */
+struct peer {
+	uint64_t uid, gid, pid;
+	uint64_t groups[32]; /* supplementary */
+	unsigned group_count;
+};
+
+/* struct hsm_conn is one connection; hello makes it part of an application.
+ * When an application's last connection closes, its sessions and logins end. */
+struct hsm_conn;
+enum hf_err hsm_conn_open(struct hsm *h, const struct peer *p, struct hsm_conn **ret) HF_MUST_CHECK;
+void hsm_conn_close(struct hsm_conn *c);
+
+/* hsm_is_slow says whether a request with this head belongs on the slow threads. */
+bool hsm_is_slow(const struct wire_head *head);
+
+/* hsm_serve answers one request: head and fields in, a whole response frame
+ * (head and fields) into out. Thread-safe, also for one connection. False: the
+ * peer broke the protocol, close the connection. */
+bool hsm_serve(struct hsm_conn *c, const struct wire_head *head, struct slice fields,
+	struct buf *out);
+
+/* hsm_stop_wanted: an administrator asked for a stop. hsm_busy: connections open. */
+bool hsm_stop_wanted(const struct hsm *h);
+unsigned hsm_connections(const struct hsm *h);
+
+#endif

@@ -1,0 +1,128 @@
+/* module.h: the structures of the module and who locks what.
+ *
+ * Order of locks, outermost first: hsm.lock, app.lock, session.lock,
+ * partition.lock, records (inside records.c), audit (inside audit.c). Nobody
+ * holds a lock while a family computes. */
+#ifndef HF_MODULE_H
+#define HF_MODULE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "calls_serve.h"
+#include "crypto.h"
+#include "hsm.h"
+#include "map.h"
+#include "mech.h"
+
+#define UID_LEN 16    /* bytes of an object's unique id */
+#define APP_ID_LEN 32 /* bytes of an application's id */
+#define SERIAL_LEN 16 /* hex digits of a partition's serial number */
+
+struct objects; /* object.c: a partition's objects in memory */
+struct records; /* records.c: sealed records behind struct keeper */
+struct audit;   /* audit.c: the chain */
+struct op;      /* op.c: a running operation */
+
+/* Login state of an application in a partition: also the bits of spec/calls. */
+enum role { ROLE_PUBLIC = CALL_BY_P, ROLE_USER = CALL_BY_U, ROLE_SO = CALL_BY_S };
+
+/* struct partition: lives as long as somebody holds a reference. */
+struct partition {
+	struct map_node by_slot;
+	atomic_uint refs;
+	uint64_t slot;
+	char serial[SERIAL_LEN + 1];
+	pthread_rwlock_t lock;    /* what follows */
+	bool deleted;
+	char label[33];           /* UTF-8, no padding */
+	uint64_t created;         /* UTC, microseconds */
+	struct client_list clients; /* owned; who may see it */
+	uint64_t epoch;           /* tickets of an older epoch are void */
+	bool user_pin_set;
+	struct secret key;        /* the partition key; empty while nobody is logged in */
+	unsigned logins;          /* applications logged in as user or SO */
+	struct objects *objects;
+	struct roles *roles;      /* partition.c: the sealed role records */
+};
+
+/* struct app_login: one application's standing in one partition. */
+struct app_login {
+	struct app_login *next;
+	struct partition *part;   /* a reference */
+	enum role role;
+	unsigned sessions, rw_sessions;
+	uint8_t login_id[16];     /* names the login in its ticket */
+};
+
+struct app {
+	uint8_t id[APP_ID_LEN];
+	struct peer peer;
+	char program[65];
+	atomic_uint refs;         /* its connections, and calls under way */
+	unsigned conns;           /* hsm.lock */
+	pthread_mutex_t lock;     /* what follows */
+	struct map sessions;      /* by id */
+	uint64_t next_session;
+	struct app_login *logins;
+};
+
+struct session {
+	struct map_node by_id;
+	atomic_uint refs;
+	bool closed;
+	struct app *app;
+	struct partition *part;   /* a reference */
+	struct app_login *login;  /* of this partition; lives as long as a session */
+	bool rw;
+	pthread_mutex_t lock;     /* what follows: calls in one session run one by one */
+	struct op *ops[OPK_COUNT];
+};
+
+/* struct calls_ctx is one call under way: who asks, and what the audit record
+ * will say. Handlers fill the audit part as far as they know it. */
+struct calls_ctx {
+	struct hsm *hsm;
+	struct hsm_conn *conn;
+	struct app *app;          /* NULL before hello */
+	struct session *session;  /* NULL unless the row needs one */
+	struct partition *part;   /* the session's; or set by the handler (a reference kept
+	                           * by set_part until the call ends) */
+	enum role role;           /* in part */
+	bool admin;               /* root, or the daemon's own uid */
+	const struct call_row *row;
+	struct wire_head head;
+	struct arena *arena;
+	struct {
+		uint8_t object[UID_LEN];
+		bool has_object;
+		char object_label[65];
+		uint32_t mechanism; /* or 0xffffffff */
+		char detail[256];
+	} audit;
+};
+
+struct hsm {
+	struct hsm_config cfg;
+	struct keeper *keeper;
+	struct records *records;
+	struct audit *audit;
+	pthread_mutex_t lock;     /* what follows */
+	_Atomic int state;        /* enum hsm_state */
+	char serial[SERIAL_LEN + 1];
+	uint64_t boot;            /* random, one per start */
+	struct secret root;       /* the root key; empty while locked */
+	struct map partitions;    /* by slot */
+	struct map apps;          /* by the first 8 bytes of the id */
+	unsigned conns, app_count;
+	_Atomic bool stop;
+	struct facts *facts;      /* status.c */
+	struct hsm_unlock unlock;
+	char error[256];          /* why it is in HSM_ERROR */
+};
+
+/* call_part resolves a slot for the calls that name one: HF_E_SLOT if the
+ * application may not see it; the reference ends with the call. */
+enum hf_err call_part(struct calls_ctx *c, uint64_t slot, struct partition **ret) HF_MUST_CHECK;
+
+#endif

@@ -1,0 +1,75 @@
+/* object.h: objects as immutable snapshots, and a partition's table of them. */
+#ifndef HF_OBJECT_H
+#define HF_OBJECT_H
+
+#include "attrs.h"
+#include "module.h"
+
+/* struct object never changes once it is in a table; a change puts a new one in
+ * its place. Token objects are durable before they appear. */
+struct object {
+	struct map_node by_handle;
+	atomic_uint refs;
+	uint64_t handle;          /* from the unique id; below 2^48, not 0 */
+	uint8_t uid[UID_LEN];
+	uint8_t origin[24];       /* hash of the application's id, request id: makes
+	                           * creating calls repeatable */
+	uint64_t version;         /* of its record; 0: session object */
+	uint64_t session;         /* session object: its session's id */
+	const struct app *app;    /* session object: whose (not a reference) */
+	uint32_t cko, ckk;
+	bool token, private_;
+	struct attrs attrs;
+	_Atomic(struct key *) key; /* parsed on first use, freed with the object */
+};
+
+void object_ref(struct object *o);
+void object_unref(struct object *o); /* NULL-safe */
+
+/* object_key parses once and keeps; the key lives as long as the object. */
+enum hf_err object_key(struct object *o, const struct key **ret) HF_MUST_CHECK;
+
+/* objects_new makes an empty table for a partition; objects_load adds a stored
+ * record (called while scanning). Names of records: see object_name. */
+enum hf_err objects_new(struct objects **ret) HF_MUST_CHECK;
+void objects_free(struct objects *t); /* NULL-safe */
+enum hf_err objects_load(struct objects *t, const char *name, uint64_t version, struct slice plain)
+	HF_MUST_CHECK;
+/* objects_drop_private forgets private token objects (the last logout), and
+ * objects_drop_session the session objects of an application's session (0: all
+ * of the application's; private_only: only those that are private). */
+void objects_drop_private(struct objects *t);
+void objects_drop_session(struct objects *t, const struct app *app, uint64_t session,
+	bool private_only);
+size_t objects_count(const struct objects *t);
+
+/* Record names: "p/SERIAL/pub/UID" and "p/SERIAL/prv/UID" (hex). The store key
+ * seals the first, the partition key the second. */
+#define OBJECT_PUBLIC_PREFIX "p/%s/pub/"
+#define OBJECT_PRIVATE_PREFIX "p/%s/prv/"
+
+/* object_get finds an object that this call may see: a token object or the
+ * application's own session object; private ones only when the user is logged
+ * in. A reference; missing: the error that the caller names. */
+enum hf_err object_get(struct calls_ctx *c, uint64_t handle, enum hf_err missing,
+	struct object **ret) HF_MUST_CHECK;
+
+/* object_add makes an object from a finished attribute set (moved in, *a is
+ * emptied), durable if it is a token object. object_add_pair: both or none. */
+enum hf_err object_add(struct calls_ctx *c, struct attrs *a, struct object **ret) HF_MUST_CHECK;
+enum hf_err object_add_pair(struct calls_ctx *c, struct attrs *pub, struct attrs *priv,
+	struct object **ret_pub, struct object **ret_priv) HF_MUST_CHECK;
+enum hf_err object_replace(struct calls_ctx *c, struct object *old, struct attrs *a) HF_MUST_CHECK;
+enum hf_err object_destroy(struct calls_ctx *c, struct object *o) HF_MUST_CHECK;
+
+/* object_by_origin finds what a repeated creating call made the first time. */
+size_t object_by_origin(struct calls_ctx *c, struct object *ret[2]);
+
+/* objects_find lists handles that match, ascending by handle, after a cursor. */
+enum hf_err objects_find(struct calls_ctx *c, struct attr_list tmpl, uint64_t after, uint32_t max,
+	struct u64_list *ret, uint64_t *ret_cursor) HF_MUST_CHECK;
+
+/* object_audit puts the object's id and label into the call's audit record. */
+void object_audit(struct calls_ctx *c, const struct object *o);
+
+#endif

@@ -1,0 +1,64 @@
+/* records.h: the vault's memory of itself: sealed, versioned records.
+ *
+ * A record is AES-256-GCM (crypto_seal) with "name" and version as additional
+ * data, so one that was moved, swapped or rolled back does not open. The record
+ * "hsm/state" holds a sequence number and a keyed digest over all (name,
+ * version) pairs, and goes with every batch; the anchor (a file of its own)
+ * holds the number that the store must have reached, and the lock-out counters,
+ * so that putting an older store back resets nothing. */
+#ifndef HF_RECORDS_H
+#define HF_RECORDS_H
+
+#include "bytes.h"
+#include "err.h"
+#include "hsm.h"
+#include "secret.h"
+
+struct records;
+
+/* enum seal: under which key a record is sealed. */
+enum seal {
+	SEAL_NONE,      /* clear (only "hsm/root", whose content is wrapped already) */
+	SEAL_STORE,     /* the store key: readable whenever the HSM is unlocked */
+	SEAL_PARTITION, /* a key derived from the partition key, given with the change */
+};
+
+struct record_change {
+	const char *name;
+	uint64_t expect;          /* version it stands at; 0: absent */
+	uint64_t version;         /* 0: delete it; else expect + 1 */
+	enum seal seal;
+	struct slice key;         /* for SEAL_PARTITION: the partition key */
+	struct slice plain;
+};
+
+/* records_open reads hsm/state and the anchor once the store key is known. On
+ * roll-back (the store is older than its anchor) or a wrong digest it succeeds
+ * and says so in ret_rollback / ret_digest. */
+enum hf_err records_open(struct keeper *k, struct slice store_key, bool *ret_rollback,
+	bool *ret_digest, struct records **ret) HF_MUST_CHECK;
+void records_close(struct records *r);
+
+/* records_write applies all changes or none, durable when it returns. Many
+ * threads may call at once; their batches share a group commit. */
+enum hf_err records_write(struct records *r, const struct record_change *v, size_t n)
+	HF_MUST_CHECK;
+
+/* records_scan opens every record under prefix and calls visit with the plain
+ * bytes; damaged is called with the name of one that does not open or decode
+ * (never both). Slices live until the callback returns. */
+struct record_visit {
+	void *ctx;
+	enum hf_err (*visit)(void *ctx, const char *name, uint64_t version, struct slice plain);
+	void (*damaged)(void *ctx, const char *name);
+};
+enum hf_err records_scan(struct records *r, const char *prefix, enum seal seal, struct slice key,
+	const struct record_visit *v) HF_MUST_CHECK;
+
+/* Lock-out counters, kept in the anchor: failures of (partition serial, role).
+ * records_fail_set is durable when it returns. */
+unsigned records_fail_get(struct records *r, const char *serial, unsigned role);
+enum hf_err records_fail_set(struct records *r, const char *serial, unsigned role, unsigned n)
+	HF_MUST_CHECK;
+
+#endif

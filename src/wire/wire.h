@@ -1,0 +1,116 @@
+/* wire.h: what a frame is, what a row of spec/calls says, and the limits.
+ *
+ *   request  | length u32 | opcode u16 | flags u16 | request id u64 | session u64 | fields |
+ *   response | length u32 | opcode u16 | error u16 | request id u64 | zero    u64 | fields |
+ *
+ * length counts the bytes after the 24 of the head. A response with an error
+ * other than HF_OK has no fields. */
+#ifndef HF_WIRE_H
+#define HF_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bytes.h"
+#include "err.h"
+#include "secret.h"
+
+#define WIRE_VERSION 1
+#define WIRE_HEAD 24                    /* bytes */
+#define WIRE_MAX_BYTES (64u << 20)      /* one frame's fields, and any one field */
+#define WIRE_MAX_LIST 65536u            /* elements of a list without its own limit */
+#define WIRE_MAX_PARAM (1u << 20)       /* an encoded mechanism parameter */
+#define WIRE_NO_OUTPUT UINT32_MAX       /* "max" of a call that asks for the length only */
+
+#define WIRE_FLAG_REPEAT 1u /* the request was sent before; see spec/calls, REPEAT */
+
+struct wire_head {
+	uint32_t length;
+	uint16_t opcode;
+	uint16_t flags; /* in a response: enum hf_err */
+	uint64_t request;
+	uint64_t session;
+};
+
+void wire_head_put(const struct wire_head *h, uint8_t out[WIRE_HEAD]);
+/* wire_head_get: HF_E_TOO_BIG if length exceeds max (then close the connection). */
+enum hf_err wire_head_get(const uint8_t in[WIRE_HEAD], size_t max, struct wire_head *ret)
+	HF_MUST_CHECK;
+
+/* struct mech_in is a mechanism on the wire: CKM_ and its encoded parameter. */
+struct mech_in {
+	uint32_t type;
+	struct slice param;
+};
+void mech_in_enc(struct buf *b, const struct mech_in *m);
+bool mech_in_dec(struct rd *r, struct arena *a, struct mech_in *ret) HF_MUST_CHECK;
+
+/* rd_text is rd_bytes that accepts valid UTF-8 without NUL only. */
+bool rd_text(struct rd *r, size_t max, struct slice *ret);
+
+/* --- a row of spec/calls ------------------------------------------------ */
+
+enum call_needs { CALL_NEEDS_NONE, CALL_NEEDS_APP, CALL_NEEDS_SESSION };
+enum call_by { CALL_BY_P = 1, CALL_BY_U = 2, CALL_BY_S = 4, CALL_BY_A = 8 };
+enum call_in { CALL_IN_O = 1, CALL_IN_L = 2, CALL_IN_E = 4, CALL_IN_T = 8 };
+enum call_audit {
+	CALL_AUDIT_NO, CALL_AUDIT_ADMIN, CALL_AUDIT_AUTH, CALL_AUDIT_KEYS, CALL_AUDIT_USE
+};
+enum call_repeat { CALL_REPEAT_NO, CALL_REPEAT_YES, CALL_REPEAT_ORIGIN, CALL_REPEAT_OP };
+
+struct call_row {
+	const char *name; /* NULL: no such call */
+	enum call_needs needs;
+	unsigned roles;  /* bits of call_by; 0: anyone */
+	unsigned states; /* bits of call_in */
+	enum call_audit audit;
+	bool slow;
+	enum call_repeat repeat;
+};
+
+/* --- closed sets that travel as numbers --------------------------------- */
+
+enum hsm_state { HSM_OPERATIONAL = 1, HSM_LOCKED = 2, HSM_ERROR = 3, HSM_TAMPERED = 4 };
+enum attr_found { ATTR_FOUND = 0, ATTR_SENSITIVE = 1, ATTR_NO_SUCH = 2 };
+enum client_kind { CLIENT_UID = 1, CLIENT_GID = 2 };
+enum op_kind {
+	OPK_ENCRYPT, OPK_DECRYPT, OPK_DIGEST, OPK_SIGN, OPK_SIGN_RECOVER, OPK_VERIFY,
+	OPK_VERIFY_RECOVER, OPK_COUNT
+};
+
+/* --- transports --------------------------------------------------------- */
+
+/* struct transport sends a request and gets its response. One call at a time
+ * from one thread; the client keeps one per calling thread. */
+struct transport;
+struct transport_ops {
+	/* call sends head + fields and receives the response's head and, into
+	 * out (reset first), its fields. HF_E_CONNECTION: broken; *ret_sent
+	 * tells whether the peer may have seen the request. */
+	enum hf_err (*call)(struct transport *t, struct wire_head *head, struct slice fields,
+		struct buf *out, bool *ret_sent);
+	void (*close)(struct transport *t); /* and frees it */
+};
+struct transport {
+	const struct transport_ops *ops;
+};
+
+/* transport_unix connects to the socket named `name` in directory dir (any
+ * length: it goes through /proc/self/fd). HF_E_NO_DAEMON: nobody listens. */
+enum hf_err transport_unix(const char *dir, const char *name, unsigned timeout_ms,
+	struct transport **ret) HF_MUST_CHECK;
+
+/* transport_loopback answers by calling serve in this process (tests). */
+typedef void (*loopback_serve)(void *ctx, struct slice request, struct buf *response);
+enum hf_err transport_loopback(loopback_serve serve, void *ctx, void (*closed)(void *ctx),
+	struct transport **ret) HF_MUST_CHECK;
+
+/* wire_send and wire_recv move whole frames over a stream socket, blocking;
+ * for the vault's and the keeper's ends too. HF_E_CONNECTION: the peer is gone
+ * or broke the framing. */
+enum hf_err wire_send(int fd, struct wire_head *head, struct slice fields) HF_MUST_CHECK;
+enum hf_err wire_recv(int fd, size_t max, struct wire_head *ret_head, struct buf *out)
+	HF_MUST_CHECK;
+
+#endif
