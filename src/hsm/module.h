@@ -37,7 +37,7 @@ struct partition {
 	bool deleted;
 	char label[33];           /* UTF-8, no padding */
 	uint64_t created;         /* UTC, microseconds */
-	struct client_list clients; /* owned; who may see it */
+	struct identity_list clients; /* owned; who may see it */
 	uint64_t epoch;           /* tickets of an older epoch are void */
 	bool user_pin_set;
 	struct secret key;        /* the partition key; empty while nobody is logged in */

@@ -73,7 +73,7 @@ struct call_row {
 
 enum hsm_state { HSM_OPERATIONAL = 1, HSM_LOCKED = 2, HSM_ERROR = 3, HSM_TAMPERED = 4 };
 enum attr_found { ATTR_FOUND = 0, ATTR_SENSITIVE = 1, ATTR_NO_SUCH = 2 };
-enum client_kind { CLIENT_UID = 1, CLIENT_GID = 2 };
+enum identity_kind { IDENTITY_UID = 1, IDENTITY_GID = 2 };
 enum op_kind {
 	OPK_ENCRYPT, OPK_DECRYPT, OPK_DIGEST, OPK_SIGN, OPK_SIGN_RECOVER, OPK_VERIFY,
 	OPK_VERIFY_RECOVER, OPK_COUNT
