@@ -1,8 +1,9 @@
 /* module.h: the structures of the module and who locks what.
  *
- * Order of locks, outermost first: hsm.lock, app.lock, session.lock,
- * partition.lock, records (inside records.c), audit (inside audit.c). Nobody
- * holds a lock while a family computes. */
+ * Order of locks, outermost first: session.lock (the gate holds it during the
+ * call), hsm.lock, app.lock, roles.lock (roles.c), partition.lock, records
+ * (inside records.c), audit (inside audit.c). But for session.lock nobody holds
+ * one while a family computes. */
 #ifndef HF_MODULE_H
 #define HF_MODULE_H
 
@@ -12,6 +13,7 @@
 #include "calls_serve.h"
 #include "crypto.h"
 #include "hsm.h"
+#include "lock.h"
 #include "map.h"
 #include "mech.h"
 
@@ -42,8 +44,10 @@ struct partition {
 	bool user_pin_set;
 	struct secret key;        /* the partition key; empty while nobody is logged in */
 	unsigned logins;          /* applications logged in as user or SO */
+	unsigned sessions, rw_sessions; /* of all applications */
+	bool busy;                /* being initialized: no session may open */
 	struct objects *objects;
-	struct roles *roles;      /* partition.c: the sealed role records */
+	struct roles *roles;      /* roles.c: the sealed role records */
 };
 
 /* struct app_login: one application's standing in one partition. */
@@ -53,6 +57,7 @@ struct app_login {
 	enum role role;
 	unsigned sessions, rw_sessions;
 	uint8_t login_id[16];     /* names the login in its ticket */
+	uint64_t ended;           /* how many logins ended here; see session.ended */
 };
 
 struct app {
@@ -60,8 +65,9 @@ struct app {
 	struct peer peer;
 	char program[65];
 	atomic_uint refs;         /* its connections, and calls under way */
+	struct map_node by_id;    /* hsm.lock */
 	unsigned conns;           /* hsm.lock */
-	pthread_mutex_t lock;     /* what follows */
+	struct mutex lock;        /* what follows */
 	struct map sessions;      /* by id */
 	uint64_t next_session;
 	struct app_login *logins;
@@ -75,7 +81,9 @@ struct session {
 	struct partition *part;   /* a reference */
 	struct app_login *login;  /* of this partition; lives as long as a session */
 	bool rw;
-	pthread_mutex_t lock;     /* what follows: calls in one session run one by one */
+	struct mutex lock;        /* what follows: calls in one session run one by one */
+	uint64_t ended;           /* app_login.ended when its operations began: a logout
+	                           * ends them (gate.c) */
 	struct op *ops[OPK_COUNT];
 };
 
@@ -107,7 +115,7 @@ struct hsm {
 	struct keeper *keeper;
 	struct records *records;
 	struct audit *audit;
-	pthread_mutex_t lock;     /* what follows */
+	struct mutex lock;        /* what follows */
 	_Atomic int state;        /* enum hsm_state */
 	char serial[SERIAL_LEN + 1];
 	uint64_t boot;            /* random, one per start */
