@@ -1,0 +1,269 @@
+#include "client_int.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "clock.h"
+#include "utf8.h"
+
+#define PAUSE_MAX_MS 200u
+
+/* --- the application ------------------------------------------------------ */
+
+static void program_name(const char *given, char out[65])
+{
+	FILE *f = given == NULL ? fopen("/proc/self/comm", "re") : NULL;
+
+	out[0] = '\0';
+	if (given != NULL)
+		(void)snprintf(out, 65, "%s", given);
+	else if (f != NULL && fgets(out, 65, f) == NULL)
+		out[0] = '\0';
+	if (f != NULL)
+		(void)fclose(f);
+	out[strcspn(out, "\n")] = '\0';
+	if (!utf8_valid(slice_str(out)))
+		(void)snprintf(out, 65, "?");
+}
+
+static enum hf_err random_app(uint8_t out[CLIENT_APP_BYTES])
+{
+	ssize_t n;
+
+	do
+		n = getrandom(out, CLIENT_APP_BYTES, 0);
+	while (n < 0 && errno == EINTR);
+	return n == CLIENT_APP_BYTES ? HF_OK : HF_E_INTERNAL;
+}
+
+enum hf_err client_open(const struct client_options *o, struct client **ret)
+{
+	struct client *c = hf_alloc(1, sizeof(*c));
+	enum hf_err e;
+
+	if (c == NULL)
+		return HF_E_MEMORY;
+	c->o = *o;
+	if (c->o.wait_ms == 0)
+		c->o.wait_ms = CLIENT_WAIT_MS;
+	program_name(o->program, c->program);
+	for (size_t i = 0; i < CLIENT_MAX_CONNECTIONS; i++)
+		c->conns[i].in = BUF_MAX(WIRE_MAX_BYTES);
+	e = random_app(c->app);
+	if (e != HF_OK) {
+		hf_free(c);
+		return e;
+	}
+	mutex_init(&c->lock);
+	mutex_init(&c->restoring);
+	cond_init(&c->freed);
+	*ret = c;
+	return HF_OK;
+}
+
+void client_close(struct client *c)
+{
+	if (c == NULL)
+		return;
+	for (size_t i = 0; i < CLIENT_MAX_CONNECTIONS; i++) {
+		link_drop(c, &c->conns[i]);
+		buf_done(&c->conns[i].in);
+	}
+	sessions_done(c);
+	logins_done(c);
+	instance_done(&c->instance);
+	cond_done(&c->freed);
+	mutex_done(&c->restoring);
+	mutex_done(&c->lock);
+	secret_wipe(c->app, sizeof(c->app));
+	hf_free(c);
+}
+
+/* In a forked child other threads' locks stay locked for ever and protected
+ * memory is gone: close the descriptors, and leave all the rest alone. */
+void client_forget(struct client *c)
+{
+	if (c == NULL)
+		return;
+	for (size_t i = 0; i < CLIENT_MAX_CONNECTIONS; i++)
+		if (c->conns[i].t != NULL)
+			c->conns[i].t->ops->close(c->conns[i].t);
+}
+
+/* --- one call ------------------------------------------------------------- */
+
+static bool is_link_trouble(enum hf_err e)
+{
+	return e == HF_E_CONNECTION || e == HF_E_TIMEOUT;
+}
+
+static enum hf_err call_send(struct client *c, struct conn *k, uint64_t vault, struct call *q)
+{
+	struct wire_head h = {
+		.length = (uint32_t)q->fields.n,
+		.opcode = (uint16_t)q->op,
+		.flags = q->seen ? WIRE_FLAG_REPEAT : 0,
+		.request = q->request,
+		.session = vault,
+	};
+	bool sent = false;
+	enum hf_err e = link_ask(c, k, &h, q->fields, &sent, &q->answer);
+
+	if (e != HF_OK && sent)
+		q->seen = true;
+	if (e == HF_OK) {
+		q->answered = true;
+		q->generation = k->generation;
+		q->boot = k->boot;
+	}
+	return e;
+}
+
+static enum hf_err call_keep_response(struct conn *k, struct call *q)
+{
+	struct slice kept = SLICE_NONE;
+
+	if (q->answer != HF_OK)
+		return HF_OK;
+	if (k->in.n > 0)
+		TRY(arena_dup(q->arena, buf_slice(&k->in), &kept));
+	*q->rest = rd_of(kept);
+	return HF_OK;
+}
+
+/* A call that must not be repeated first asks whether the line is good, so that
+ * a vault that restarted while the application was idle is no error. */
+static enum hf_err call_probe(struct client *c, struct conn *k, const struct call *q)
+{
+	enum hf_err ignored;
+
+	if (q->row->repeat != CALL_REPEAT_NO)
+		return HF_OK;
+	return link_tell(c, k, CALLS_PING, 0, NULL, &ignored);
+}
+
+static enum hf_err operation_call(struct client *c, struct conn *k, struct session *s,
+	struct call *q)
+{
+	enum hf_err e;
+
+	TRY(operation_restore(c, k, s, q));
+	if (q->answered)
+		return HF_OK;
+	e = call_send(c, k, s->vault, q);
+	if (e == HF_OK)
+		operation_note(s, q, buf_slice(&k->in));
+	else if (q->seen)
+		operation_broken(s, q);
+	return e;
+}
+
+/* Calls of an operation keep the session to themselves, since what they may
+ * repeat depends on the calls before; others only while they look at it. */
+static enum hf_err session_call(struct client *c, struct conn *k, struct session *s, struct call *q)
+{
+	uint64_t vault;
+
+	{
+		MUTEX_HOLD(&s->lock);
+		TRY(session_restore(c, k, s, q));
+		if (q->answered)
+			return HF_OK;
+		if (operation_is(q->op))
+			return operation_call(c, k, s, q);
+		vault = s->vault;
+	}
+	return call_send(c, k, vault, q);
+}
+
+static enum hf_err call_attempt(struct client *c, struct conn *k, struct session *s, struct call *q)
+{
+	TRY(link_up(c, k));
+	TRY(call_probe(c, k, q));
+	TRY(s != NULL ? session_call(c, k, s, q) : call_send(c, k, 0, q));
+	return call_keep_response(k, q);
+}
+
+static enum hf_err call_once(struct client *c, struct call *q)
+{
+	struct session *s = NULL;
+	struct conn *k;
+	enum hf_err e;
+
+	if (q->row->needs == CALL_NEEDS_SESSION) {
+		s = session_get(c, q->session);
+		if (s == NULL)
+			return HF_E_SESSION_HANDLE;
+	}
+	k = link_take(c);
+	e = call_attempt(c, k, s, q);
+	link_give(c, k);
+	if (e == HF_OK && s != NULL && q->answer == HF_E_SESSION_HANDLE && !q->reopened) {
+		session_lost(c, s);
+		q->reopened = true;
+		q->answered = false;
+		q->seen = false;
+	}
+	if (s != NULL)
+		session_put(c, s);
+	return e;
+}
+
+static bool crowded(struct client *c)
+{
+	MUTEX_HOLD(&c->lock);
+
+	return c->live > 0;
+}
+
+/* Whether the call may be tried again; then a pause is made, longer each time. */
+static bool call_again(struct client *c, struct call *q, enum hf_err e)
+{
+	struct timespec t;
+	uint64_t now = clock_mono_ns();
+
+	if (!is_link_trouble(e) && !(e == HF_E_LIMIT && crowded(c)))
+		return false;
+	if (q->seen && q->row->repeat == CALL_REPEAT_NO)
+		return false;
+	if (q->deadline == 0)
+		q->deadline = now + (uint64_t)c->o.wait_ms * 1000000u;
+	else if (now >= q->deadline)
+		return false;
+	t = (struct timespec){ 0, (long)q->pause_ms * 1000000 };
+	if (q->pause_ms > 0)
+		(void)nanosleep(&t, NULL);
+	q->pause_ms = q->pause_ms == 0 ? 1 : q->pause_ms * 2;
+	if (q->pause_ms > PAUSE_MAX_MS)
+		q->pause_ms = PAUSE_MAX_MS;
+	return true;
+}
+
+enum hf_err call_run(struct client *c, struct call *q)
+{
+	enum hf_err e;
+
+	q->row = &calls_rows[q->op];
+	q->request = link_request_id(c);
+	do {
+		e = call_once(c, q);
+		if (q->answered && e == HF_OK)
+			return q->answer;
+	} while (e == HF_OK || call_again(c, q, e));
+	if (!is_link_trouble(e))
+		return e;
+	return q->seen ? HF_E_CONNECTION : HF_E_NO_DAEMON;
+}
+
+enum hf_err client_call(struct client *c, enum calls_op op, uint64_t session,
+	struct slice fields, struct arena *a, struct rd *rest)
+{
+	struct call q = {
+		.op = op, .session = session, .fields = fields, .arena = a, .rest = rest,
+	};
+
+	return call_run(c, &q);
+}

@@ -1,0 +1,201 @@
+#include "client_int.h"
+
+#include "clock.h"
+
+#define CONNECT_MS 2000u
+
+/* Which place of a pool this thread used last: it will find its own connection
+ * again, and nobody has to be told when the thread ends. A plain number, since
+ * a destructor could run after dlclose. */
+static _Thread_local size_t last_place;
+
+static struct conn *free_place(struct client *c)
+{
+	struct conn *unconnected = NULL;
+
+	if (!c->conns[last_place].busy && c->conns[last_place].t != NULL)
+		return &c->conns[last_place];
+	for (size_t i = 0; i < CLIENT_MAX_CONNECTIONS; i++) {
+		struct conn *k = &c->conns[i];
+
+		if (!k->busy && k->t != NULL)
+			return k;
+		if (!k->busy && unconnected == NULL)
+			unconnected = k;
+	}
+	return unconnected;
+}
+
+struct conn *link_take(struct client *c)
+{
+	MUTEX_HOLD(&c->lock);
+	struct conn *k;
+
+	while ((k = free_place(c)) == NULL) {
+		c->waiting++;
+		cond_wait(&c->freed, &c->lock);
+		c->waiting--;
+	}
+	k->busy = true;
+	last_place = (size_t)(k - c->conns);
+	return k;
+}
+
+void link_give(struct client *c, struct conn *k)
+{
+	MUTEX_HOLD(&c->lock);
+
+	buf_reset(&k->in);
+	k->busy = false;
+	if (c->waiting > 0)
+		cond_signal(&c->freed);
+}
+
+void link_drop(struct client *c, struct conn *k)
+{
+	if (k->t == NULL)
+		return;
+	k->t->ops->close(k->t);
+	k->t = NULL;
+	MUTEX_HOLD(&c->lock);
+	c->live--;
+}
+
+uint64_t link_request_id(struct client *c)
+{
+	MUTEX_HOLD(&c->lock);
+
+	return ++c->next_request;
+}
+
+enum hf_err link_ask(struct client *c, struct conn *k, struct wire_head *h, struct slice fields,
+	bool *ret_sent, enum hf_err *ret_answer)
+{
+	uint16_t op = h->opcode;
+	uint64_t request = h->request;
+	bool sent = false;
+	enum hf_err e = k->t->ops->call(k->t, h, fields, &k->in, &sent);
+
+	if (ret_sent != NULL)
+		*ret_sent = sent;
+	if (e == HF_OK && (h->opcode != op || h->request != request))
+		e = HF_E_CONNECTION;
+	if (e == HF_OK)
+		*ret_answer = err_from_wire(h->flags);
+	else
+		link_drop(c, k);
+	return e;
+}
+
+enum hf_err link_tell(struct client *c, struct conn *k, enum calls_op op, uint64_t vault_session,
+	const struct buf *fields, enum hf_err *ret_answer)
+{
+	struct slice s = fields == NULL ? SLICE_NONE : buf_slice(fields);
+	struct wire_head h = {
+		.length = (uint32_t)s.n,
+		.opcode = (uint16_t)op,
+		.request = link_request_id(c),
+		.session = vault_session,
+	};
+
+	if (fields != NULL)
+		TRY(buf_err(fields));
+	return link_ask(c, k, &h, s, NULL, ret_answer);
+}
+
+static enum hf_err find_instance(struct client *c, struct instance *ret)
+{
+	MUTEX_HOLD(&c->lock);
+
+	if (c->instance.dir == NULL)
+		TRY(client_find(&c->instance));
+	*ret = c->instance;
+	return HF_OK;
+}
+
+static enum hf_err connect_instance(struct client *c, struct transport **ret)
+{
+	struct instance i; /* borrowed: c keeps it until client_close */
+	enum hf_err e;
+
+	TRY(find_instance(c, &i));
+	e = transport_unix(i.dir, INSTANCE_SOCKET, CONNECT_MS, ret);
+	if (e == HF_E_NO_DAEMON && i.private_) {
+		TRY(c->o.no_start ? e : client_start(&i, c->o.wait_ms));
+		e = transport_unix(i.dir, INSTANCE_SOCKET, CONNECT_MS, ret);
+	}
+	/* It was there, or somebody else restarts it: worth trying again. */
+	return e == HF_E_NO_DAEMON ? HF_E_CONNECTION : e;
+}
+
+/* A new generation begins when another vault answers, or when this is the only
+ * connection: then the vault may have taken the application for gone. */
+static void note_hello(struct client *c, struct conn *k, uint64_t boot)
+{
+	MUTEX_HOLD(&c->lock);
+
+	if (boot != c->boot || c->live == 0)
+		c->generation++;
+	c->boot = boot;
+	c->live++;
+	k->boot = boot;
+	k->generation = c->generation;
+}
+
+static enum hf_err hello(struct client *c, struct conn *k, struct transport *t, uint64_t *ret_boot)
+{
+	CLEANUP(buf_done) struct buf b = BUF_MAX(1024);
+	CLEANUP(arena_done) struct arena a = { 0 };
+	struct hello_req q = {
+		.version = WIRE_VERSION,
+		.app = SLICE_OF(c->app),
+		.program = slice_str(c->program),
+	};
+	struct wire_head h = { .opcode = CALLS_HELLO, .request = link_request_id(c) };
+	struct hello_res r;
+	struct rd rest;
+	bool sent;
+
+	hello_req_enc(&b, &q);
+	TRY(buf_err(&b));
+	h.length = (uint32_t)b.n;
+	TRY(t->ops->call(t, &h, buf_slice(&b), &k->in, &sent));
+	TRY(err_from_wire(h.flags));
+	rest = rd_of(buf_slice(&k->in));
+	if (!hello_res_dec(&rest, &a, &r) || !rd_done(&rest) || r.version != WIRE_VERSION)
+		return HF_E_MALFORMED;
+	*ret_boot = r.boot;
+	return HF_OK;
+}
+
+/* A connection to a vault that has been followed by another is dead, though the
+ * kernel may tell us only when we write to it. */
+static bool is_current(struct client *c, struct conn *k)
+{
+	MUTEX_HOLD(&c->lock);
+
+	if (k->t == NULL || k->boot != c->boot)
+		return false;
+	k->generation = c->generation;
+	return true;
+}
+
+enum hf_err link_up(struct client *c, struct conn *k)
+{
+	struct transport *t;
+	uint64_t boot;
+	enum hf_err e;
+
+	if (is_current(c, k))
+		return HF_OK;
+	link_drop(c, k);
+	TRY(c->o.connect != NULL ? c->o.connect(c->o.connect_ctx, &t) : connect_instance(c, &t));
+	e = hello(c, k, t, &boot);
+	if (e != HF_OK) {
+		t->ops->close(t);
+		return e;
+	}
+	k->t = t;
+	note_hello(c, k, boot);
+	return HF_OK;
+}

@@ -1,0 +1,186 @@
+#include "client_int.h"
+
+enum step { STEP_NONE, STEP_INIT, STEP_SINGLE, STEP_UPDATE, STEP_FINAL };
+
+/* What a call does to an operation. out: its request ends with u32 max and its
+ * response begins with u32 need. */
+struct op_row {
+	enum step step;
+	enum op_kind kind;
+	bool out;
+};
+
+#define ROW(op, step, kind, out) [CALLS_##op] = { STEP_##step, OPK_##kind, out }
+
+static const struct op_row op_rows[CALLS_ROWS] = {
+	ROW(ENCRYPT_INIT, INIT, ENCRYPT, false),
+	ROW(ENCRYPT, SINGLE, ENCRYPT, true),
+	ROW(ENCRYPT_UPDATE, UPDATE, ENCRYPT, true),
+	ROW(ENCRYPT_FINAL, FINAL, ENCRYPT, true),
+	ROW(DECRYPT_INIT, INIT, DECRYPT, false),
+	ROW(DECRYPT, SINGLE, DECRYPT, true),
+	ROW(DECRYPT_UPDATE, UPDATE, DECRYPT, true),
+	ROW(DECRYPT_FINAL, FINAL, DECRYPT, true),
+	ROW(DIGEST_INIT, INIT, DIGEST, false),
+	ROW(DIGEST, SINGLE, DIGEST, true),
+	ROW(DIGEST_UPDATE, UPDATE, DIGEST, false),
+	ROW(DIGEST_KEY, UPDATE, DIGEST, false),
+	ROW(DIGEST_FINAL, FINAL, DIGEST, true),
+	ROW(SIGN_INIT, INIT, SIGN, false),
+	ROW(SIGN, SINGLE, SIGN, true),
+	ROW(SIGN_UPDATE, UPDATE, SIGN, false),
+	ROW(SIGN_FINAL, FINAL, SIGN, true),
+	ROW(SIGN_RECOVER_INIT, INIT, SIGN_RECOVER, false),
+	ROW(SIGN_RECOVER, SINGLE, SIGN_RECOVER, true),
+	ROW(VERIFY_INIT, INIT, VERIFY, false),
+	ROW(VERIFY, SINGLE, VERIFY, false),
+	ROW(VERIFY_UPDATE, UPDATE, VERIFY, false),
+	ROW(VERIFY_FINAL, FINAL, VERIFY, false),
+	ROW(VERIFY_RECOVER_INIT, INIT, VERIFY_RECOVER, false),
+	ROW(VERIFY_RECOVER, SINGLE, VERIFY_RECOVER, true),
+};
+
+bool operation_is(enum calls_op op)
+{
+	return op == CALLS_OP_CANCEL || op_rows[op].step != STEP_NONE;
+}
+
+static void forget(struct op_memory *m)
+{
+	buf_done(&m->request);
+	*m = (struct op_memory){ 0 };
+}
+
+void operations_done(struct session *s)
+{
+	for (size_t i = 0; i < OPK_COUNT; i++)
+		forget(&s->ops[i]);
+}
+
+/* --- before a call -------------------------------------------------------- */
+
+static enum hf_err cancel(struct client *c, struct conn *k, struct session *s, enum op_kind kind)
+{
+	CLEANUP(buf_done) struct buf b = BUF_MAX(64);
+	struct op_cancel_req q = { .ops = 1u << kind };
+	enum hf_err ignored;
+
+	op_cancel_req_enc(&b, &q);
+	return link_tell(c, k, CALLS_OP_CANCEL, s->vault, &b, &ignored);
+}
+
+static enum hf_err begin_anew(struct client *c, struct conn *k, struct session *s,
+	enum op_kind kind, struct call *q)
+{
+	struct op_memory *m = &s->ops[kind];
+	enum hf_err answer;
+
+	TRY(cancel(c, k, s, kind));
+	TRY(link_tell(c, k, (enum calls_op)m->init, s->vault, &m->request, &answer));
+	if (answer != HF_OK) {
+		forget(m);
+		q->answered = true;
+		q->answer = answer;
+		return HF_OK;
+	}
+	m->epoch = s->epoch;
+	m->unsure = false;
+	return HF_OK;
+}
+
+static enum hf_err give_up(struct client *c, struct conn *k, struct session *s, enum op_kind kind,
+	struct call *q)
+{
+	forget(&s->ops[kind]);
+	q->answered = true;
+	q->answer = HF_E_OP_LOST;
+	return cancel(c, k, s, kind);
+}
+
+enum hf_err operation_restore(struct client *c, struct conn *k, struct session *s, struct call *q)
+{
+	const struct op_row *row = &op_rows[q->op];
+	struct op_memory *m = &s->ops[row->kind];
+
+	if (row->step == STEP_NONE)
+		return HF_OK;
+	/* An _init that may have arrived before must not meet its own operation. */
+	if (row->step == STEP_INIT)
+		return q->seen && !m->active ? cancel(c, k, s, row->kind) : HF_OK;
+	if (!m->active || (m->epoch == s->epoch && !m->unsure))
+		return HF_OK;
+	if (m->fed)
+		return give_up(c, k, s, row->kind, q);
+	return begin_anew(c, k, s, row->kind, q);
+}
+
+/* --- after it ------------------------------------------------------------- */
+
+static void note_init(struct session *s, const struct call *q, struct op_memory *m)
+{
+	if (q->answer != HF_OK)
+		return;
+	forget(m);
+	m->request = BUF_MAX(WIRE_MAX_BYTES);
+	buf_raw(&m->request, q->fields);
+	if (buf_err(&m->request) != HF_OK) { /* no memory: it will not be repeated */
+		forget(m);
+		return;
+	}
+	m->active = true;
+	m->init = (uint16_t)q->op;
+	m->epoch = s->epoch;
+}
+
+/* Too small a buffer, or only the length asked for: the operation goes on. */
+static bool output_did_not_fit(const struct op_row *row, const struct call *q, struct slice response)
+{
+	struct rd r = rd_of(response);
+	uint32_t need, max;
+
+	if (!row->out || q->fields.n < 4 || !rd_u32(&r, &need))
+		return false;
+	max = get_u32(q->fields.p + q->fields.n - 4);
+	return max == WIRE_NO_OUTPUT || need > max;
+}
+
+static void note_cancel(struct session *s, const struct call *q)
+{
+	struct rd r = rd_of(q->fields);
+	uint32_t ops;
+
+	if (q->answer != HF_OK || !rd_u32(&r, &ops))
+		return;
+	for (unsigned i = 0; i < OPK_COUNT; i++)
+		if (ops >> i & 1)
+			forget(&s->ops[i]);
+}
+
+void operation_note(struct session *s, const struct call *q, struct slice response)
+{
+	const struct op_row *row = &op_rows[q->op];
+	struct op_memory *m = &s->ops[row->kind];
+
+	if (q->answer == HF_E_SESSION_HANDLE) /* it will be opened anew, and this be done */
+		return;
+	if (q->op == CALLS_OP_CANCEL)
+		note_cancel(s, q);
+	else if (row->step == STEP_INIT)
+		note_init(s, q, m);
+	else if (q->answer != HF_OK)
+		forget(m);
+	else if (output_did_not_fit(row, q, response))
+		return;
+	else if (row->step == STEP_UPDATE)
+		m->fed = true;
+	else
+		forget(m);
+}
+
+void operation_broken(struct session *s, const struct call *q)
+{
+	struct op_memory *m = &s->ops[op_rows[q->op].kind];
+
+	if (op_rows[q->op].step != STEP_NONE)
+		m->unsure = m->active;
+}
