@@ -1022,15 +1022,17 @@ typedef CK_FUNCTION_LIST_3_2_PTR *CK_FUNCTION_LIST_3_2_PTR_PTR;
 	F(C_CancelFunction, (CK_SESSION_HANDLE hSession)) \
 	F(C_WaitForSlotEvent, (CK_FLAGS flags, CK_SLOT_ID_PTR pSlot, CK_VOID_PTR pReserved))
 
-/* added by 3.0 */
-#define CK_FUNCTIONS_3_0(F) \
+/* added by 3.0: interfaces and sessions, messages */
+#define CK_FUNCTIONS_INTERFACE_(F) \
 	F(C_GetInterfaceList, (CK_INTERFACE_PTR pInterfacesList, CK_ULONG_PTR pulCount)) \
 	F(C_GetInterface, (CK_UTF8CHAR_PTR pInterfaceName, CK_VERSION_PTR pVersion, \
 		CK_INTERFACE_PTR_PTR ppInterface, CK_FLAGS flags)) \
 	F(C_LoginUser, (CK_SESSION_HANDLE hSession, CK_USER_TYPE userType, \
 		CK_UTF8CHAR_PTR pPin, CK_ULONG ulPinLen, CK_UTF8CHAR_PTR pUsername, \
 		CK_ULONG ulUsernameLen)) \
-	F(C_SessionCancel, (CK_SESSION_HANDLE hSession, CK_FLAGS flags)) \
+	F(C_SessionCancel, (CK_SESSION_HANDLE hSession, CK_FLAGS flags))
+
+#define CK_FUNCTIONS_MESSAGE_(F) \
 	F(C_MessageEncryptInit, (CK_SESSION_HANDLE hSession, CK_MECHANISM_PTR pMechanism, \
 		CK_OBJECT_HANDLE hKey)) \
 	F(C_EncryptMessage, (CK_SESSION_HANDLE hSession, CK_VOID_PTR pParameter, \
@@ -1084,8 +1086,8 @@ typedef CK_FUNCTION_LIST_3_2_PTR *CK_FUNCTION_LIST_3_2_PTR_PTR;
 		CK_BYTE_PTR pSignature, CK_ULONG ulSignatureLen)) \
 	F(C_MessageVerifyFinal, (CK_SESSION_HANDLE hSession))
 
-/* added by 3.2 */
-#define CK_FUNCTIONS_3_2(F) \
+/* added by 3.2: key encapsulation, signature first, validation, async, authenticated wrap */
+#define CK_FUNCTIONS_ENCAPSULATE_(F) \
 	F(C_EncapsulateKey, (CK_SESSION_HANDLE hSession, CK_MECHANISM_PTR pMechanism, \
 		CK_OBJECT_HANDLE hPublicKey, CK_ATTRIBUTE_PTR pTemplate, \
 		CK_ULONG ulAttributeCount, CK_BYTE_PTR pCiphertext, \
@@ -1093,22 +1095,30 @@ typedef CK_FUNCTION_LIST_3_2_PTR *CK_FUNCTION_LIST_3_2_PTR_PTR;
 	F(C_DecapsulateKey, (CK_SESSION_HANDLE hSession, CK_MECHANISM_PTR pMechanism, \
 		CK_OBJECT_HANDLE hPrivateKey, CK_ATTRIBUTE_PTR pTemplate, \
 		CK_ULONG ulAttributeCount, CK_BYTE_PTR pCiphertext, CK_ULONG ulCiphertextLen, \
-		CK_OBJECT_HANDLE_PTR phKey)) \
+		CK_OBJECT_HANDLE_PTR phKey))
+
+#define CK_FUNCTIONS_VERIFY_SIGNATURE_(F) \
 	F(C_VerifySignatureInit, (CK_SESSION_HANDLE hSession, CK_MECHANISM_PTR pMechanism, \
 		CK_OBJECT_HANDLE hKey, CK_BYTE_PTR pSignature, CK_ULONG ulSignatureLen)) \
 	F(C_VerifySignature, (CK_SESSION_HANDLE hSession, CK_BYTE_PTR pData, \
 		CK_ULONG ulDataLen)) \
 	F(C_VerifySignatureUpdate, (CK_SESSION_HANDLE hSession, CK_BYTE_PTR pPart, \
 		CK_ULONG ulPartLen)) \
-	F(C_VerifySignatureFinal, (CK_SESSION_HANDLE hSession)) \
+	F(C_VerifySignatureFinal, (CK_SESSION_HANDLE hSession))
+
+#define CK_FUNCTIONS_VALIDATION_(F) \
 	F(C_GetSessionValidationFlags, (CK_SESSION_HANDLE hSession, \
-		CK_SESSION_VALIDATION_FLAGS_TYPE type, CK_FLAGS_PTR pFlags)) \
+		CK_SESSION_VALIDATION_FLAGS_TYPE type, CK_FLAGS_PTR pFlags))
+
+#define CK_FUNCTIONS_ASYNC_(F) \
 	F(C_AsyncComplete, (CK_SESSION_HANDLE hSession, CK_UTF8CHAR_PTR pFunctionName, \
 		CK_ASYNC_DATA_PTR pResult)) \
 	F(C_AsyncGetID, (CK_SESSION_HANDLE hSession, CK_UTF8CHAR_PTR pFunctionName, \
 		CK_ULONG_PTR pulID)) \
 	F(C_AsyncJoin, (CK_SESSION_HANDLE hSession, CK_UTF8CHAR_PTR pFunctionName, \
-		CK_ULONG ulID, CK_BYTE_PTR pData, CK_ULONG ulData)) \
+		CK_ULONG ulID, CK_BYTE_PTR pData, CK_ULONG ulData))
+
+#define CK_FUNCTIONS_WRAP_AUTHENTICATED_(F) \
 	F(C_WrapKeyAuthenticated, (CK_SESSION_HANDLE hSession, CK_MECHANISM_PTR pMechanism, \
 		CK_OBJECT_HANDLE hWrappingKey, CK_OBJECT_HANDLE hKey, \
 		CK_BYTE_PTR pAssociatedData, CK_ULONG ulAssociatedDataLen, \
@@ -1118,6 +1128,17 @@ typedef CK_FUNCTION_LIST_3_2_PTR *CK_FUNCTION_LIST_3_2_PTR_PTR;
 		CK_ULONG ulWrappedKeyLen, CK_ATTRIBUTE_PTR pTemplate, \
 		CK_ULONG ulAttributeCount, CK_BYTE_PTR pAssociatedData, \
 		CK_ULONG ulAssociatedDataLen, CK_OBJECT_HANDLE_PTR phKey))
+
+#define CK_FUNCTIONS_3_0(F) \
+	CK_FUNCTIONS_INTERFACE_(F) \
+	CK_FUNCTIONS_MESSAGE_(F)
+
+#define CK_FUNCTIONS_3_2(F) \
+	CK_FUNCTIONS_ENCAPSULATE_(F) \
+	CK_FUNCTIONS_VERIFY_SIGNATURE_(F) \
+	CK_FUNCTIONS_VALIDATION_(F) \
+	CK_FUNCTIONS_ASYNC_(F) \
+	CK_FUNCTIONS_WRAP_AUTHENTICATED_(F)
 /* clang-format on */
 
 /* A prototype and a pointer type (CK_C_Sign) of each. */
