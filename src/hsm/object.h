@@ -5,10 +5,21 @@
 #include "attrs.h"
 #include "module.h"
 
+/* enum object_way: how a table finds objects besides by handle: the objects of
+ * one label, of one CKA_ID, of one creating call, the session objects of one
+ * application. */
+enum object_way { WAY_LABEL, WAY_ID, WAY_ORIGIN, WAY_APP, WAY_COUNT };
+
+struct object_link {
+	struct object *next, **prev; /* prev NULL: not on this way */
+	uint32_t hash;
+};
+
 /* struct object never changes once it is in a table; a change puts a new one in
  * its place. Token objects are durable before they appear. */
 struct object {
-	struct map_node by_handle;
+	struct map_node by_handle; /* the table's, as is way */
+	struct object_link way[WAY_COUNT];
 	atomic_uint refs;
 	uint64_t handle;          /* from the unique id; below 2^48, not 0 */
 	uint8_t uid[UID_LEN];
@@ -25,12 +36,14 @@ struct object {
 
 void object_ref(struct object *o);
 void object_unref(struct object *o); /* NULL-safe */
+void object_release(struct object **o); /* for CLEANUP: unref and empty */
 
 /* object_key parses once and keeps; the key lives as long as the object. */
 enum hf_err object_key(struct object *o, const struct key **ret) HF_MUST_CHECK;
 
 /* objects_new makes an empty table for a partition; objects_load adds a stored
- * record (called while scanning). Names of records: see object_name. */
+ * record (called while scanning; one that is there already is left alone).
+ * HF_E_DAMAGED: name or content is none of ours. */
 enum hf_err objects_new(struct objects **ret) HF_MUST_CHECK;
 void objects_free(struct objects *t); /* NULL-safe */
 enum hf_err objects_load(struct objects *t, const char *name, uint64_t version, struct slice plain)
@@ -54,18 +67,27 @@ size_t objects_count(const struct objects *t);
 enum hf_err object_get(struct calls_ctx *c, uint64_t handle, enum hf_err missing,
 	struct object **ret) HF_MUST_CHECK;
 
+/* object_permit checks, before costly work, whether object_add would take such
+ * an object: HF_E_SESSION_RO, HF_E_NOT_LOGGED_IN, HF_E_LIMIT. */
+enum hf_err object_permit(struct calls_ctx *c, const struct attrs *a) HF_MUST_CHECK;
+
 /* object_add makes an object from a finished attribute set (moved in, *a is
  * emptied), durable if it is a token object. object_add_pair: both or none. */
 enum hf_err object_add(struct calls_ctx *c, struct attrs *a, struct object **ret) HF_MUST_CHECK;
 enum hf_err object_add_pair(struct calls_ctx *c, struct attrs *pub, struct attrs *priv,
 	struct object **ret_pub, struct object **ret_priv) HF_MUST_CHECK;
+/* object_replace and object_destroy: HF_E_CONFLICT if the object is no longer
+ * the one in the table; get it anew and try again. */
 enum hf_err object_replace(struct calls_ctx *c, struct object *old, struct attrs *a) HF_MUST_CHECK;
 enum hf_err object_destroy(struct calls_ctx *c, struct object *o) HF_MUST_CHECK;
 
-/* object_by_origin finds what a repeated creating call made the first time. */
+/* object_by_origin finds what a repeated creating call made the first time:
+ * references, a public key before a private one. 0 unless the call is marked as
+ * sent before. */
 size_t object_by_origin(struct calls_ctx *c, struct object *ret[2]);
 
-/* objects_find lists handles that match, ascending by handle, after a cursor. */
+/* objects_find lists handles that match, ascending by handle, after a cursor.
+ * The list lives in the call's arena; cursor 0: that was all. */
 enum hf_err objects_find(struct calls_ctx *c, struct attr_list tmpl, uint64_t after, uint32_t max,
 	struct u64_list *ret, uint64_t *ret_cursor) HF_MUST_CHECK;
 

@@ -1,0 +1,253 @@
+/* object.c: one object, and the table of a partition's objects as a whole. */
+#include "object.h"
+
+#include <string.h>
+
+#include "object_table.h"
+#include "pkcs11_numbers.h"
+#include "utf8.h"
+
+#define RECORD_FORMAT 1
+
+void object_ref(struct object *o)
+{
+	atomic_fetch_add_explicit(&o->refs, 1, memory_order_relaxed);
+}
+
+void object_unref(struct object *o)
+{
+	if (o == NULL || atomic_fetch_sub_explicit(&o->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	key_free(atomic_load(&o->key));
+	attrs_done(&o->attrs);
+	hf_free(o);
+}
+
+void object_release(struct object **o)
+{
+	object_unref(*o);
+	*o = NULL;
+}
+
+uint64_t object_handle(const uint8_t uid[UID_LEN])
+{
+	return get_u64(uid) >> 16;
+}
+
+void object_born(struct object *o)
+{
+	o->handle = object_handle(o->uid);
+	o->cko = (uint32_t)attrs_u64(&o->attrs, CKA_CLASS, ATTRS_AS_GIVEN);
+	o->ckk = (uint32_t)attrs_u64(&o->attrs, CKA_KEY_TYPE, ATTRS_AS_GIVEN);
+	o->token = attrs_bool(&o->attrs, CKA_TOKEN);
+	o->private_ = attrs_bool(&o->attrs, CKA_PRIVATE);
+	attrs_shrink(&o->attrs);
+}
+
+enum hf_err object_key(struct object *o, const struct key **ret)
+{
+	struct key *k = atomic_load(&o->key), *was = NULL;
+	struct key_source s = attrs_source(&o->attrs);
+
+	if (k == NULL) {
+		TRY(key_parse(o->cko, o->ckk, &s, &k));
+		/* Two threads may parse at once: the first one's stays. */
+		if (!atomic_compare_exchange_strong(&o->key, &was, k)) {
+			key_free(k);
+			k = was;
+		}
+	}
+	*ret = k;
+	return HF_OK;
+}
+
+enum hf_err objects_new(struct objects **ret)
+{
+	struct objects *t = hf_alloc(1, sizeof(*t));
+
+	if (t == NULL)
+		return HF_E_MEMORY;
+	rwlock_init(&t->lock);
+	if (crypto_random((uint8_t *)&t->seed, sizeof(t->seed)) != HF_OK) {
+		objects_free(t);
+		return HF_E_INTERNAL;
+	}
+	*ret = t;
+	return HF_OK;
+}
+
+static bool drop_all(const struct object *o, const void *ctx)
+{
+	(void)o;
+	(void)ctx;
+	return true;
+}
+
+static bool drop_private(const struct object *o, const void *ctx)
+{
+	(void)ctx;
+	return o->token && o->private_;
+}
+
+/* drop_if takes objects out of the table; who holds a reference may go on. */
+static void drop_if(struct objects *t, bool (*which)(const struct object *, const void *),
+	const void *ctx)
+{
+	struct map_node *n, *next;
+
+	rwlock_write(&t->lock);
+	for (n = map_next(&t->by_handle, NULL); n != NULL; n = next) {
+		struct object *o = container_of(n, struct object, by_handle);
+
+		next = map_next(&t->by_handle, n);
+		if (which(o, ctx)) {
+			table_del(t, o);
+			object_unref(o);
+		}
+	}
+	rwlock_unlock(&t->lock);
+}
+
+void objects_free(struct objects *t)
+{
+	if (t == NULL)
+		return;
+	drop_if(t, drop_all, NULL);
+	map_done(&t->by_handle);
+	for (int w = 0; w < WAY_COUNT; w++)
+		hf_free(t->way[w].slot);
+	rwlock_done(&t->lock);
+	hf_free(t);
+}
+
+void objects_drop_private(struct objects *t)
+{
+	drop_if(t, drop_private, NULL);
+}
+
+void objects_drop_session(struct objects *t, const struct app *app, uint64_t session,
+	bool private_only)
+{
+	struct object *o, *next;
+
+	rwlock_write(&t->lock);
+	o = way_first(t, WAY_APP, (struct slice){ (const uint8_t *)&app, sizeof(app) });
+	for (; o != NULL; o = next) {
+		next = way_next(o, WAY_APP);
+		if (o->app != app || (session != 0 && o->session != session) ||
+		    (private_only && !o->private_))
+			continue;
+		table_del(t, o);
+		object_unref(o);
+	}
+	rwlock_unlock(&t->lock);
+}
+
+size_t objects_count(const struct objects *t)
+{
+	struct rwlock *l = &((struct objects *)(uintptr_t)t)->lock;
+	size_t n;
+
+	rwlock_read(l);
+	n = t->by_handle.n;
+	rwlock_unlock(l);
+	return n;
+}
+
+/* load_one reads a record: | format u8 | origin 24 | attributes |, under a name
+ * that ends in the unique id. */
+static enum hf_err load_one(struct object *o, const char *name, uint64_t version,
+	struct slice plain)
+{
+	struct rd r = rd_of(plain);
+	const char *hex = strrchr(name, '/');
+	const uint8_t *origin;
+	uint8_t format;
+	size_t n;
+
+	if (hex == NULL || !hex_decode(hex + 1, o->uid, UID_LEN, &n) || n != UID_LEN)
+		return HF_E_DAMAGED;
+	if (!rd_u8(&r, &format) || format != RECORD_FORMAT ||
+	    !rd_take(&r, sizeof(o->origin), &origin))
+		return HF_E_DAMAGED;
+	memcpy(o->origin, origin, sizeof(o->origin));
+	TRY(attrs_dec((struct slice){ r.p, r.n }, &o->attrs));
+	o->version = version;
+	object_born(o);
+	return o->token && version != 0 && o->handle != 0 ? HF_OK : HF_E_DAMAGED;
+}
+
+enum hf_err objects_load(struct objects *t, const char *name, uint64_t version,
+	struct slice plain)
+{
+	CLEANUP(object_release) struct object *o = hf_alloc(1, sizeof(*o));
+	struct object *there;
+	enum hf_err e;
+
+	if (o == NULL)
+		return HF_E_MEMORY;
+	atomic_init(&o->refs, 1);
+	TRY(load_one(o, name, version, plain));
+	rwlock_write(&t->lock);
+	there = table_get(t, o->handle);
+	e = there == NULL ? table_put(t, o) : HF_OK;
+	if (there != NULL && memcmp(there->uid, o->uid, UID_LEN) != 0)
+		e = HF_E_CONFLICT;
+	if (there == NULL && e == HF_OK)
+		o = NULL;
+	rwlock_unlock(&t->lock);
+	return e;
+}
+
+void object_enc(const struct object *o, struct buf *out)
+{
+	buf_u8(out, RECORD_FORMAT);
+	buf_raw(out, (struct slice){ o->origin, sizeof(o->origin) });
+	attrs_enc(&o->attrs, out);
+}
+
+bool object_visible(const struct calls_ctx *c, const struct object *o)
+{
+	if (o->version == 0 && o->app != c->app)
+		return false;
+	return !o->private_ || c->role == ROLE_USER;
+}
+
+enum hf_err object_get(struct calls_ctx *c, uint64_t handle, enum hf_err missing,
+	struct object **ret)
+{
+	struct objects *t = c->part->objects;
+	struct object *o;
+
+	rwlock_read(&t->lock);
+	o = table_get(t, handle);
+	if (o != NULL && !object_visible(c, o))
+		o = NULL;
+	if (o != NULL)
+		object_ref(o);
+	rwlock_unlock(&t->lock);
+	if (o == NULL)
+		return missing;
+	*ret = o;
+	return HF_OK;
+}
+
+/* Labels are whatever bytes somebody chose; the audit record takes text. */
+void object_audit(struct calls_ctx *c, const struct object *o)
+{
+	struct slice label = attrs_get(&o->attrs, CKA_LABEL);
+	char *to = c->audit.object_label;
+
+	memcpy(c->audit.object, o->uid, UID_LEN);
+	c->audit.has_object = true;
+	if (label.n >= sizeof(c->audit.object_label)) {
+		label.n = sizeof(c->audit.object_label) - 1;
+		while (label.n > 0 && (label.p[label.n] & 0xc0) == 0x80)
+			label.n--;
+	}
+	if (!utf8_valid(label))
+		label = SLICE_STR("(not text)");
+	if (label.n != 0)
+		memcpy(to, label.p, label.n);
+	to[label.n] = '\0';
+}

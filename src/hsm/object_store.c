@@ -1,0 +1,366 @@
+/* object_store.c: objects come, change and go: durable first, visible then, and
+ * the other way round for those that go. */
+#include <stdio.h>
+#include <string.h>
+
+#include "log.h"
+#include "object.h"
+#include "object_table.h"
+#include "pkcs11_numbers.h"
+#include "records.h"
+
+#define NAME_MAX_LEN 80
+#define PAIR 2
+
+/* struct staged is a change on its way to the store. */
+struct staged {
+	char name[NAME_MAX_LEN];
+	struct buf plain;
+	struct secret key; /* a copy: a logout may wipe the partition's meanwhile */
+};
+
+static void staged_done(struct staged *s)
+{
+	buf_done(&s->plain);
+	secret_done(&s->key);
+}
+
+static enum hf_err partition_key(struct partition *p, struct secret *ret)
+{
+	enum hf_err e = HF_E_NOT_LOGGED_IN;
+
+	lock_check(pthread_rwlock_rdlock(&p->lock));
+	if (p->key.n != 0)
+		e = secret_dup(secret_slice(&p->key), ret);
+	lock_check(pthread_rwlock_unlock(&p->lock));
+	return e;
+}
+
+/* stage describes the change of one token object; version 0 deletes it. */
+static enum hf_err stage(struct calls_ctx *c, const struct object *o, uint64_t expect,
+	uint64_t version, struct staged *s, struct record_change *ret)
+{
+	const char *form = o->private_ ? OBJECT_PRIVATE_PREFIX "%s" : OBJECT_PUBLIC_PREFIX "%s";
+	char hex[2 * UID_LEN + 1];
+	int n;
+
+	hex_encode((struct slice){ o->uid, UID_LEN }, hex);
+	n = snprintf(s->name, sizeof(s->name), form, c->part->serial, hex);
+	if (n < 0 || (size_t)n >= sizeof(s->name))
+		return HF_E_INTERNAL;
+	s->plain = BUF_MAX(ATTRS_MAX_BYTES + 64);
+	if (version != 0) {
+		object_enc(o, &s->plain);
+		TRY(buf_err(&s->plain));
+	}
+	if (o->private_)
+		TRY(partition_key(c->part, &s->key));
+	*ret = (struct record_change){
+		.name = s->name, .expect = expect, .version = version,
+		.seal = o->private_ ? SEAL_PARTITION : SEAL_STORE,
+		.key = secret_slice(&s->key), .plain = buf_slice(&s->plain),
+	};
+	return HF_OK;
+}
+
+static enum hf_err write_one(struct calls_ctx *c, const struct object *o, uint64_t expect,
+	uint64_t version)
+{
+	CLEANUP(staged_done) struct staged s = { 0 };
+	struct record_change ch;
+
+	TRY(stage(c, o, expect, version, &s, &ch));
+	return records_write(c->hsm->records, &ch, 1);
+}
+
+/* write_new writes the token objects among v, all or none. */
+static enum hf_err write_new(struct calls_ctx *c, struct object *const *v, size_t n)
+{
+	CLEANUP(staged_done) struct staged s0 = { 0 };
+	CLEANUP(staged_done) struct staged s1 = { 0 };
+	struct staged *s[PAIR] = { &s0, &s1 };
+	struct record_change ch[PAIR];
+	size_t k = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (v[i]->token) {
+			TRY(stage(c, v[i], 0, 1, s[i], &ch[k]));
+			k++;
+		}
+	return k == 0 ? HF_OK : records_write(c->hsm->records, ch, k);
+}
+
+static enum hf_err origin_of(const struct calls_ctx *c, uint8_t out[24])
+{
+	uint8_t request[8], h[CRYPTO_HASH];
+
+	put_u64(request, c->head.request);
+	TRY(crypto_sha256_2((struct slice){ c->app->id, APP_ID_LEN }, SLICE_OF(request), h));
+	memcpy(out, h, 24);
+	return HF_OK;
+}
+
+static bool handle_taken(struct objects *t, uint64_t handle)
+{
+	bool taken;
+
+	rwlock_read(&t->lock);
+	taken = handle == 0 || table_get(t, handle) != NULL;
+	rwlock_unlock(&t->lock);
+	return taken;
+}
+
+static enum hf_err draw_uid(struct objects *t, uint8_t uid[UID_LEN])
+{
+	do
+		TRY(crypto_random(uid, UID_LEN));
+	while (handle_taken(t, object_handle(uid)));
+	return HF_OK;
+}
+
+static enum hf_err object_new(struct calls_ctx *c, struct attrs *a, struct object **ret)
+{
+	CLEANUP(object_release) struct object *o = hf_alloc(1, sizeof(*o));
+	char hex[2 * UID_LEN + 1];
+
+	if (o == NULL)
+		return HF_E_MEMORY;
+	atomic_init(&o->refs, 1);
+	TRY(draw_uid(c->part->objects, o->uid));
+	TRY(origin_of(c, o->origin));
+	hex_encode((struct slice){ o->uid, UID_LEN }, hex);
+	TRY(attrs_set(a, CKA_UNIQUE_ID, slice_str(hex)));
+	o->attrs = attrs_take(a);
+	object_born(o);
+	if (o->token) {
+		o->version = 1;
+	} else {
+		o->session = c->session->by_id.key;
+		o->app = c->app;
+	}
+	*ret = o;
+	o = NULL;
+	return HF_OK;
+}
+
+enum hf_err object_permit(struct calls_ctx *c, const struct attrs *a)
+{
+	if (attrs_bool(a, CKA_TOKEN) && !c->session->rw)
+		return HF_E_SESSION_RO;
+	if (attrs_bool(a, CKA_PRIVATE) && c->role != ROLE_USER)
+		return HF_E_NOT_LOGGED_IN;
+	if (objects_count(c->part->objects) >= c->hsm->cfg.max_objects)
+		return HF_E_LIMIT;
+	return HF_OK;
+}
+
+/* may_appear: in a partition that was closed meanwhile (the last logout), or a
+ * session that was, nothing new of theirs appears. */
+static enum hf_err may_appear(const struct calls_ctx *c, const struct object *o, bool open)
+{
+	if (o->token)
+		return HF_OK;
+	if (c->session->closed)
+		return HF_E_SESSION_CLOSED;
+	return o->private_ && !open ? HF_E_NOT_LOGGED_IN : HF_OK;
+}
+
+/* put_one: an object that a login read from the store meanwhile takes the place
+ * of ours. */
+static enum hf_err put_one(struct objects *t, struct object **o)
+{
+	struct object *there = table_get(t, (*o)->handle);
+
+	if (there != NULL && memcmp(there->uid, (*o)->uid, UID_LEN) == 0) {
+		object_ref(there);
+		object_unref(*o);
+		*o = there;
+		return HF_OK;
+	}
+	TRY(table_put(t, *o));
+	object_ref(*o); /* one for the table, one for the caller */
+	return HF_OK;
+}
+
+static enum hf_err put_all(struct calls_ctx *c, struct object **v, size_t n, bool open)
+{
+	struct objects *t = c->part->objects;
+	enum hf_err e = HF_OK;
+	size_t i;
+
+	for (i = 0; i < n && e == HF_OK; i++)
+		e = may_appear(c, v[i], open);
+	for (i = 0; i < n && e == HF_OK; i++)
+		if (open || !v[i]->private_)
+			e = put_one(t, &v[i]);
+	while (e != HF_OK && i-- > 0)
+		if (table_get(t, v[i]->handle) == v[i]) {
+			table_del(t, v[i]);
+			object_unref(v[i]);
+		}
+	return e;
+}
+
+/* publish makes written objects visible. */
+static enum hf_err publish(struct calls_ctx *c, struct object **v, size_t n)
+{
+	struct partition *p = c->part;
+	enum hf_err e;
+
+	lock_check(pthread_rwlock_rdlock(&p->lock));
+	rwlock_write(&p->objects->lock);
+	e = put_all(c, v, n, p->key.n != 0);
+	rwlock_unlock(&p->objects->lock);
+	lock_check(pthread_rwlock_unlock(&p->lock));
+	return e;
+}
+
+static enum hf_err add_all(struct calls_ctx *c, struct object **v, size_t n)
+{
+	enum hf_err e;
+
+	TRY(write_new(c, v, n));
+	e = publish(c, v, n);
+	for (size_t i = 0; e != HF_OK && i < n; i++)
+		if (v[i]->token && write_one(c, v[i], v[i]->version, 0) != HF_OK)
+			log_error("an object that could not be shown stays in the store");
+	return e;
+}
+
+enum hf_err object_add(struct calls_ctx *c, struct attrs *a, struct object **ret)
+{
+	CLEANUP(object_release) struct object *o = NULL;
+
+	TRY(object_permit(c, a));
+	TRY(object_new(c, a, &o));
+	TRY(add_all(c, &o, 1));
+	object_audit(c, o);
+	*ret = o;
+	o = NULL;
+	return HF_OK;
+}
+
+static void pair_done(struct object *(*v)[PAIR])
+{
+	for (size_t i = 0; i < PAIR; i++)
+		object_unref((*v)[i]);
+}
+
+enum hf_err object_add_pair(struct calls_ctx *c, struct attrs *pub, struct attrs *priv,
+	struct object **ret_pub, struct object **ret_priv)
+{
+	CLEANUP(pair_done) struct object *v[PAIR] = { NULL };
+
+	TRY(object_permit(c, pub));
+	TRY(object_permit(c, priv));
+	TRY(object_new(c, pub, &v[0]));
+	TRY(object_new(c, priv, &v[1]));
+	TRY(add_all(c, v, PAIR));
+	object_audit(c, v[1]);
+	*ret_pub = v[0];
+	*ret_priv = v[1];
+	v[0] = v[1] = NULL;
+	return HF_OK;
+}
+
+/* successor makes the snapshot that follows old. */
+static enum hf_err successor(const struct object *old, struct attrs *a, struct object **ret)
+{
+	struct object *o = hf_alloc(1, sizeof(*o));
+
+	if (o == NULL)
+		return HF_E_MEMORY;
+	atomic_init(&o->refs, 1);
+	memcpy(o->uid, old->uid, sizeof(o->uid));
+	memcpy(o->origin, old->origin, sizeof(o->origin));
+	o->version = old->token ? old->version + 1 : 0;
+	o->session = old->session;
+	o->app = old->app;
+	o->attrs = attrs_take(a);
+	object_born(o);
+	*ret = o;
+	return HF_OK;
+}
+
+/* is_old: at is what old stands for: old itself, or the same record read anew by
+ * a login after the last logout had forgotten it. */
+static bool is_old(const struct object *at, const struct object *old)
+{
+	return at == old || (at != NULL && old->token && at->version <= old->version &&
+		memcmp(at->uid, old->uid, UID_LEN) == 0);
+}
+
+/* swap puts o (NULL: nothing) where old is. A token object that is not there
+ * any more was forgotten by the last logout: the store has it as it should. */
+static enum hf_err swap(struct objects *t, struct object *old, struct object *o)
+{
+	enum hf_err e = HF_OK;
+	struct object *at;
+
+	rwlock_write(&t->lock);
+	at = table_get(t, old->handle);
+	if (is_old(at, old)) {
+		table_del(t, at);
+		object_unref(at);
+		if (o != NULL)
+			e = table_put(t, o);
+		if (o != NULL && e == HF_OK)
+			object_ref(o);
+	} else if (!old->token) {
+		e = HF_E_CONFLICT;
+	}
+	rwlock_unlock(&t->lock);
+	return e;
+}
+
+enum hf_err object_replace(struct calls_ctx *c, struct object *old, struct attrs *a)
+{
+	CLEANUP(object_release) struct object *o = NULL;
+
+	if (old->token && !c->session->rw)
+		return HF_E_SESSION_RO;
+	TRY(successor(old, a, &o));
+	if (o->token != old->token || o->private_ != old->private_)
+		return HF_E_INTERNAL;
+	if (o->token)
+		TRY(write_one(c, o, old->version, o->version));
+	return swap(c->part->objects, old, o);
+}
+
+enum hf_err object_destroy(struct calls_ctx *c, struct object *o)
+{
+	if (o->token && !c->session->rw)
+		return HF_E_SESSION_RO;
+	if (!attrs_bool(&o->attrs, CKA_DESTROYABLE))
+		return HF_E_DESTROY_PROHIBITED;
+	if (o->token)
+		TRY(write_one(c, o, o->version, 0));
+	return swap(c->part->objects, o, NULL);
+}
+
+size_t object_by_origin(struct calls_ctx *c, struct object *ret[2])
+{
+	struct objects *t = c->part->objects;
+	uint8_t origin[24];
+	struct slice v = SLICE_OF(origin);
+	size_t n = 0;
+
+	ret[0] = ret[1] = NULL;
+	if ((c->head.flags & WIRE_FLAG_REPEAT) == 0 || origin_of(c, origin) != HF_OK)
+		return 0;
+	rwlock_read(&t->lock);
+	for (struct object *o = way_first(t, WAY_ORIGIN, v); o != NULL && n < 2;
+	     o = way_next(o, WAY_ORIGIN))
+		if (memcmp(o->origin, origin, sizeof(origin)) == 0 && object_visible(c, o)) {
+			object_ref(o);
+			ret[n++] = o;
+		}
+	rwlock_unlock(&t->lock);
+	if (n == 2 && ret[1]->cko == CKO_PUBLIC_KEY) {
+		struct object *first = ret[1];
+
+		ret[1] = ret[0];
+		ret[0] = first;
+	}
+	return n;
+}

@@ -1,0 +1,46 @@
+/* object_table.h: the inside of a partition's table of objects, for object*.c. */
+#ifndef HF_OBJECT_TABLE_H
+#define HF_OBJECT_TABLE_H
+
+#include "object.h"
+
+struct way {
+	struct object **slot;
+	size_t slots, n;
+};
+
+struct objects {
+	struct rwlock lock; /* what follows; the innermost lock of all */
+	struct map by_handle;
+	struct way way[WAY_COUNT];
+	uint64_t seed; /* so that nobody can make labels collide */
+};
+
+/* The caller holds the lock for writing. table_put takes over a reference
+ * unless it fails; HF_E_CONFLICT: the handle is in use. table_del returns the
+ * table's reference to the caller. */
+enum hf_err table_put(struct objects *t, struct object *o) HF_MUST_CHECK;
+void table_del(struct objects *t, struct object *o);
+
+/* The caller holds the lock. way_first and way_next walk the objects whose value
+ * may be v (others may come along: compare). */
+struct object *table_get(const struct objects *t, uint64_t handle);
+struct object *way_first(const struct objects *t, enum object_way w, struct slice v);
+struct object *way_next(const struct object *o, enum object_way w);
+
+/* way_value: by what an object is found on this way; empty: it is not on it. */
+struct slice way_value(const struct object *o, enum object_way w);
+
+/* object_visible: may this call see the object? */
+bool object_visible(const struct calls_ctx *c, const struct object *o);
+
+/* object_handle: the handle that belongs to a unique id. */
+uint64_t object_handle(const uint8_t uid[UID_LEN]);
+
+/* object_enc writes the plain content of an object's record. */
+void object_enc(const struct object *o, struct buf *out);
+
+/* object_born fills in what an object's attributes decide. */
+void object_born(struct object *o);
+
+#endif
