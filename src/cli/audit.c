@@ -1,0 +1,93 @@
+/* audit.c: audit show: reads records from the HSM and checks their chain here. */
+#include "audit_check.h"
+#include "cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "clock.h"
+
+#define PAGE 1000 /* records a call */
+
+static json_t *json_record(const struct audit_record *r)
+{
+	static const char *const kinds[] = { "event", "admin", "auth", "keys", "use" };
+	char when[28];
+	const char *mech = name_of_mechanism(r->mechanism);
+
+	clock_iso(r->time_us, when);
+	return json_pack("{s:I, s:s, s:o, s:s, s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:s, s:I, s:o}",
+		"seq", (json_int_t)r->seq, "time", when, "event", json_slice(r->event),
+		"kind", r->kind < 5 ? kinds[r->kind] : "?",
+		"partition", r->partition_label.n ? json_slice(r->partition_label) : json_null(),
+		"role", json_slice(r->role), "uid", (json_int_t)r->uid, "pid", (json_int_t)r->pid,
+		"program", json_slice(r->program),
+		"object", r->object.n ? json_hex(r->object) : json_null(),
+		"label", r->object_label.n ? json_slice(r->object_label) : json_null(),
+		"mechanism", r->mechanism == UINT32_MAX ? json_null() :
+			     mech != NULL ? json_string(mech) : json_sprintf("0x%x", r->mechanism),
+		"result", err_name((enum hf_err)r->result),
+		"us", (json_int_t)(r->duration_ns / 1000),
+		"detail", r->detail.n ? json_slice(r->detail) : json_null());
+}
+
+/* page fetches from c->from on; *ret_last is the sequence number behind it. */
+static enum hf_err page(struct cli *c, uint64_t from, uint64_t max, struct audit_read_res *ret)
+{
+	struct audit_read_req q = { from, (uint32_t)(max < PAGE ? max : PAGE) };
+
+	return do_audit_read(c->client, 0, &q, ret, &c->arena);
+}
+
+/* show adds the records of one page to a; false after naming a bad one. */
+static bool show(struct audit_read_res *r, struct audit_check *check, json_t *a, struct arena *arena)
+{
+	struct audit_record rec;
+	const char *why;
+
+	for (size_t i = 0; i < r->records.n; i++) {
+		if (!audit_check_next(check, r->records.v[i].record, arena, &rec, &why)) {
+			cli_usage("audit record %llu: %s", (unsigned long long)check->seq, why);
+			return false;
+		}
+		json_array_append_new(a, json_record(&rec));
+	}
+	return true;
+}
+
+/* first_seq: the start of the last n records (0 asks the HSM for its last ones). */
+int cmd_audit_show(struct cli *c)
+{
+	uint64_t from = 0, count = 50, seen = 0;
+	struct audit_check check = { 0 };
+	struct audit_read_res r;
+	json_t *a = json_array();
+	bool good = true;
+	enum hf_err e = HF_OK;
+
+	if (c->opt[OPT_FROM]) {
+		count = UINT32_MAX;
+		if (!cli_number(c->opt[OPT_FROM], 1, UINT64_MAX, &from))
+			return cli_usage("--from wants a sequence number, not '%s'", c->opt[OPT_FROM]);
+	}
+	if (c->opt[OPT_COUNT] && !cli_number(c->opt[OPT_COUNT], 1, UINT32_MAX, &count))
+		return cli_usage("--count wants a number, not '%s'", c->opt[OPT_COUNT]);
+	do {
+		e = page(c, from, count - seen, &r);
+		if (e != HF_OK)
+			break;
+		memcpy(check.public_key, r.public_key.p, r.public_key.n == 32 ? 32 : 0);
+		good = show(&r, &check, a, &c->arena);
+		seen += r.records.n;
+		from = check.seq + 1;
+	} while (good && r.records.n > 0 && seen < count);
+	cli_print(c, a);
+	if (e != HF_OK)
+		return cli_fail("audit", e);
+	if (!good)
+		return EXIT_FAILED;
+	if (!c->opt[OPT_JSON])
+		fprintf(stderr, "%llu records; chain and signatures are intact\n",
+			(unsigned long long)seen);
+	return EXIT_DONE;
+}

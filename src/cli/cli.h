@@ -1,0 +1,88 @@
+/* cli.h: what the command groups of `holdfast` share. */
+#ifndef HF_CLI_H
+#define HF_CLI_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bytes.h"
+#include "client.h"
+#include "err.h"
+#include "secret.h"
+#include "stubs.h"
+
+enum opt {
+#define OPT(id, name, arg, help) OPT_##id,
+#include "cli.def"
+#undef OPT
+	OPT_COUNT
+};
+
+/* struct cli is one run of the program. */
+struct cli {
+	const char *opt[OPT_COUNT]; /* NULL: not given; "" for one without argument */
+	char **args;                /* what remains */
+	int arg_count;
+	struct client *client;
+	struct arena arena;         /* results of calls live here */
+};
+
+/* Exit codes. */
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+/* A command does its work and returns an exit code, having said what is wrong. */
+#define CMD(group, verb, fn, opts, args, help) int cmd_##fn(struct cli *c);
+#include "cli.def"
+#undef CMD
+
+/* cli_fail prints "holdfast: what: <the error's text>" and returns EXIT_FAILED. */
+int cli_fail(const char *what, enum hf_err e);
+/* cli_usage prints a sentence and returns EXIT_USAGE. */
+int cli_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* cli_print takes v over and prints it as JSON or as text: an object as lines
+ * "name: value", an array of objects as a table. */
+void cli_print(struct cli *c, json_t *v);
+/* cli_sure asks "What? [y/N]" unless --yes; false: no. */
+bool cli_sure(struct cli *c, const char *question);
+/* cli_number parses a decimal number in [min, max]. */
+bool cli_number(const char *s, uint64_t min, uint64_t max, uint64_t *ret);
+json_t *json_slice(struct slice s); /* text; hex if it is not UTF-8 */
+json_t *json_hex(struct slice s);
+
+/* cli_pin gets a PIN: from the file or descriptor that the options name, else
+ * from the terminal without echo (twice if fresh). prompt: "PIN of the user". */
+enum hf_err cli_pin(struct cli *c, enum opt file, enum opt fd, const char *prompt, bool fresh,
+	struct secret *ret) HF_MUST_CHECK;
+
+/* cli_session opens a session with --partition (or the only one) and logs the
+ * user in unless --no-login. Says what is wrong and returns false. */
+bool cli_session(struct cli *c, bool rw, uint64_t *ret_session);
+/* cli_partition finds a partition by label, serial or slot. */
+bool cli_partition(struct cli *c, const char *name, struct partition_info *ret);
+
+/* cli_find finds objects that match --label, --id, --class and extra. */
+struct attr_list cli_template(struct cli *c, const struct attr *extra, size_t extra_n);
+enum hf_err cli_find(struct cli *c, uint64_t session, struct attr_list tmpl, struct u64_list *ret)
+	HF_MUST_CHECK;
+/* cli_key finds one key by --key among a class. */
+bool cli_key(struct cli *c, uint64_t session, uint64_t cko, uint64_t *ret);
+/* cli_attr reads one attribute; p NULL: absent or hidden. */
+struct slice cli_attr(struct cli *c, uint64_t session, uint64_t object, uint32_t type);
+/* attr values as the wire has them, in the arena */
+struct slice cli_u64(struct cli *c, uint64_t v);
+extern const struct slice cli_true, cli_false;
+
+/* names.c: the standard's names for numbers and back. */
+const char *name_of_class(uint64_t cko);
+bool class_of_name(const char *s, uint64_t *ret);
+const char *name_of_key_type(uint64_t ckk);
+const char *name_of_mechanism(uint64_t ckm); /* without CKM_; NULL: unknown */
+bool mechanism_of_name(const char *s, uint32_t *ret); /* with or without CKM_ */
+struct attr_name {
+	uint32_t type;
+	const char *name, *kind;
+};
+const struct attr_name *attr_names(size_t *ret_n);
+
+#endif

@@ -1,0 +1,289 @@
+/* io.c: what goes to and comes from the person: text, JSON, PINs, questions. */
+#include "cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#define PIN_MAX 1024 /* bytes */
+
+int cli_fail(const char *what, enum hf_err e)
+{
+	fprintf(stderr, "holdfast: %s: %s (%s)\n", what, err_text(e), err_name(e));
+	return EXIT_FAILED;
+}
+
+bool cli_number(const char *s, uint64_t min, uint64_t max, uint64_t *ret)
+{
+	char *end;
+
+	errno = 0;
+	if (*s < '0' || *s > '9')
+		return false;
+	*ret = strtoull(s, &end, 10);
+	return errno == 0 && *end == '\0' && *ret >= min && *ret <= max;
+}
+
+json_t *json_hex(struct slice s)
+{
+	char *hex = hf_alloc(2 * s.n + 1, 1);
+	json_t *v;
+
+	if (hex == NULL)
+		return NULL;
+	hex_encode(s, hex);
+	v = json_string(hex);
+	hf_free(hex);
+	return v;
+}
+
+static bool printable(struct slice s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] < 0x20 || s.p[i] == 0x7f)
+			return false;
+	return true;
+}
+
+json_t *json_slice(struct slice s)
+{
+	json_t *v = printable(s) ? json_stringn((const char *)s.p, s.n) : NULL;
+
+	return v != NULL ? v : json_hex(s);
+}
+
+/* --- text --------------------------------------------------------------- */
+
+/* cell writes a value as one word or sentence; the caller frees it. */
+static char *cell(json_t *v)
+{
+	char number[32];
+	const char *s = number;
+
+	if (v == NULL || json_is_null(v))
+		s = "-";
+	else if (json_is_string(v))
+		s = json_string_value(v);
+	else if (json_is_boolean(v))
+		s = json_is_true(v) ? "yes" : "no";
+	else if (json_is_integer(v))
+		snprintf(number, sizeof(number), "%" JSON_INTEGER_FORMAT, json_integer_value(v));
+	else {
+		char *dump = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY), *copy = NULL;
+
+		if (dump != NULL)
+			copy = hf_strdup(dump);
+		hf_free(dump);
+		return copy;
+	}
+	return hf_strdup(s);
+}
+
+/* columns: characters on a terminal, counting UTF-8 sequences as one. */
+static size_t columns(const char *s)
+{
+	size_t n = 0;
+
+	for (; *s; s++)
+		n += ((unsigned char)*s & 0xc0) != 0x80;
+	return n;
+}
+
+static void print_padded(const char *s, size_t width, bool last)
+{
+	fputs(s, stdout);
+	for (size_t i = columns(s); !last && i < width + 2; i++)
+		putchar(' ');
+}
+
+static void print_row(json_t *head, json_t *row, const size_t *width)
+{
+	const char *key;
+	json_t *unused;
+	size_t i = 0, n = json_object_size(head);
+
+	json_object_foreach(head, key, unused) {
+		char *s = row != NULL ? cell(json_object_get(row, key)) : hf_strdup(key);
+
+		print_padded(s != NULL ? s : "?", width[i], i + 1 == n);
+		hf_free(s);
+		i++;
+	}
+	putchar('\n');
+}
+
+static void print_table(json_t *rows)
+{
+	json_t *head = json_array_get(rows, 0), *row, *unused;
+	size_t width[32] = { 0 }, at, i;
+	const char *key;
+
+	if (head == NULL)
+		return;
+	json_array_foreach(rows, at, row) {
+		i = 0;
+		json_object_foreach(head, key, unused) {
+			char *s = cell(json_object_get(row, key));
+			size_t n = s != NULL ? columns(s) : 0;
+
+			if (i < 32 && n > width[i])
+				width[i] = n;
+			if (i < 32 && columns(key) > width[i])
+				width[i] = columns(key);
+			hf_free(s);
+			i++;
+		}
+	}
+	print_row(head, NULL, width);
+	json_array_foreach(rows, at, row)
+		print_row(head, row, width);
+}
+
+static void print_lines(json_t *object)
+{
+	const char *key;
+	json_t *v;
+	size_t width = 0;
+
+	json_object_foreach(object, key, v)
+		if (strlen(key) > width)
+			width = strlen(key);
+	json_object_foreach(object, key, v) {
+		char *s = cell(v);
+
+		printf("%-*s  %s\n", (int)width, key, s != NULL ? s : "?");
+		hf_free(s);
+	}
+}
+
+void cli_print(struct cli *c, json_t *v)
+{
+	if (v == NULL) {
+		cli_fail("printing", HF_E_MEMORY);
+		return;
+	}
+	if (c->opt[OPT_JSON]) {
+		json_dumpf(v, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
+		putchar('\n');
+	} else if (json_is_array(v)) {
+		print_table(v);
+	} else {
+		print_lines(v);
+	}
+	json_decref(v);
+}
+
+bool cli_sure(struct cli *c, const char *question)
+{
+	char line[16] = "";
+
+	if (c->opt[OPT_YES])
+		return true;
+	if (!isatty(STDIN_FILENO)) {
+		cli_usage("%s: standard input is no terminal; say --yes if you mean it", question);
+		return false;
+	}
+	fprintf(stderr, "%s [y/N] ", question);
+	return fgets(line, sizeof(line), stdin) != NULL && (line[0] == 'y' || line[0] == 'Y');
+}
+
+/* --- PINs --------------------------------------------------------------- */
+
+/* read_line reads up to the first newline or the end, byte by byte, so that a
+ * pipe's further lines remain for whoever asks next. */
+static enum hf_err read_line(int fd, struct secret *ret)
+{
+	CLEANUP(secret_done) struct secret s = { 0 };
+	size_t n = 0;
+
+	TRY(secret_alloc(&s, PIN_MAX + 1));
+	while (n <= PIN_MAX) {
+		ssize_t got = read(fd, s.p + n, 1);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return HF_E_ARGUMENTS;
+		if (got == 0 || s.p[n] == '\n')
+			break;
+		n++;
+	}
+	if (n > PIN_MAX)
+		return HF_E_PIN_LENGTH;
+	if (n > 0 && s.p[n - 1] == '\r')
+		n--;
+	secret_cut(&s, n);
+	*ret = secret_take(&s);
+	return HF_OK;
+}
+
+static enum hf_err from_terminal(const char *prompt, struct secret *ret)
+{
+	struct termios was, quiet;
+	int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+	enum hf_err e;
+
+	if (fd < 0 || tcgetattr(fd, &was) != 0) {
+		if (fd >= 0)
+			close(fd);
+		cli_usage("%s: there is no terminal to ask at; use --pin-file or --pin-fd "
+			  "(--so-pin-file, --so-pin-fd)", prompt);
+		return HF_E_ARGUMENTS;
+	}
+	quiet = was;
+	quiet.c_lflag &= ~(tcflag_t)ECHO;
+	tcsetattr(fd, TCSAFLUSH, &quiet);
+	dprintf(fd, "%s: ", prompt);
+	e = read_line(fd, ret);
+	tcsetattr(fd, TCSAFLUSH, &was);
+	dprintf(fd, "\n");
+	close(fd);
+	return e;
+}
+
+static enum hf_err from_file(const char *path, struct secret *ret)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	enum hf_err e;
+
+	if (fd < 0) {
+		cli_usage("%s: %s", path, strerror(errno));
+		return HF_E_ARGUMENTS;
+	}
+	e = read_line(fd, ret);
+	close(fd);
+	return e;
+}
+
+enum hf_err cli_pin(struct cli *c, enum opt file, enum opt fd, const char *prompt, bool fresh,
+	struct secret *ret)
+{
+	CLEANUP(secret_done) struct secret a = { 0 }, b = { 0 };
+	char again[128];
+	uint64_t n;
+
+	if (c->opt[file] != NULL)
+		return from_file(c->opt[file], ret);
+	if (c->opt[fd] != NULL) {
+		if (!cli_number(c->opt[fd], 0, 1 << 20, &n)) {
+			cli_usage("'%s' is no file descriptor's number", c->opt[fd]);
+			return HF_E_ARGUMENTS;
+		}
+		return read_line((int)n, ret);
+	}
+	TRY(from_terminal(prompt, &a));
+	if (fresh) {
+		snprintf(again, sizeof(again), "%s, once more", prompt);
+		TRY(from_terminal(again, &b));
+		if (!secret_eq(secret_slice(&a), secret_slice(&b))) {
+			cli_usage("the two are not the same");
+			return HF_E_PIN_INVALID;
+		}
+	}
+	*ret = secret_take(&a);
+	return HF_OK;
+}

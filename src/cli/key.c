@@ -1,0 +1,119 @@
+/* key.c: key generate, key types. */
+#include "cli.h"
+#include "pkcs11_numbers.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* struct key_kind is one word of --type. */
+struct key_kind {
+	const char *name;
+	uint32_t mechanism;
+	uint32_t attr; /* that says which: bits, curve, length, parameter set */
+	uint64_t number;
+	struct slice bytes; /* instead of number */
+	bool pair;
+};
+
+#define OID(...) { (const uint8_t[]){ __VA_ARGS__ }, sizeof((const uint8_t[]){ __VA_ARGS__ }) }
+#define RSA(bits) { "rsa:" #bits, CKM_RSA_PKCS_KEY_PAIR_GEN, CKA_MODULUS_BITS, bits, { 0 }, true }
+#define EC(name, ...)                                                                       \
+	{ name, CKM_EC_KEY_PAIR_GEN, CKA_EC_PARAMS, 0, OID(__VA_ARGS__), true }
+#define AES(bits) { "aes:" #bits, CKM_AES_KEY_GEN, CKA_VALUE_LEN, bits / 8, { 0 }, false }
+#define PQ(name, mech, set) { name, mech, CKA_PARAMETER_SET, set, { 0 }, true }
+
+/* DER object identifiers: SEC 2 §A, RFC 5639 §3, RFC 8410 §3. */
+static const struct key_kind kinds[] = {
+	RSA(2048), RSA(3072), RSA(4096), RSA(8192),
+	EC("ec:P-224", 6, 5, 0x2b, 0x81, 4, 0, 0x21),
+	EC("ec:P-256", 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7),
+	EC("ec:P-384", 6, 5, 0x2b, 0x81, 4, 0, 0x22),
+	EC("ec:P-521", 6, 5, 0x2b, 0x81, 4, 0, 0x23),
+	EC("ec:secp256k1", 6, 5, 0x2b, 0x81, 4, 0, 0x0a),
+	EC("ec:brainpoolP256r1", 6, 9, 0x2b, 0x24, 3, 3, 2, 8, 1, 1, 7),
+	EC("ec:brainpoolP384r1", 6, 9, 0x2b, 0x24, 3, 3, 2, 8, 1, 1, 11),
+	EC("ec:brainpoolP512r1", 6, 9, 0x2b, 0x24, 3, 3, 2, 8, 1, 1, 13),
+	{ "ed25519", CKM_EC_EDWARDS_KEY_PAIR_GEN, CKA_EC_PARAMS, 0, OID(6, 3, 0x2b, 0x65, 0x70), true },
+	{ "ed448", CKM_EC_EDWARDS_KEY_PAIR_GEN, CKA_EC_PARAMS, 0, OID(6, 3, 0x2b, 0x65, 0x71), true },
+	{ "x25519", CKM_EC_MONTGOMERY_KEY_PAIR_GEN, CKA_EC_PARAMS, 0, OID(6, 3, 0x2b, 0x65, 0x6e), true },
+	{ "x448", CKM_EC_MONTGOMERY_KEY_PAIR_GEN, CKA_EC_PARAMS, 0, OID(6, 3, 0x2b, 0x65, 0x6f), true },
+	AES(128), AES(192), AES(256),
+	{ "generic:256", CKM_GENERIC_SECRET_KEY_GEN, CKA_VALUE_LEN, 32, { 0 }, false },
+	{ "generic:512", CKM_GENERIC_SECRET_KEY_GEN, CKA_VALUE_LEN, 64, { 0 }, false },
+	PQ("ml-dsa-44", CKM_ML_DSA_KEY_PAIR_GEN, CKP_ML_DSA_44),
+	PQ("ml-dsa-65", CKM_ML_DSA_KEY_PAIR_GEN, CKP_ML_DSA_65),
+	PQ("ml-dsa-87", CKM_ML_DSA_KEY_PAIR_GEN, CKP_ML_DSA_87),
+	PQ("ml-kem-512", CKM_ML_KEM_KEY_PAIR_GEN, CKP_ML_KEM_512),
+	PQ("ml-kem-768", CKM_ML_KEM_KEY_PAIR_GEN, CKP_ML_KEM_768),
+	PQ("ml-kem-1024", CKM_ML_KEM_KEY_PAIR_GEN, CKP_ML_KEM_1024),
+};
+
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
+int cmd_key_types(struct cli *c)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < KINDS; i++)
+		json_array_append_new(a, json_pack("{s:s, s:b}", "type", kinds[i].name, "pair",
+			kinds[i].pair));
+	cli_print(c, a);
+	return EXIT_DONE;
+}
+
+static const struct key_kind *kind_named(const char *s)
+{
+	for (size_t i = 0; i < KINDS; i++)
+		if (strcasecmp(kinds[i].name, s) == 0)
+			return &kinds[i];
+	return NULL;
+}
+
+static enum hf_err generate(struct cli *c, uint64_t session, const struct key_kind *k,
+	struct attr_list given)
+{
+	struct mech_in m = { .type = k->mechanism };
+	struct attr which = { k->attr, k->bytes.n ? k->bytes : cli_u64(c, k->number) };
+	struct slice extract = c->opt[OPT_EXTRACT] ? cli_true : cli_false;
+	struct attr pub[8] = { which }, own[8] = { { CKA_SENSITIVE, cli_true },
+		{ CKA_EXTRACTABLE, extract }, { CKA_PRIVATE, cli_true } };
+	size_t pubs = 1, owns = 3;
+
+	for (size_t i = 0; i < given.n; i++)
+		pub[pubs++] = own[owns++] = given.v[i];
+	if (k->pair) {
+		struct key_pair_generate_req q = { m, { pub, pubs }, { own, owns } };
+		struct key_pair_generate_res r;
+
+		return do_key_pair_generate(c->client, session, &q, &r, &c->arena);
+	}
+	own[owns++] = which;
+	struct key_generate_req q = { m, { own, owns } };
+	struct key_generate_res r;
+
+	return do_key_generate(c->client, session, &q, &r, &c->arena);
+}
+
+int cmd_key_generate(struct cli *c)
+{
+	struct attr token = { CKA_TOKEN, cli_true };
+	struct attr_list given;
+	const struct key_kind *k;
+	uint64_t session;
+	enum hf_err e;
+
+	if (c->opt[OPT_TYPE] == NULL || c->opt[OPT_LABEL] == NULL)
+		return cli_usage("--type and --label are needed; see 'holdfast key types'");
+	k = kind_named(c->opt[OPT_TYPE]);
+	if (k == NULL)
+		return cli_usage("no key type '%s'; see 'holdfast key types'", c->opt[OPT_TYPE]);
+	given = cli_template(c, &token, 1);
+	if (given.n == 0 || !cli_session(c, true, &session))
+		return EXIT_FAILED;
+	e = generate(c, session, k, given);
+	if (e != HF_OK)
+		return cli_fail("key generate", e);
+	if (c->opt[OPT_JSON])
+		cli_print(c, json_pack("{s:s, s:s}", "type", k->name, "label", c->opt[OPT_LABEL]));
+	return EXIT_DONE;
+}

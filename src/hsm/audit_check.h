@@ -1,0 +1,22 @@
+/* audit_check.h: checks a run of audit records: numbers, chain, signatures. Needs
+ * only the records and the audit key's public half; keeps one hash. */
+#ifndef HF_AUDIT_CHECK_H
+#define HF_AUDIT_CHECK_H
+
+#include "audit_codec.h"
+#include "crypto.h"
+
+/* struct audit_check: zeroed but for public_key before the first record. */
+struct audit_check {
+	uint8_t public_key[32];
+	uint8_t prev[CRYPTO_HASH]; /* of the last record */
+	uint64_t seq;              /* of the last record; on an error: of the bad one */
+};
+
+/* audit_check_next checks one encoded record against the one before (the first
+ * one's `prev` is taken on trust unless its number is 1) and decodes it into
+ * *ret, with views into `encoded`. False: *ret_why says what is wrong. */
+bool audit_check_next(struct audit_check *c, struct slice encoded, struct arena *a,
+	struct audit_record *ret, const char **ret_why) HF_MUST_CHECK;
+
+#endif

@@ -1,0 +1,131 @@
+#include "bench.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+struct worker {
+	const struct bench_work *work;
+	pthread_t thread;
+	pthread_barrier_t *barrier;
+	atomic_bool *end;
+	uint64_t count, spent_ns;
+	uint32_t *sample; /* nanoseconds */
+	size_t samples;
+	uint64_t step; /* every step-th latency is kept */
+	bool ok;
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* keep_sample keeps every step-th latency; when full, every second one goes. */
+static void keep_sample(struct worker *w, uint64_t ns)
+{
+	if (w->count % w->step != 0)
+		return;
+	if (w->samples == BENCH_SAMPLES) {
+		for (size_t i = 0; i < BENCH_SAMPLES / 2; i++)
+			w->sample[i] = w->sample[2 * i];
+		w->samples /= 2;
+		w->step *= 2;
+	}
+	w->sample[w->samples++] = ns > UINT32_MAX ? UINT32_MAX : (uint32_t)ns;
+}
+
+static void *run_worker(void *arg)
+{
+	struct worker *w = arg;
+	void *state = w->work->start(w->work->shared);
+	uint64_t begin, last;
+
+	w->ok = state != NULL && w->work->once(state);
+	pthread_barrier_wait(w->barrier);
+	begin = last = now_ns();
+	while (w->ok && !atomic_load_explicit(w->end, memory_order_relaxed)) {
+		w->ok = w->work->once(state);
+		uint64_t t = now_ns();
+		keep_sample(w, t - last);
+		last = t;
+		w->count++;
+	}
+	w->spent_ns = last - begin;
+	if (state != NULL)
+		w->work->stop(state);
+	return NULL;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static struct bench_result sum_up(struct worker *w, unsigned threads)
+{
+	struct bench_result r = { .ok = true };
+	uint32_t *all = malloc(sizeof(*all) * BENCH_SAMPLES * threads);
+	size_t n = 0;
+
+	for (unsigned i = 0; i < threads; i++) {
+		r.ok = r.ok && w[i].ok;
+		if (w[i].spent_ns > 0)
+			r.per_second += (double)w[i].count * 1e9 / (double)w[i].spent_ns;
+		for (size_t k = 0; all != NULL && k < w[i].samples; k++)
+			all[n++] = w[i].sample[k];
+	}
+	if (n > 0) {
+		qsort(all, n, sizeof(*all), by_value);
+		r.p50_us = all[n / 2] / 1e3;
+		r.p99_us = all[n - 1 - n / 100] / 1e3;
+	}
+	free(all);
+	return r;
+}
+
+struct bench_result bench_run(const struct bench_work *work, unsigned threads, double seconds)
+{
+	struct worker *w = calloc(threads, sizeof(*w));
+	pthread_barrier_t barrier;
+	atomic_bool end = false;
+	struct bench_result r = { 0 };
+
+	if (w == NULL)
+		return r;
+	pthread_barrier_init(&barrier, NULL, threads + 1);
+	for (unsigned i = 0; i < threads; i++) {
+		w[i] = (struct worker){ .work = work, .barrier = &barrier, .end = &end, .step = 1 };
+		w[i].sample = calloc(BENCH_SAMPLES, sizeof(uint32_t));
+		if (w[i].sample == NULL ||
+		    pthread_create(&w[i].thread, NULL, run_worker, &w[i]) != 0)
+			abort();
+	}
+	pthread_barrier_wait(&barrier);
+	struct timespec t = { (time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9) };
+	nanosleep(&t, NULL);
+	atomic_store(&end, true);
+	for (unsigned i = 0; i < threads; i++)
+		pthread_join(w[i].thread, NULL);
+	r = sum_up(w, threads);
+	for (unsigned i = 0; i < threads; i++)
+		free(w[i].sample);
+	free(w);
+	pthread_barrier_destroy(&barrier);
+	return r;
+}
+
+void bench_print(const char *what, unsigned threads, const struct bench_result *r)
+{
+	printf("{\"work\":\"%s\",\"threads\":%u,\"ok\":%s,\"per_second\":%.1f,"
+	       "\"p50_us\":%.2f,\"p99_us\":%.2f}\n",
+		what, threads, r->ok ? "true" : "false", r->per_second, r->p50_us, r->p99_us);
+	fflush(stdout);
+}

@@ -1,0 +1,33 @@
+/* bench.h: what the two drivers share: threads that repeat one piece of work for
+ * a time, and the line of figures that comes of it. */
+#ifndef HF_BENCH_H
+#define HF_BENCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define BENCH_THREADS_MAX 256
+#define BENCH_SAMPLES 65536 /* latencies kept a thread, evenly thinned */
+
+/* struct bench_work: start is called once in each thread and returns its state;
+ * once does the work one time, false stops the run as failed. */
+struct bench_work {
+	void *(*start)(void *shared);
+	bool (*once)(void *state);
+	void (*stop)(void *state);
+	void *shared;
+};
+
+struct bench_result {
+	double per_second;
+	double p50_us, p99_us;
+	bool ok;
+};
+
+struct bench_result bench_run(const struct bench_work *w, unsigned threads, double seconds);
+
+/* bench_print writes one JSON line. */
+void bench_print(const char *what, unsigned threads, const struct bench_result *r);
+
+#endif
