@@ -42,6 +42,7 @@ static _Thread_local struct cache *mine;
 
 static struct {
 	struct mutex lock;
+	bool inited;
 	_Atomic bool open;
 	_Atomic bool keyed; /* key is valid */
 	pthread_key_t key;  /* its destructor empties a thread's cache */
@@ -133,6 +134,9 @@ static enum hf_err start(size_t limit, bool strict)
 {
 	MUTEX_HOLD(&st.lock);
 
+	if (!st.inited)
+		slab_init();
+	st.inited = true;
 	TRY(hooks());
 	TRY(pages_open(limit, strict));
 	atomic_store(&st.open, true);

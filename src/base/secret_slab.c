@@ -41,9 +41,7 @@ struct class {
 	struct slab *head;
 };
 
-static struct class classes[SLAB_CLASSES] = {
-	[0 ... SLAB_CLASSES - 1] = { .lock = MUTEX_INIT },
-};
+static struct class classes[SLAB_CLASSES];
 
 static struct {
 	struct mutex lock;
@@ -264,6 +262,12 @@ static void block_give(unsigned c, void *block)
 }
 
 /* --- the interface -------------------------------------------------------- */
+
+void slab_init(void)
+{
+	for (unsigned c = 0; c < SLAB_CLASSES; c++)
+		mutex_init(&classes[c].lock);
+}
 
 size_t slab_take(unsigned c, void **out, size_t n)
 {

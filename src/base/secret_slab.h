@@ -28,6 +28,9 @@ static inline size_t slab_size(unsigned c)
 	return c < 4 ? 16 * ((size_t)c + 1) : ((size_t)(c % 4) + 5) << (e - 2);
 }
 
+/* slab_init comes first, once. */
+void slab_init(void);
+
 /* slab_take puts up to n free blocks of class c into out and returns how many
  * (0: no memory); slab_give takes n of them back. Thread-safe. */
 size_t slab_take(unsigned c, void **out, size_t n);
