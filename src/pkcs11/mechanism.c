@@ -1,0 +1,42 @@
+#include "module.h"
+
+#include "params_pack.h"
+
+/* Which parameter a mechanism has; PARAM_COUNT: we do not know the mechanism. */
+static enum param_id param_of(CK_MECHANISM_TYPE type)
+{
+	switch (type) {
+#define MECH(name, ops, key, alt_key, min, max, param, arg, flags)             \
+	case CKM_##name:                                                       \
+		return PARAM_##param;
+#include "mechanisms/all.def"
+#undef MECH
+	default:
+		return PARAM_COUNT;
+	}
+}
+
+/* What the vault has and this library does not yet know it may still do, if it
+ * takes no parameter. */
+static enum hf_err pack(const CK_MECHANISM *m, struct buf *b)
+{
+	enum param_id id = param_of(m->mechanism);
+
+	if (id != PARAM_COUNT)
+		return params_pack(id, m->pParameter, m->ulParameterLen, b);
+	return m->ulParameterLen == 0 ? HF_OK : HF_E_MECHANISM;
+}
+
+enum hf_err mechanism_encode(struct entry *e, const CK_MECHANISM *m, struct mech_in *ret)
+{
+	if (m == NULL)
+		return HF_E_ARGUMENTS;
+	if (m->mechanism > UINT32_MAX)
+		return HF_E_MECHANISM;
+	if (!given(m->pParameter, m->ulParameterLen))
+		return HF_E_MECHANISM_PARAM;
+	buf_reset(&e->param);
+	TRY(pack(m, &e->param));
+	*ret = (struct mech_in){ (uint32_t)m->mechanism, buf_slice(&e->param) };
+	return HF_OK;
+}

@@ -1,0 +1,122 @@
+/* module.h: what the files of libholdfast-pkcs11.so share. No keys live here:
+ * every function checks its arguments, makes one or more calls on the vault
+ * (stubs.h) and turns the answers into what PKCS#11 wants.
+ *
+ *   general.c     C_Initialize, C_Finalize, fork; the guard of all others
+ *   interfaces.c  function lists, C_GetInterface
+ *   slots.c       slots, tokens, mechanisms listed
+ *   sessions.c    sessions, login, PINs
+ *   objects.c     objects and searches
+ *   keys.c        generate, wrap, unwrap, derive, encapsulate, random
+ *   ops.c         encrypt, decrypt, digest, sign, verify
+ *   template.c    attributes, both ways
+ *   mechanism.c   mechanisms and their parameters
+ *   unsupported.c what is not there yet */
+#ifndef HF_MODULE_PKCS11_H
+#define HF_MODULE_PKCS11_H
+
+/* All else is hidden, see pkcs11.map. */
+#pragma GCC visibility push(default)
+#include "pkcs11.h"
+#pragma GCC visibility pop
+
+#include "client.h"
+#include "secret.h"
+#include "stubs.h"
+
+/* Handles are 64 bits wide, so that an object has the same one everywhere. */
+_Static_assert(sizeof(CK_ULONG) == 8, "a CK_ULONG must hold a 64-bit handle");
+
+#define PIN_MAX 1024      /* bytes, as spec/calls */
+#define NAME_MAX_BYTES 64 /* of a user, as spec/calls */
+#define LABEL_BYTES 32    /* of a token */
+
+/* struct entry is one C_ function's stay in the module. */
+struct entry {
+	struct client *client;
+	struct arena arena; /* answers, encoded templates */
+	struct buf param;   /* an encoded mechanism parameter */
+};
+
+/* module_enter: false if C_Initialize was not called (in this process).
+ * module_leave ends the stay; C_Finalize waits for it. */
+bool module_enter(struct entry *e);
+void module_leave(struct entry *e);
+
+/* ENTER(e) begins every C_ function that needs the module initialized. */
+#define ENTER(e)                                                               \
+	CLEANUP(module_leave) struct entry e = { .param = BUF_MAX(WIRE_MAX_PARAM) }; \
+	if (!module_enter(&(e)))                                               \
+		return CKR_CRYPTOKI_NOT_INITIALIZED
+
+#define REQUIRE(condition)                                                     \
+	do {                                                                   \
+		if (!(condition))                                              \
+			return CKR_ARGUMENTS_BAD;                              \
+	} while (0)
+
+/* TRY_CKR is TRY in a function that returns CK_RV. */
+#define TRY_CKR(e)                                                             \
+	do {                                                                   \
+		enum hf_err try_err_ = (e);                                    \
+		if (try_err_ != HF_OK)                                         \
+			return err_ckr(try_err_);                              \
+	} while (0)
+
+/* given: a pointer may be NULL only if there is nothing to point at. */
+static inline bool given(const void *p, CK_ULONG n)
+{
+	return p != NULL || n == 0;
+}
+
+static inline struct slice bytes_of(const void *p, CK_ULONG n)
+{
+	return (struct slice){ p, n };
+}
+
+/* --- template.c --- */
+
+#define TEMPLATE_MAX 256 /* attributes, as spec/calls */
+
+/* template_encode turns an application's template into its form on the wire,
+ * in the arena; what it points to may be the application's memory. */
+enum hf_err template_encode(const CK_ATTRIBUTE *t, CK_ULONG n, struct arena *a,
+	struct attr_list *ret) HF_MUST_CHECK;
+
+/* template_fill gives got[i] to t[i]: C_GetAttributeValue's rules (PKCS#11 3.2
+ * §5.7.5), all attributes processed. */
+CK_RV template_fill(CK_ATTRIBUTE *t, CK_ULONG n, struct got_list got);
+
+/* --- mechanism.c --- */
+
+/* mechanism_encode packs m's parameter into e->param; *ret views it. */
+enum hf_err mechanism_encode(struct entry *e, const CK_MECHANISM *m, struct mech_in *ret)
+	HF_MUST_CHECK;
+
+/* --- ops.c --- */
+
+/* output_give hands out an answer as PKCS#11 3.2 §5.2 wants: p NULL asks for
+ * the length; too small a buffer is told the length. */
+CK_RV output_give(uint32_t need, struct slice out, CK_BYTE_PTR p, CK_ULONG_PTR len);
+/* output_max is the "max" of a call for that buffer. */
+uint32_t output_max(const void *p, const CK_ULONG *len);
+
+/* --- objects.c --- */
+
+/* find_forget ends a session's search; find_sweep those of sessions that are no
+ * more; find_clear all. find_abandon is for a forked child: nothing is freed,
+ * since another thread of the parent may have been at it. */
+void find_forget(CK_SESSION_HANDLE session);
+void find_sweep(struct client *c);
+void find_clear(void);
+void find_abandon(void);
+
+/* --- general.c --- */
+
+#define MODULE_NAME "Holdfast"
+
+/* C_GetInfo as the lists of 3.0 and 3.2 have it. */
+CK_RV info_3_0(CK_INFO_PTR info);
+CK_RV info_3_2(CK_INFO_PTR info);
+
+#endif

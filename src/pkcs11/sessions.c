@@ -1,0 +1,146 @@
+#include "module.h"
+
+#include "utf8.h"
+
+CK_RV C_OpenSession(CK_SLOT_ID slotID, CK_FLAGS flags, CK_VOID_PTR pApplication,
+	CK_NOTIFY Notify, CK_SESSION_HANDLE_PTR phSession)
+{
+	ENTER(e);
+	uint64_t session;
+
+	(void)pApplication; /* nothing is ever notified */
+	(void)Notify;
+	REQUIRE(phSession != NULL);
+	if (!(flags & CKF_SERIAL_SESSION))
+		return CKR_SESSION_PARALLEL_NOT_SUPPORTED;
+	if (flags & CKF_ASYNC_SESSION)
+		return CKR_SESSION_ASYNC_NOT_SUPPORTED;
+	TRY_CKR(client_session_open(e.client, slotID, (flags & CKF_RW_SESSION) != 0, &session));
+	*phSession = session;
+	return CKR_OK;
+}
+
+CK_RV C_CloseSession(CK_SESSION_HANDLE hSession)
+{
+	ENTER(e);
+	find_forget(hSession);
+	return err_ckr(client_session_close(e.client, hSession));
+}
+
+CK_RV C_CloseAllSessions(CK_SLOT_ID slotID)
+{
+	ENTER(e);
+	TRY_CKR(client_session_close_all(e.client, slotID));
+	find_sweep(e.client);
+	return CKR_OK;
+}
+
+CK_RV C_GetSessionInfo(CK_SESSION_HANDLE hSession, CK_SESSION_INFO_PTR pInfo)
+{
+	ENTER(e);
+	struct session_info_req q = { 0 };
+	struct session_info_res r;
+
+	REQUIRE(pInfo != NULL);
+	TRY_CKR(do_session_info(e.client, hSession, &q, &r, &e.arena));
+	*pInfo = (CK_SESSION_INFO){
+		.slotID = r.slot,
+		.state = r.state,
+		.flags = CKF_SERIAL_SESSION | (r.rw ? CKF_RW_SESSION : 0),
+	};
+	return CKR_OK;
+}
+
+/* --- login ---------------------------------------------------------------- */
+
+static CK_RV login(struct entry *e, CK_SESSION_HANDLE session, CK_USER_TYPE user,
+	struct slice name, struct slice pin)
+{
+	if (user > UINT32_MAX)
+		return CKR_USER_TYPE_INVALID;
+	if (pin.n > PIN_MAX)
+		return CKR_PIN_INCORRECT;
+	return err_ckr(client_login(e->client, session, (uint32_t)user, name, pin));
+}
+
+CK_RV C_Login(CK_SESSION_HANDLE hSession, CK_USER_TYPE userType, CK_UTF8CHAR_PTR pPin,
+	CK_ULONG ulPinLen)
+{
+	ENTER(e);
+	/* There is no other way to give the PIN than here. */
+	REQUIRE(pPin != NULL);
+	return login(&e, hSession, userType, SLICE_NONE, bytes_of(pPin, ulPinLen));
+}
+
+CK_RV C_LoginUser(CK_SESSION_HANDLE hSession, CK_USER_TYPE userType, CK_UTF8CHAR_PTR pPin,
+	CK_ULONG ulPinLen, CK_UTF8CHAR_PTR pUsername, CK_ULONG ulUsernameLen)
+{
+	ENTER(e);
+	struct slice name = bytes_of(pUsername, ulUsernameLen);
+
+	REQUIRE(pPin != NULL && given(pUsername, ulUsernameLen));
+	REQUIRE(name.n <= NAME_MAX_BYTES && utf8_valid(name));
+	return login(&e, hSession, userType, name, bytes_of(pPin, ulPinLen));
+}
+
+CK_RV C_Logout(CK_SESSION_HANDLE hSession)
+{
+	ENTER(e);
+	return err_ckr(client_logout(e.client, hSession));
+}
+
+CK_RV C_InitPIN(CK_SESSION_HANDLE hSession, CK_UTF8CHAR_PTR pPin, CK_ULONG ulPinLen)
+{
+	ENTER(e);
+	struct pin_init_req q = { .pin = bytes_of(pPin, ulPinLen) };
+	struct pin_init_res r;
+
+	REQUIRE(pPin != NULL);
+	if (ulPinLen > PIN_MAX)
+		return CKR_PIN_LEN_RANGE;
+	return err_ckr(do_pin_init(e.client, hSession, &q, &r, &e.arena));
+}
+
+CK_RV C_SetPIN(CK_SESSION_HANDLE hSession, CK_UTF8CHAR_PTR pOldPin, CK_ULONG ulOldLen,
+	CK_UTF8CHAR_PTR pNewPin, CK_ULONG ulNewLen)
+{
+	ENTER(e);
+	REQUIRE(pOldPin != NULL && pNewPin != NULL);
+	if (ulOldLen > PIN_MAX)
+		return CKR_PIN_INCORRECT;
+	if (ulNewLen > PIN_MAX)
+		return CKR_PIN_LEN_RANGE;
+	return err_ckr(client_pin_set(e.client, hSession, bytes_of(pOldPin, ulOldLen),
+		bytes_of(pNewPin, ulNewLen)));
+}
+
+/* --- saved operations ----------------------------------------------------- */
+
+static enum hf_err session_exists(struct entry *e, CK_SESSION_HANDLE session)
+{
+	uint64_t slot;
+
+	return client_session_slot(e->client, session, &slot);
+}
+
+CK_RV C_GetOperationState(CK_SESSION_HANDLE hSession, CK_BYTE_PTR pOperationState,
+	CK_ULONG_PTR pulOperationStateLen)
+{
+	ENTER(e);
+	(void)pOperationState;
+	REQUIRE(pulOperationStateLen != NULL);
+	TRY_CKR(session_exists(&e, hSession));
+	return CKR_STATE_UNSAVEABLE;
+}
+
+CK_RV C_SetOperationState(CK_SESSION_HANDLE hSession, CK_BYTE_PTR pOperationState,
+	CK_ULONG ulOperationStateLen, CK_OBJECT_HANDLE hEncryptionKey,
+	CK_OBJECT_HANDLE hAuthenticationKey)
+{
+	ENTER(e);
+	(void)hEncryptionKey;
+	(void)hAuthenticationKey;
+	REQUIRE(given(pOperationState, ulOperationStateLen));
+	TRY_CKR(session_exists(&e, hSession));
+	return CKR_SAVED_STATE_INVALID; /* none was ever made */
+}
