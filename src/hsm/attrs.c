@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "attrs_rules.h"
 #include "pkcs11_numbers.h"
 
 #define HEAD 4  /* u32 count */
@@ -201,6 +202,8 @@ enum hf_err attrs_put_parts(struct attrs *a, const struct parts *p)
 		const struct part *part = &p->v[i];
 		struct slice made = secret_slice(&part->value), given = attrs_get(a, part->cka);
 
+		if (rule_of(a, part->cka) == NULL)
+			continue;
 		if (part->cka == CKA_CHECK_VALUE || part->cka == CKA_PUBLIC_KEY_INFO) {
 			if (given.n != 0 && !secret_eq(given, made))
 				return HF_E_ATTR_VALUE;

@@ -8,7 +8,7 @@
 /* mech_check is the one check of every use of a mechanism: row, operation bit,
  * key type and size, CKA_<use>, CKA_ALLOWED_MECHANISMS, dates, policy, and the
  * decoded parameter. use: the CKF_ bit; key NULL where there is none. params
- * point into in.param. */
+ * point into in.param. It puts mechanism and key into the call's audit record. */
 struct mech_use {
 	const struct mech *mech;
 	struct params params;
@@ -16,6 +16,10 @@ struct mech_use {
 };
 enum hf_err mech_check(struct calls_ctx *c, const struct mech_in *in, uint32_t use,
 	struct object *key, struct mech_use *ret) HF_MUST_CHECK;
+
+/* mech_ops: the CKF_ bits of a row that its family has functions for and that
+ * the partition allows; 0: none. */
+uint32_t mech_ops(const struct partition *p, const struct mech *m);
 
 struct op;
 void op_free(struct op *op); /* NULL-safe */
@@ -33,5 +37,30 @@ enum hf_err op_begin(struct calls_ctx *c, enum op_kind k, const struct mech_in *
 enum hf_err op_data(struct calls_ctx *c, enum op_kind k, enum op_step s, const struct op_io *io)
 	HF_MUST_CHECK;
 void op_cancel(struct session *s, enum op_kind k);
+/* op_digest_key digests a secret key's value. HF_E_KEY_INDIGESTIBLE: it is none,
+ * or so short that the digest would give it away. */
+enum hf_err op_digest_key(struct calls_ctx *c, uint64_t key) HF_MUST_CHECK;
+
+/* op_context_login: the user gave the PIN for what runs in this session; the
+ * caller holds session.lock. False: nothing there waits for it (CKA_ALWAYS_
+ * AUTHENTICATE, PKCS#11 3.2 §4.9). */
+bool op_context_login(struct session *s);
+/* ops_drop_private ends the operations with private keys (a logout), ops_drop
+ * all of them. The caller holds session.lock. */
+void ops_drop_private(struct session *s);
+void ops_drop(struct session *s);
+
+/* crypt_once runs a whole operation over in and appends the result to out;
+ * crypt_bound: at most so many bytes (wrapping, unwrapping). */
+enum hf_err crypt_once(const struct mech_use *u, enum verb v, struct slice in, struct buf *out)
+	HF_MUST_CHECK;
+enum hf_err crypt_bound(const struct mech_use *u, enum verb v, size_t in, size_t *ret)
+	HF_MUST_CHECK;
+
+/* out_fits puts the length into *io->ret_need and tells whether the caller has
+ * room for so many bytes; false for a mere question, too. */
+bool out_fits(const struct op_io *io, size_t need);
+/* out_room gives a buffer for n bytes that lives as long as the call. */
+enum hf_err out_room(struct calls_ctx *c, size_t n, struct buf *ret) HF_MUST_CHECK;
 
 #endif

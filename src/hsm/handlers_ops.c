@@ -1,0 +1,111 @@
+/* handlers_ops.c: operations on data: how each call maps onto the engine. */
+#include "module.h"
+#include "op.h"
+
+#define RANDOM_MAX (1u << 20) /* bytes a call */
+
+#define ON_INIT(call, kind)                                                    \
+	enum hf_err on_##call(struct calls_ctx *c, const struct call##_req *q, \
+		struct call##_res *r)                                          \
+	{                                                                      \
+		(void)r;                                                       \
+		return op_begin(c, kind, &q->mech, q->key);                    \
+	}
+
+/* in and sig: the request's fields, or SLICE_NONE. */
+#define ON_OUTPUT(call, kind, step, data_in, sig)                              \
+	enum hf_err on_##call(struct calls_ctx *c, const struct call##_req *q, \
+		struct call##_res *r)                                          \
+	{                                                                      \
+		struct op_io io = { data_in, sig, q->max, &r->need, &r->out }; \
+									       \
+		return op_data(c, kind, step, &io);                            \
+	}
+
+#define ON_INPUT(call, kind, step, data_in, sig)                               \
+	enum hf_err on_##call(struct calls_ctx *c, const struct call##_req *q, \
+		struct call##_res *r)                                          \
+	{                                                                      \
+		struct op_io io = { .in = data_in, .signature = sig };         \
+									       \
+		(void)r;                                                       \
+		return op_data(c, kind, step, &io);                            \
+	}
+
+ON_INIT(encrypt_init, OPK_ENCRYPT)
+ON_OUTPUT(encrypt, OPK_ENCRYPT, OP_SINGLE, q->data, SLICE_NONE)
+ON_OUTPUT(encrypt_update, OPK_ENCRYPT, OP_UPDATE, q->data, SLICE_NONE)
+ON_OUTPUT(encrypt_final, OPK_ENCRYPT, OP_FINAL, SLICE_NONE, SLICE_NONE)
+
+ON_INIT(decrypt_init, OPK_DECRYPT)
+ON_OUTPUT(decrypt, OPK_DECRYPT, OP_SINGLE, q->data, SLICE_NONE)
+ON_OUTPUT(decrypt_update, OPK_DECRYPT, OP_UPDATE, q->data, SLICE_NONE)
+ON_OUTPUT(decrypt_final, OPK_DECRYPT, OP_FINAL, SLICE_NONE, SLICE_NONE)
+
+ON_INIT(sign_init, OPK_SIGN)
+ON_OUTPUT(sign, OPK_SIGN, OP_SINGLE, q->data, SLICE_NONE)
+ON_INPUT(sign_update, OPK_SIGN, OP_UPDATE, q->data, SLICE_NONE)
+ON_OUTPUT(sign_final, OPK_SIGN, OP_FINAL, SLICE_NONE, SLICE_NONE)
+
+ON_INIT(sign_recover_init, OPK_SIGN_RECOVER)
+ON_OUTPUT(sign_recover, OPK_SIGN_RECOVER, OP_SINGLE, q->data, SLICE_NONE)
+
+ON_INIT(verify_init, OPK_VERIFY)
+ON_INPUT(verify, OPK_VERIFY, OP_SINGLE, q->data, q->signature)
+ON_INPUT(verify_update, OPK_VERIFY, OP_UPDATE, q->data, SLICE_NONE)
+ON_INPUT(verify_final, OPK_VERIFY, OP_FINAL, SLICE_NONE, q->signature)
+
+ON_INIT(verify_recover_init, OPK_VERIFY_RECOVER)
+ON_OUTPUT(verify_recover, OPK_VERIFY_RECOVER, OP_SINGLE, SLICE_NONE, q->signature)
+
+enum hf_err on_digest_init(struct calls_ctx *c, const struct digest_init_req *q,
+	struct digest_init_res *r)
+{
+	(void)r;
+	return op_begin(c, OPK_DIGEST, &q->mech, 0);
+}
+
+ON_OUTPUT(digest, OPK_DIGEST, OP_SINGLE, q->data, SLICE_NONE)
+ON_INPUT(digest_update, OPK_DIGEST, OP_UPDATE, q->data, SLICE_NONE)
+ON_OUTPUT(digest_final, OPK_DIGEST, OP_FINAL, SLICE_NONE, SLICE_NONE)
+
+enum hf_err on_digest_key(struct calls_ctx *c, const struct digest_key_req *q,
+	struct digest_key_res *r)
+{
+	(void)r;
+	return op_digest_key(c, q->key);
+}
+
+enum hf_err on_op_cancel(struct calls_ctx *c, const struct op_cancel_req *q,
+	struct op_cancel_res *r)
+{
+	(void)r;
+	for (unsigned k = 0; k < OPK_COUNT; k++)
+		if ((q->ops & (1u << k)) != 0)
+			op_cancel(c->session, (enum op_kind)k);
+	return HF_OK;
+}
+
+enum hf_err on_random(struct calls_ctx *c, const struct random_req *q, struct random_res *r)
+{
+	uint8_t *p;
+
+	if (q->n > RANDOM_MAX)
+		return HF_E_ARGUMENTS;
+	p = arena_alloc(c->arena, q->n != 0 ? q->n : 1, 1);
+	if (p == NULL)
+		return HF_E_SECRET_MEMORY;
+	TRY(crypto_random(p, q->n));
+	r->out = (struct slice){ p, q->n };
+	return HF_OK;
+}
+
+/* The generator seeds itself from the kernel; nothing from outside improves it. */
+enum hf_err on_random_seed(struct calls_ctx *c, const struct random_seed_req *q,
+	struct random_seed_res *r)
+{
+	(void)c;
+	(void)q;
+	(void)r;
+	return HF_E_RANDOM_SEED;
+}

@@ -1,0 +1,200 @@
+/* handlers_wrap.c: keys that leave and come wrapped or encapsulated. */
+#include "attrs.h"
+#include "handlers_keys.h"
+#include "module.h"
+#include "object.h"
+#include "op.h"
+#include "pkcs11_numbers.h"
+
+/* wrappable: may `with` take `key` out? (PKCS#11 3.2 §5.18.3) */
+static enum hf_err wrappable(struct calls_ctx *c, const struct object *with,
+	const struct object *key)
+{
+	struct attr_list must;
+
+	if (key->cko != CKO_SECRET_KEY && key->cko != CKO_PRIVATE_KEY)
+		return HF_E_KEY_NOT_WRAPPABLE;
+	if (!attrs_bool(&key->attrs, CKA_EXTRACTABLE))
+		return HF_E_KEY_UNEXTRACTABLE;
+	if (attrs_bool(&key->attrs, CKA_WRAP_WITH_TRUSTED) &&
+	    !attrs_bool(&with->attrs, CKA_TRUSTED))
+		return HF_E_KEY_NOT_WRAPPABLE;
+	TRY(attrs_nested(attrs_get(&with->attrs, CKA_WRAP_TEMPLATE), c->arena, &must));
+	return attrs_match(&key->attrs, must) ? HF_OK : HF_E_KEY_HANDLE;
+}
+
+static enum hf_err wrap(struct calls_ctx *c, const struct mech_use *u, const struct key *k,
+	const struct op_io *io)
+{
+	CLEANUP(secret_done) struct secret plain = { 0 };
+	struct buf out;
+	size_t room;
+
+	TRY(key_encode(k, &plain));
+	TRY(crypt_bound(u, VERB_WRAP, plain.n, &room));
+	if (!out_fits(io, room))
+		return HF_OK;
+	TRY(out_room(c, room, &out));
+	TRY(crypt_once(u, VERB_WRAP, secret_slice(&plain), &out));
+	*io->ret_need = (uint32_t)out.n;
+	*io->ret_out = buf_slice(&out);
+	return HF_OK;
+}
+
+enum hf_err on_key_wrap(struct calls_ctx *c, const struct key_wrap_req *q, struct key_wrap_res *r)
+{
+	CLEANUP(object_release) struct object *with = NULL;
+	CLEANUP(object_release) struct object *key = NULL;
+	struct op_io io = { .max = q->max, .ret_need = &r->need, .ret_out = &r->out };
+	const struct key *k;
+	struct mech_use u;
+
+	TRY(object_get(c, q->with, HF_E_WRAPPING_KEY_HANDLE, &with));
+	TRY(mech_check(c, &q->mech, CKF_WRAP, with, &u));
+	TRY(object_get(c, q->key, HF_E_KEY_HANDLE, &key));
+	object_audit(c, key); /* what leaves matters more than what wraps it */
+	TRY(once_login(with));
+	TRY(wrappable(c, with, key));
+	TRY(object_key(key, &k));
+	return wrap(c, &u, k, &io);
+}
+
+/* unwrap_error: the words of C_UnwrapKey for what decryption found. */
+static enum hf_err unwrap_error(enum hf_err e)
+{
+	switch ((int)e) {
+	case HF_E_ENCRYPTED_DATA:
+	case HF_E_AEAD:
+	case HF_E_DATA:
+		return HF_E_WRAPPED_KEY;
+	case HF_E_ENCRYPTED_DATA_LEN:
+	case HF_E_DATA_LEN:
+		return HF_E_WRAPPED_KEY_LEN;
+	default:
+		return e;
+	}
+}
+
+static enum hf_err unwrap(struct calls_ctx *c, const struct mech_use *u, struct slice wrapped,
+	const struct attrs *a, struct parts *ret)
+{
+	struct buf plain;
+	size_t room;
+
+	TRY(unwrap_error(crypt_bound(u, VERB_UNWRAP, wrapped.n, &room)));
+	TRY(out_room(c, room, &plain));
+	TRY(unwrap_error(crypt_once(u, VERB_UNWRAP, wrapped, &plain)));
+	TRY(key_decode((uint32_t)attrs_u64(a, CKA_CLASS, 0),
+		(uint32_t)attrs_u64(a, CKA_KEY_TYPE, 0), buf_slice(&plain), ret));
+	if (attrs_get(a, CKA_VALUE_LEN).p != NULL &&
+	    attrs_u64(a, CKA_VALUE_LEN, 0) != parts_get(ret, CKA_VALUE).n)
+		return HF_E_TEMPLATE_CONFLICT;
+	return HF_OK;
+}
+
+enum hf_err on_key_unwrap(struct calls_ctx *c, const struct key_unwrap_req *q,
+	struct key_unwrap_res *r)
+{
+	CLEANUP(object_release) struct object *with = NULL;
+	CLEANUP(attrs_done) struct attrs a = { 0 };
+	CLEANUP(parts_done) struct parts p = { 0 };
+	struct birth_info b = {
+		.how = BIRTH_UNWRAP, .cko = ATTRS_AS_GIVEN, .ckk = ATTRS_AS_GIVEN, .role = c->role,
+	};
+	struct attr_list t;
+	struct mech_use u;
+
+	TRY(object_get(c, q->with, HF_E_UNWRAPPING_KEY_HANDLE, &with));
+	TRY(mech_check(c, &q->mech, CKF_UNWRAP, with, &u));
+	TRY(once_login(with));
+	if (made_before(c, &r->key))
+		return HF_OK;
+	TRY(merge_template(c, q->attrs, with, CKA_UNWRAP_TEMPLATE, &t));
+	TRY(attrs_birth(&b, t, &a));
+	TRY(object_permit(c, &a));
+	TRY(unwrap(c, &u, q->wrapped, &a, &p));
+	return add_key(c, &a, &p, &r->key);
+}
+
+/* birth_shared makes the attributes of a key that a KEM gives. */
+static enum hf_err birth_shared(struct calls_ctx *c, const struct object *with, uint32_t cka,
+	struct attr_list t, struct attrs *ret)
+{
+	struct birth_info b;
+
+	TRY(merge_template(c, t, with, cka, &t));
+	b = derived(c, t);
+	TRY(attrs_birth(&b, t, ret));
+	if (attrs_u64(ret, CKA_CLASS, 0) != CKO_SECRET_KEY)
+		return HF_E_TEMPLATE_CONFLICT;
+	return object_permit(c, ret);
+}
+
+/* add_shared adds the front of a shared secret, as long as the template asks. */
+static enum hf_err add_shared(struct calls_ctx *c, struct attrs *a, struct secret *v,
+	uint64_t *ret_key)
+{
+	uint64_t want = attrs_u64(a, CKA_VALUE_LEN, v->n);
+
+	if (want < v->n)
+		secret_cut(v, (size_t)want);
+	return add_secret(c, a, secret_slice(v), ret_key);
+}
+
+/* forget_first: the ciphertext that the first copy of a repeated call made is
+ * lost, so its key serves nobody. */
+static enum hf_err forget_first(struct calls_ctx *c)
+{
+	struct object *was[2];
+	enum hf_err e = HF_OK;
+
+	if (object_by_origin(c, was) != 0)
+		e = object_destroy(c, was[0]);
+	object_unref(was[0]);
+	object_unref(was[1]);
+	return e;
+}
+
+enum hf_err on_encapsulate(struct calls_ctx *c, const struct encapsulate_req *q,
+	struct encapsulate_res *r)
+{
+	CLEANUP(object_release) struct object *with = NULL;
+	CLEANUP(attrs_done) struct attrs a = { 0 };
+	CLEANUP(secret_done) struct secret v = { 0 };
+	CLEANUP(buf_done) struct buf ct = BUF_MAX(WIRE_MAX_BYTES);
+	struct op_io io = { .max = q->max, .ret_need = &r->need };
+	struct mech_use u;
+
+	TRY(object_get(c, q->with, HF_E_KEY_HANDLE, &with));
+	TRY(mech_check(c, &q->mech, CKF_ENCAPSULATE, with, &u));
+	TRY(birth_shared(c, with, CKA_ENCAPSULATE_TEMPLATE, q->attrs, &a));
+	TRY(u.mech->family->kem(u.mech, &u.params, u.key, SLICE_NONE, &ct, &v));
+	TRY(buf_err(&ct));
+	if (!out_fits(&io, ct.n))
+		return HF_OK;
+	TRY(forget_first(c));
+	TRY(arena_dup(c->arena, buf_slice(&ct), &r->out));
+	return add_shared(c, &a, &v, &r->key);
+}
+
+enum hf_err on_decapsulate(struct calls_ctx *c, const struct decapsulate_req *q,
+	struct decapsulate_res *r)
+{
+	CLEANUP(object_release) struct object *with = NULL;
+	CLEANUP(attrs_done) struct attrs a = { 0 };
+	CLEANUP(secret_done) struct secret v = { 0 };
+	CLEANUP(buf_done) struct buf none = BUF_MAX(0);
+	struct mech_use u;
+
+	TRY(object_get(c, q->with, HF_E_KEY_HANDLE, &with));
+	TRY(mech_check(c, &q->mech, CKF_DECAPSULATE, with, &u));
+	TRY(once_login(with));
+	if (made_before(c, &r->key))
+		return HF_OK;
+	if (q->wrapped.n == 0) /* to the family, that would ask for encapsulation */
+		return HF_E_WRAPPED_KEY_LEN;
+	TRY(birth_shared(c, with, CKA_DECAPSULATE_TEMPLATE, q->attrs, &a));
+	TRY(unwrap_error(
+		u.mech->family->kem(u.mech, &u.params, u.key, q->wrapped, &none, &v)));
+	return add_shared(c, &a, &v, &r->key);
+}

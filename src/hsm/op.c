@@ -1,0 +1,367 @@
+/* op.c: one engine for all operations: init, single part, update, final. */
+#include "op.h"
+
+#include <string.h>
+
+#include "pkcs11_numbers.h"
+
+/* struct op is one running operation of a session. */
+struct op {
+	struct crypt crypt;
+	struct params params; /* views into param */
+	struct secret param;
+	struct object *key;   /* NULL: a digest */
+	bool begun;           /* the family holds state */
+	bool fed;             /* an update went through */
+	bool gathers;         /* data waits in gathered for the end */
+	bool finished;        /* the result waits in stash to be fetched */
+	bool wants_login, authenticated;
+	struct buf gathered;
+	struct secret stash;
+};
+
+static const struct kind {
+	uint32_t use;
+	enum verb verb;
+	bool varies; /* the result may be shorter than its bound */
+} kinds[OPK_COUNT] = {
+	[OPK_ENCRYPT] = { CKF_ENCRYPT, VERB_ENCRYPT, false },
+	[OPK_DECRYPT] = { CKF_DECRYPT, VERB_DECRYPT, true },
+	[OPK_DIGEST] = { CKF_DIGEST, VERB_DIGEST, false },
+	[OPK_SIGN] = { CKF_SIGN, VERB_SIGN, false },
+	[OPK_SIGN_RECOVER] = { CKF_SIGN_RECOVER, VERB_SIGN_RECOVER, false },
+	[OPK_VERIFY] = { CKF_VERIFY, VERB_VERIFY, false },
+	[OPK_VERIFY_RECOVER] = { CKF_VERIFY_RECOVER, VERB_VERIFY_RECOVER, true },
+};
+
+static void op_end(struct op *op)
+{
+	if (op->begun)
+		op->crypt.mech->family->end(&op->crypt);
+	op->begun = false;
+	op->crypt.state = NULL;
+}
+
+void op_free(struct op *op)
+{
+	if (op == NULL)
+		return;
+	op_end(op);
+	object_unref(op->key);
+	buf_done(&op->gathered);
+	secret_done(&op->stash);
+	secret_done(&op->param);
+	hf_free(op);
+}
+
+static void op_release(struct op **op)
+{
+	op_free(*op);
+}
+
+static enum hf_err op_start(struct op *op)
+{
+	enum hf_err e = op->crypt.mech->family->begin(&op->crypt);
+
+	op->begun = e == HF_OK || op->crypt.state != NULL;
+	return e;
+}
+
+/* op_new checks everything and begins. */
+static enum hf_err op_new(struct calls_ctx *c, enum op_kind k, const struct mech_in *m,
+	uint64_t key, struct op **ret)
+{
+	CLEANUP(op_release) struct op *op = hf_alloc(1, sizeof(*op));
+	struct mech_in in = { .type = m->type };
+	struct mech_use u;
+
+	if (op == NULL)
+		return HF_E_MEMORY;
+	if (k != OPK_DIGEST)
+		TRY(object_get(c, key, HF_E_KEY_HANDLE, &op->key));
+	if (m->param.n != 0)
+		TRY(secret_dup(m->param, &op->param));
+	in.param = secret_slice(&op->param);
+	TRY(mech_check(c, &in, kinds[k].use, op->key, &u));
+	op->params = u.params;
+	op->crypt = (struct crypt){ u.mech, kinds[k].verb, u.key, &op->params, NULL };
+	op->gathers = u.mech->family->update == NULL || (u.mech->flags & MECH_NO_MULTI) != 0;
+	op->gathered = BUF_MAX(WIRE_MAX_BYTES);
+	op->wants_login = op->key != NULL && attrs_bool(&op->key->attrs, CKA_ALWAYS_AUTHENTICATE);
+	TRY(op_start(op));
+	*ret = op;
+	op = NULL;
+	return HF_OK;
+}
+
+enum hf_err op_begin(struct calls_ctx *c, enum op_kind k, const struct mech_in *m, uint64_t key)
+{
+	struct op **at = &c->session->ops[k];
+
+	/* A request sent again may find what its first copy began. */
+	if (*at != NULL && ((c->head.flags & WIRE_FLAG_REPEAT) == 0 || (*at)->fed))
+		return HF_E_OP_ACTIVE;
+	op_cancel(c->session, k);
+	return op_new(c, k, m, key, at);
+}
+
+void op_cancel(struct session *s, enum op_kind k)
+{
+	op_free(s->ops[k]);
+	s->ops[k] = NULL;
+}
+
+void ops_drop(struct session *s)
+{
+	for (int k = 0; k < OPK_COUNT; k++)
+		op_cancel(s, (enum op_kind)k);
+}
+
+void ops_drop_private(struct session *s)
+{
+	for (int k = 0; k < OPK_COUNT; k++)
+		if (s->ops[k] != NULL && s->ops[k]->key != NULL && s->ops[k]->key->private_)
+			op_cancel(s, (enum op_kind)k);
+}
+
+bool op_context_login(struct session *s)
+{
+	bool any = false;
+
+	for (int k = 0; k < OPK_COUNT; k++)
+		if (s->ops[k] != NULL && s->ops[k]->wants_login) {
+			s->ops[k]->authenticated = true;
+			any = true;
+		}
+	return any;
+}
+
+bool out_fits(const struct op_io *io, size_t need)
+{
+	*io->ret_need = need < UINT32_MAX ? (uint32_t)need : UINT32_MAX - 1;
+	return io->max != WIRE_NO_OUTPUT && need <= io->max;
+}
+
+enum hf_err out_room(struct calls_ctx *c, size_t n, struct buf *ret)
+{
+	uint8_t *p = arena_alloc(c->arena, n != 0 ? n : 1, 1);
+
+	if (p == NULL)
+		return HF_E_SECRET_MEMORY;
+	/* Full capacity from the start: it never moves out of the arena. */
+	*ret = (struct buf){ .p = p, .cap = n, .max = n };
+	return HF_OK;
+}
+
+/* finish runs the family over the last data into the call's arena. */
+static enum hf_err finish(struct calls_ctx *c, struct op *op, const struct op_io *io,
+	struct slice in, struct buf *out)
+{
+	const struct family *f = op->crypt.mech->family;
+	size_t room = io->ret_out != NULL ? f->bound(&op->crypt, in.n, true) : 0;
+
+	TRY(out_room(c, room, out));
+	TRY(f->finish(&op->crypt, in, io->signature, out));
+	return buf_err(out);
+}
+
+/* too_small: the result cannot be given out now, and the operation need not run
+ * to know that. */
+static bool too_small(enum op_kind k, const struct op *op, const struct op_io *io, size_t in)
+{
+	if (io->ret_out == NULL)
+		return false;
+	if (out_fits(io, op->crypt.mech->family->bound(&op->crypt, in, true)))
+		return false;
+	return io->max == WIRE_NO_OUTPUT || !kinds[k].varies;
+}
+
+/* The steps set *ret_lives if the operation goes on after success. */
+static enum hf_err single(struct calls_ctx *c, enum op_kind k, struct op *op,
+	const struct op_io *io, bool *ret_lives)
+{
+	struct buf out;
+
+	*ret_lives = true;
+	if (too_small(k, op, io, io->in.n))
+		return HF_OK;
+	TRY(finish(c, op, io, io->in, &out));
+	if (io->ret_out != NULL && !out_fits(io, out.n)) {
+		/* As if it had not run: the caller may come with other data. */
+		op_end(op);
+		return op_start(op);
+	}
+	if (io->ret_out != NULL)
+		*io->ret_out = buf_slice(&out);
+	*ret_lives = false;
+	return HF_OK;
+}
+
+static enum hf_err feed(struct op *op, struct slice in, struct buf *out)
+{
+	op->fed = true;
+	if (!op->gathers)
+		return op->crypt.mech->family->update(&op->crypt, in, out);
+	buf_raw(&op->gathered, in);
+	return buf_err(&op->gathered) == HF_E_TOO_BIG ? HF_E_DATA_LEN : buf_err(&op->gathered);
+}
+
+static enum hf_err update(struct calls_ctx *c, struct op *op, const struct op_io *io,
+	bool *ret_lives)
+{
+	size_t room = 0;
+	struct buf out;
+
+	*ret_lives = true;
+	if (io->ret_out != NULL && !op->gathers)
+		room = op->crypt.mech->family->bound(&op->crypt, io->in.n, false);
+	if (io->ret_out != NULL && !out_fits(io, room))
+		return HF_OK;
+	TRY(out_room(c, room, &out));
+	TRY(feed(op, io->in, &out));
+	TRY(buf_err(&out));
+	if (io->ret_out == NULL)
+		return HF_OK;
+	*io->ret_need = (uint32_t)out.n;
+	*io->ret_out = buf_slice(&out);
+	return HF_OK;
+}
+
+/* fetch gives out a result that had no room before. */
+static enum hf_err fetch(struct calls_ctx *c, struct op *op, const struct op_io *io,
+	bool *ret_lives)
+{
+	*ret_lives = !out_fits(io, op->stash.n);
+	if (*ret_lives)
+		return HF_OK;
+	return arena_dup(c->arena, secret_slice(&op->stash), io->ret_out);
+}
+
+static enum hf_err final(struct calls_ctx *c, enum op_kind k, struct op *op,
+	const struct op_io *io, bool *ret_lives)
+{
+	struct slice in = buf_slice(&op->gathered);
+	struct buf out;
+
+	if (op->finished)
+		return fetch(c, op, io, ret_lives);
+	*ret_lives = true;
+	if (too_small(k, op, io, in.n))
+		return HF_OK;
+	TRY(finish(c, op, io, in, &out));
+	if (io->ret_out != NULL && !out_fits(io, out.n)) {
+		op->finished = true;
+		return secret_dup(buf_slice(&out), &op->stash);
+	}
+	if (io->ret_out != NULL)
+		*io->ret_out = buf_slice(&out);
+	*ret_lives = false;
+	return HF_OK;
+}
+
+/* usable: may the operation take this step, in what is left of the login? */
+static enum hf_err usable(const struct calls_ctx *c, const struct op *op, enum op_step s)
+{
+	if (op->key != NULL && op->key->private_ && c->role != ROLE_USER)
+		return HF_E_NOT_LOGGED_IN;
+	if (op->wants_login && !op->authenticated)
+		return HF_E_NOT_LOGGED_IN;
+	if ((s == OP_SINGLE && op->fed) || (s != OP_FINAL && op->finished))
+		return HF_E_OP_ACTIVE;
+	return HF_OK;
+}
+
+enum hf_err op_data(struct calls_ctx *c, enum op_kind k, enum op_step s, const struct op_io *io)
+{
+	struct op *op = c->session->ops[k];
+	bool lives = false;
+	enum hf_err e;
+
+	if (op == NULL)
+		return HF_E_OP_NONE;
+	e = usable(c, op, s);
+	if (e == HF_OK) {
+		switch (s) {
+		case OP_SINGLE:
+			e = single(c, k, op, io, &lives);
+			break;
+		case OP_UPDATE:
+			e = update(c, op, io, &lives);
+			break;
+		case OP_FINAL:
+			e = final(c, k, op, io, &lives);
+			break;
+		}
+	}
+	if (e != HF_OK || !lives)
+		op_cancel(c->session, k);
+	return e;
+}
+
+#define DIGESTIBLE_MIN 14 /* bytes: 112 bits are not guessed from a digest */
+
+static enum hf_err key_value(const struct object *o, struct slice *ret)
+{
+	struct slice v = attrs_get(&o->attrs, CKA_VALUE);
+
+	if (o->cko != CKO_SECRET_KEY)
+		return HF_E_KEY_INDIGESTIBLE;
+	if (v.n < DIGESTIBLE_MIN && !attrs_bool(&o->attrs, CKA_EXTRACTABLE))
+		return HF_E_KEY_INDIGESTIBLE;
+	*ret = v;
+	return HF_OK;
+}
+
+static enum hf_err digest_key(struct calls_ctx *c, struct op *op, uint64_t key)
+{
+	CLEANUP(object_release) struct object *o = NULL;
+	struct buf none = BUF_MAX(0);
+	struct slice v;
+
+	TRY(object_get(c, key, HF_E_KEY_HANDLE, &o));
+	object_audit(c, o);
+	TRY(key_value(o, &v));
+	return feed(op, v, &none);
+}
+
+enum hf_err op_digest_key(struct calls_ctx *c, uint64_t key)
+{
+	struct op *op = c->session->ops[OPK_DIGEST];
+	enum hf_err e;
+
+	if (op == NULL)
+		return HF_E_OP_NONE;
+	e = op->finished ? HF_E_OP_ACTIVE : digest_key(c, op, key);
+	if (e != HF_OK)
+		op_cancel(c->session, OPK_DIGEST);
+	return e;
+}
+
+static struct crypt crypt_of(const struct mech_use *u, enum verb v)
+{
+	return (struct crypt){ u->mech, v, u->key, &u->params, NULL };
+}
+
+static void crypt_end(struct crypt *c)
+{
+	if (c->state != NULL)
+		c->mech->family->end(c);
+}
+
+enum hf_err crypt_once(const struct mech_use *u, enum verb v, struct slice in, struct buf *out)
+{
+	CLEANUP(crypt_end) struct crypt c = crypt_of(u, v);
+
+	TRY(u->mech->family->begin(&c));
+	TRY(u->mech->family->finish(&c, in, SLICE_NONE, out));
+	return buf_err(out);
+}
+
+enum hf_err crypt_bound(const struct mech_use *u, enum verb v, size_t in, size_t *ret)
+{
+	CLEANUP(crypt_end) struct crypt c = crypt_of(u, v);
+
+	TRY(u->mech->family->begin(&c));
+	*ret = u->mech->family->bound(&c, in, true);
+	return HF_OK;
+}

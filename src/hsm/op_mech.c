@@ -1,0 +1,142 @@
+/* op_mech.c: may this mechanism be used so, with this key? */
+#include <string.h>
+
+#include "clock.h"
+#include "op.h"
+#include "pkcs11_numbers.h"
+#include "policy.h"
+
+/* struct use: what a use of a key is called in its attributes and errors. */
+struct use {
+	uint32_t ckf, cka;
+	enum hf_err handle, type, size;
+};
+
+#define KEY_ERRORS HF_E_KEY_HANDLE, HF_E_KEY_TYPE, HF_E_KEY_SIZE
+static const struct use uses[] = {
+	{ CKF_ENCRYPT, CKA_ENCRYPT, KEY_ERRORS },
+	{ CKF_DECRYPT, CKA_DECRYPT, KEY_ERRORS },
+	{ CKF_SIGN, CKA_SIGN, KEY_ERRORS },
+	{ CKF_SIGN_RECOVER, CKA_SIGN_RECOVER, KEY_ERRORS },
+	{ CKF_VERIFY, CKA_VERIFY, KEY_ERRORS },
+	{ CKF_VERIFY_RECOVER, CKA_VERIFY_RECOVER, KEY_ERRORS },
+	{ CKF_DERIVE, CKA_DERIVE, KEY_ERRORS },
+	{ CKF_ENCAPSULATE, CKA_ENCAPSULATE, KEY_ERRORS },
+	{ CKF_DECAPSULATE, CKA_DECAPSULATE, KEY_ERRORS },
+	{ CKF_WRAP, CKA_WRAP, HF_E_WRAPPING_KEY_HANDLE, HF_E_WRAPPING_KEY_TYPE,
+		HF_E_WRAPPING_KEY_SIZE },
+	{ CKF_UNWRAP, CKA_UNWRAP, HF_E_UNWRAPPING_KEY_HANDLE, HF_E_UNWRAPPING_KEY_TYPE,
+		HF_E_UNWRAPPING_KEY_SIZE },
+};
+
+static const struct use *use_of(uint32_t ckf)
+{
+	for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++)
+		if (uses[i].ckf == ckf)
+			return &uses[i];
+	return NULL;
+}
+
+/* able: the operations that a family has functions for. */
+static uint32_t able(const struct family *f)
+{
+	uint32_t r = 0;
+
+	if (f->begin != NULL && f->finish != NULL && f->bound != NULL && f->end != NULL)
+		r |= CKF_ENCRYPT | CKF_DECRYPT | CKF_DIGEST | CKF_SIGN | CKF_SIGN_RECOVER |
+			CKF_VERIFY | CKF_VERIFY_RECOVER | CKF_WRAP | CKF_UNWRAP;
+	if (f->generate != NULL)
+		r |= CKF_GENERATE | CKF_GENERATE_KEY_PAIR;
+	if (f->derive != NULL)
+		r |= CKF_DERIVE;
+	if (f->kem != NULL)
+		r |= CKF_ENCAPSULATE | CKF_DECAPSULATE;
+	return r;
+}
+
+uint32_t mech_ops(const struct partition *p, const struct mech *m)
+{
+	if ((m->flags & MECH_LEGACY) != 0 && !policy_legacy(p))
+		return 0;
+	if ((m->flags & MECH_APPROVED) == 0 && policy_approved_only(p))
+		return 0;
+	return m->ops & able(m->family);
+}
+
+static bool takes(const struct mech *m, const struct object *key)
+{
+	if (m->key == CKK_ANY_SECRET || m->alt_key == CKK_ANY_SECRET)
+		return key->cko == CKO_SECRET_KEY || key->ckk == m->key;
+	return key->ckk == m->key || (m->alt_key != CKK_NONE && key->ckk == m->alt_key);
+}
+
+static bool is_key(const struct object *o)
+{
+	return o->cko == CKO_PUBLIC_KEY || o->cko == CKO_PRIVATE_KEY || o->cko == CKO_SECRET_KEY;
+}
+
+/* listed: an absent or empty list allows all. */
+static bool listed(struct slice mechs, uint32_t type)
+{
+	for (size_t i = 0; i + 8 <= mechs.n; i += 8)
+		if (get_u64(mechs.p + i) == type)
+			return true;
+	return mechs.n == 0;
+}
+
+static bool in_time(const struct object *key)
+{
+	struct slice start = attrs_get(&key->attrs, CKA_START_DATE),
+		end = attrs_get(&key->attrs, CKA_END_DATE);
+	char now[28], day[9];
+
+	clock_iso(clock_wall_us(), now); /* 2026-01-31T... */
+	memcpy(day, now, 4);
+	memcpy(day + 4, now + 5, 2);
+	memcpy(day + 6, now + 8, 3);
+	day[8] = '\0';
+	return (start.n != 8 || slice_cmp(slice_str(day), start) >= 0) &&
+		(end.n != 8 || slice_cmp(slice_str(day), end) <= 0);
+}
+
+static enum hf_err check_key(struct calls_ctx *c, const struct mech *m, uint32_t ckf,
+	struct object *o, const struct key **ret)
+{
+	const struct use *u = use_of(ckf);
+	const struct key *k;
+
+	if (u == NULL)
+		return HF_E_INTERNAL;
+	if (!is_key(o))
+		return u->handle;
+	if (!takes(m, o) || (ckf == CKF_DERIVE && o->cko == CKO_PUBLIC_KEY))
+		return u->type;
+	if (!attrs_bool(&o->attrs, u->cka))
+		return HF_E_KEY_FUNCTION;
+	if (!listed(attrs_get(&o->attrs, CKA_ALLOWED_MECHANISMS), m->type))
+		return HF_E_MECHANISM;
+	if (policy_dates(c->part) && !in_time(o))
+		return HF_E_KEY_FUNCTION;
+	TRY(object_key(o, &k));
+	if (m->max != 0 && (key_size(k) < m->min || key_size(k) > m->max))
+		return u->size;
+	*ret = k;
+	return HF_OK;
+}
+
+enum hf_err mech_check(struct calls_ctx *c, const struct mech_in *in, uint32_t use,
+	struct object *key, struct mech_use *ret)
+{
+	struct mech_use u = { .mech = mech_find(in->type) };
+
+	c->audit.mechanism = in->type;
+	if (key != NULL)
+		object_audit(c, key);
+	if (u.mech == NULL || (mech_ops(c->part, u.mech) & use) == 0)
+		return HF_E_MECHANISM;
+	if (key != NULL)
+		TRY(check_key(c, u.mech, use, key, &u.key));
+	TRY(params_decode(u.mech->param, in->param, &u.params));
+	*ret = u;
+	return HF_OK;
+}
