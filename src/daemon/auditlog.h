@@ -1,0 +1,35 @@
+/* auditlog.h: audit records in append-only segment files.
+ *
+ * A segment is named after its first record's number (20 digits, ".log") and
+ * holds | length u32 | number u64 | record | crc u32 | again and again. */
+#ifndef HF_AUDITLOG_H
+#define HF_AUDITLOG_H
+
+#include <stdbool.h>
+
+#include "bytes.h"
+#include "err.h"
+
+#define AUDITLOG_RECORD_MAX 65536u
+
+struct auditlog;
+
+/* auditlog_open opens or makes the directory `name` in dirfd. An incomplete last
+ * record (a torn write) is cut off and said in the log. */
+enum hf_err auditlog_open(int dirfd, const char *name, size_t segment_bytes, struct auditlog **ret)
+	HF_MUST_CHECK;
+void auditlog_close(struct auditlog *l); /* NULL-safe */
+
+/* auditlog_append adds record number seq, which must follow the last one
+ * (HF_E_CONFLICT). HF_E_STORE: it was not kept (disk full), nothing of it is
+ * left. Durable after auditlog_sync. */
+enum hf_err auditlog_append(struct auditlog *l, uint64_t seq, struct slice record) HF_MUST_CHECK;
+enum hf_err auditlog_sync(struct auditlog *l) HF_MUST_CHECK;
+uint64_t auditlog_last(const struct auditlog *l); /* 0: empty */
+
+/* auditlog_read visits records from number `from` on; false stops. */
+typedef bool (*auditlog_visit)(void *ctx, uint64_t seq, struct slice record);
+enum hf_err auditlog_read(struct auditlog *l, uint64_t from, auditlog_visit visit, void *ctx)
+	HF_MUST_CHECK;
+
+#endif

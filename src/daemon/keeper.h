@@ -1,0 +1,30 @@
+/* keeper.h: the process that remembers. It sees ciphertext only. */
+#ifndef HF_KEEPER_H
+#define HF_KEEPER_H
+
+#include "anchor.h"
+#include "auditlog.h"
+#include "keeper_serve.h"
+#include "secret.h"
+#include "store.h"
+
+/* struct keeper_ctx: what the keeper's handlers work on. A test may put a memory
+ * store into it. */
+struct keeper_ctx {
+	struct store *store;
+	struct anchor *anchor;
+	struct auditlog *audit;
+	struct arena *arena; /* of the call */
+	bool sync_wanted;    /* an audit record waits for the disk */
+};
+
+/* keeper_open opens store.db, anchor and audit/ in the data directory. */
+enum hf_err keeper_open(int dirfd, size_t audit_segment_bytes, struct keeper_ctx *ret)
+	HF_MUST_CHECK;
+void keeper_close(struct keeper_ctx *k);
+
+/* keeper_loop answers the vault on fd until it goes: HF_E_CONNECTION. Requests
+ * that have arrived together share one commit and one fdatasync. */
+enum hf_err keeper_loop(struct keeper_ctx *k, int fd) HF_MUST_CHECK;
+
+#endif

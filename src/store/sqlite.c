@@ -1,0 +1,240 @@
+/* sqlite.c: records in one SQLite file: WAL, synchronous=FULL, group commit. */
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "map.h"
+#include "secret.h"
+#include "store.h"
+
+#define FORMAT 1 /* of the tables; counted up with a step in `migrations` */
+
+enum statement { ST_SCAN, ST_VERSION, ST_PUT, ST_DELETE, ST_COUNT };
+
+struct sqlite {
+	struct store base;
+	sqlite3 *db;
+	sqlite3_stmt *st[ST_COUNT];
+};
+
+/* migrations[n] brings format n to n + 1; each runs in a transaction that also
+ * sets the new number, so a crash leaves the one or the other. */
+static const char *const migrations[FORMAT] = {
+	"CREATE TABLE records("
+	" name BLOB PRIMARY KEY NOT NULL, version INTEGER NOT NULL, value BLOB NOT NULL"
+	") WITHOUT ROWID;",
+};
+
+static const char *const statements[ST_COUNT] = {
+	[ST_SCAN] = "SELECT name, version, value FROM records WHERE name >= ?1 AND name > ?2"
+		    " ORDER BY name",
+	[ST_VERSION] = "SELECT version FROM records WHERE name = ?1",
+	[ST_PUT] = "INSERT OR REPLACE INTO records(name, version, value) VALUES(?1, ?2, ?3)",
+	[ST_DELETE] = "DELETE FROM records WHERE name = ?1",
+};
+
+static struct sqlite *sqlite_of(struct store *s)
+{
+	return container_of(s, struct sqlite, base);
+}
+
+/* run executes SQL without results. */
+static bool run(struct sqlite *q, const char *sql)
+{
+	char *why = NULL;
+	bool ok = sqlite3_exec(q->db, sql, NULL, NULL, &why) == SQLITE_OK;
+
+	if (!ok)
+		log_error("store: %s", why != NULL ? why : sqlite3_errmsg(q->db));
+	sqlite3_free(why);
+	return ok;
+}
+
+static int bind(sqlite3_stmt *st, int at, struct slice s)
+{
+	return sqlite3_bind_blob64(st, at, s.n ? (const void *)s.p : "", s.n, SQLITE_STATIC);
+}
+
+static struct slice column(sqlite3_stmt *st, int at)
+{
+	return (struct slice){ sqlite3_column_blob(st, at), (size_t)sqlite3_column_bytes(st, at) };
+}
+
+static enum hf_err sqlite_scan(struct store *s, struct slice prefix, struct slice after,
+	store_visit visit, void *ctx)
+{
+	struct sqlite *q = sqlite_of(s);
+	sqlite3_stmt *st = q->st[ST_SCAN];
+	int rc = SQLITE_DONE;
+
+	sqlite3_reset(st);
+	if (bind(st, 1, prefix) != SQLITE_OK || bind(st, 2, after) != SQLITE_OK)
+		return HF_E_STORE;
+	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
+		struct slice name = column(st, 0);
+
+		if (name.n < prefix.n || !slice_eq((struct slice){ name.p, prefix.n }, prefix))
+			break;
+		if (!visit(ctx, name, (uint64_t)sqlite3_column_int64(st, 1), column(st, 2)))
+			break;
+	}
+	sqlite3_reset(st);
+	if (rc != SQLITE_DONE && rc != SQLITE_ROW) {
+		log_error("store: reading: %s", sqlite3_errmsg(q->db));
+		return HF_E_STORE;
+	}
+	return HF_OK;
+}
+
+static enum hf_err version_of(struct sqlite *q, struct slice name, uint64_t *ret)
+{
+	sqlite3_stmt *st = q->st[ST_VERSION];
+	int rc;
+
+	sqlite3_reset(st);
+	bind(st, 1, name);
+	rc = sqlite3_step(st);
+	*ret = rc == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(st, 0) : 0;
+	sqlite3_reset(st);
+	return rc == SQLITE_ROW || rc == SQLITE_DONE ? HF_OK : HF_E_STORE;
+}
+
+static enum hf_err apply(struct sqlite *q, const struct store_change *c)
+{
+	sqlite3_stmt *st = q->st[c->version != 0 ? ST_PUT : ST_DELETE];
+	int rc;
+
+	sqlite3_reset(st);
+	bind(st, 1, c->name);
+	if (c->version != 0) {
+		sqlite3_bind_int64(st, 2, (sqlite3_int64)c->version);
+		bind(st, 3, c->value);
+	}
+	rc = sqlite3_step(st);
+	sqlite3_reset(st);
+	return rc == SQLITE_DONE ? HF_OK : HF_E_STORE;
+}
+
+static enum hf_err commit_one(struct sqlite *q, const struct store_batch *b)
+{
+	uint64_t version;
+
+	for (size_t i = 0; i < b->n; i++) {
+		TRY(version_of(q, b->v[i].name, &version));
+		if (version != b->v[i].expect)
+			return HF_E_CONFLICT;
+	}
+	for (size_t i = 0; i < b->n; i++)
+		TRY(apply(q, &b->v[i]));
+	return HF_OK;
+}
+
+/* A batch is checked before its first change, so HF_E_CONFLICT needs no undoing;
+ * any other failure takes the whole group back. */
+static void sqlite_commit(struct store *s, const struct store_batch *batches, size_t n,
+	enum hf_err *ret)
+{
+	struct sqlite *q = sqlite_of(s);
+	bool ok = run(q, "BEGIN IMMEDIATE");
+
+	for (size_t i = 0; i < n && ok; i++) {
+		ret[i] = commit_one(q, &batches[i]);
+		ok = ret[i] == HF_OK || ret[i] == HF_E_CONFLICT;
+	}
+	ok = ok && run(q, "COMMIT");
+	if (ok)
+		return;
+	log_error("store: a change could not be written: %s", sqlite3_errmsg(q->db));
+	if (!sqlite3_get_autocommit(q->db))
+		run(q, "ROLLBACK");
+	for (size_t i = 0; i < n; i++)
+		ret[i] = HF_E_STORE;
+}
+
+static void sqlite_close(struct store *s)
+{
+	struct sqlite *q = sqlite_of(s);
+
+	for (size_t i = 0; i < ST_COUNT; i++)
+		sqlite3_finalize(q->st[i]);
+	sqlite3_close(q->db);
+	hf_free(q);
+}
+
+static int format_of(struct sqlite *q)
+{
+	sqlite3_stmt *st = NULL;
+	int n = -1;
+
+	if (sqlite3_prepare_v2(q->db, "PRAGMA user_version", -1, &st, NULL) == SQLITE_OK &&
+	    sqlite3_step(st) == SQLITE_ROW)
+		n = sqlite3_column_int(st, 0);
+	sqlite3_finalize(st);
+	return n;
+}
+
+static enum hf_err migrate(struct sqlite *q)
+{
+	int n = format_of(q);
+	char set[64];
+
+	if (n < 0)
+		return HF_E_STORE;
+	if (n > FORMAT) {
+		log_error("store: its format is %d and this program knows formats up to %d; "
+			  "use the newer holdfastd that wrote it", n, FORMAT);
+		return HF_E_STORE;
+	}
+	for (; n < FORMAT; n++) {
+		snprintf(set, sizeof(set), "PRAGMA user_version = %d", n + 1);
+		if (!run(q, "BEGIN IMMEDIATE") || !run(q, migrations[n]) || !run(q, set) ||
+		    !run(q, "COMMIT"))
+			return HF_E_STORE;
+	}
+	return HF_OK;
+}
+
+/* EXCLUSIVE: one keeper owns the file, and WAL then needs no shared memory file. */
+static enum hf_err prepare(struct sqlite *q)
+{
+	if (!run(q, "PRAGMA locking_mode = EXCLUSIVE") || !run(q, "PRAGMA journal_mode = WAL") ||
+	    !run(q, "PRAGMA synchronous = FULL") || !run(q, "PRAGMA temp_store = MEMORY"))
+		return HF_E_STORE;
+	TRY(migrate(q));
+	for (size_t i = 0; i < ST_COUNT; i++)
+		if (sqlite3_prepare_v3(q->db, statements[i], -1, SQLITE_PREPARE_PERSISTENT,
+			    &q->st[i], NULL) != SQLITE_OK) {
+			log_error("store: %s", sqlite3_errmsg(q->db));
+			return HF_E_STORE;
+		}
+	return HF_OK;
+}
+
+enum hf_err store_sqlite(int dirfd, const char *name, struct store **ret)
+{
+	static const struct store_ops ops = { sqlite_scan, sqlite_commit, sqlite_close };
+	struct sqlite *q = hf_alloc(1, sizeof(*q));
+	char path[64];
+	enum hf_err e = HF_E_STORE;
+	mode_t old;
+
+	if (q == NULL)
+		return HF_E_MEMORY;
+	q->base.ops = &ops;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", dirfd, name);
+	old = umask(0077);
+	if (sqlite3_open_v2(path, &q->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) == SQLITE_OK)
+		e = prepare(q);
+	else
+		log_error("store: %s: %s", name, sqlite3_errmsg(q->db));
+	umask(old);
+	if (e != HF_OK) {
+		sqlite_close(&q->base);
+		return e;
+	}
+	*ret = &q->base;
+	return HF_OK;
+}
