@@ -2,8 +2,9 @@
 
 #include "secret.h"
 
-#define BLOCK_MIN 4096u  /* bytes of a block, its head included */
-#define BLOCK_KEEP 65536u /* a larger block is not kept for the next call */
+#define BLOCK_MIN 4096u   /* bytes of a block, its head included */
+#define BLOCK_MAX 65536u
+#define OWN_BLOCK 16384u  /* from here on an allocation has a block of its own */
 
 struct arena_block {
 	struct arena_block *next;
@@ -11,27 +12,40 @@ struct arena_block {
 	_Alignas(16) uint8_t data[];
 };
 
-static struct arena_block *block_new(const struct arena *a, size_t n)
+static struct arena_block *block_new(size_t size)
 {
-	size_t size = a->head != NULL ? a->head->size * 2 : BLOCK_MIN;
-	struct arena_block *b;
+	struct arena_block *b = secret_calloc(1, size);
 
-	if (size > 1u << 20)
-		size = 1u << 20;
-	size = size > sizeof(*b) + n ? size : sizeof(*b) + n;
-	b = secret_calloc(1, size);
 	if (b != NULL)
 		b->size = size - sizeof(*b);
+	return b;
+}
+
+/* own_block goes behind the head, whose room stays in use. */
+static struct arena_block *own_block(struct arena *a, size_t n)
+{
+	struct arena_block **at = a->head != NULL ? &a->head->next : &a->head;
+	struct arena_block *b = block_new(sizeof(*b) + n);
+
+	if (b == NULL)
+		return NULL;
+	b->next = *at;
+	*at = b;
 	return b;
 }
 
 static struct arena_block *block_for(struct arena *a, size_t n)
 {
 	struct arena_block *b = a->head;
+	size_t size = BLOCK_MIN;
 
 	if (b != NULL && b->size - b->used >= n)
 		return b;
-	b = block_new(a, n);
+	if (n >= OWN_BLOCK)
+		return own_block(a, n);
+	while (size < BLOCK_MAX && (size < a->used || size < sizeof(*b) + n))
+		size *= 2;
+	b = block_new(size);
 	if (b == NULL)
 		return NULL;
 	b->next = a->head;
@@ -85,7 +99,7 @@ void arena_reset(struct arena *a)
 {
 	struct arena_block *keep = a->head;
 
-	if (keep != NULL && keep->size > BLOCK_KEEP) {
+	if (keep != NULL && keep->size > BLOCK_MAX) {
 		arena_done(a);
 		return;
 	}

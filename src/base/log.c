@@ -90,7 +90,6 @@ void log_at(enum log_level l, const char *fmt, ...)
 	if ((int)l > atomic_load_explicit(&max_level, memory_order_relaxed))
 		return;
 	head = put_head(line, LINE_MAX_BYTES, l);
-	errno = saved; /* for %m */
 	va_start(ap, fmt);
 	n = vsnprintf(line + head, LINE_MAX_BYTES - head, fmt, ap);
 	va_end(ap);

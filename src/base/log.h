@@ -21,7 +21,7 @@ bool log_level_of(const char *s, enum log_level *ret);
  * fit, anything but printable ASCII replaced by '?'; returns out. */
 const char *log_safe(struct slice s, char *out, size_t size);
 
-/* log_at writes a line if the level is wanted; errno stays, and %m prints it. */
+/* log_at writes a line if the level is wanted; errno stays as it is. */
 void log_at(enum log_level l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 #define log_error(...) log_at(LOG_L_ERROR, __VA_ARGS__)
 #define log_warn(...) log_at(LOG_L_WARN, __VA_ARGS__)
