@@ -1,0 +1,37 @@
+/* roles.h: the processes of holdfastd and the descriptors that each inherits. */
+#ifndef HF_ROLES_H
+#define HF_ROLES_H
+
+#include <stdbool.h>
+
+#include "config.h"
+
+/* Numbers of inherited descriptors, the same in every run. */
+enum {
+	FD_CONFIG = 3,  /* settings, as config_write writes them */
+	FD_LINK = 4,    /* socketpair between vault and keeper */
+	FD_CONTROL = 5, /* pipe whose end is closed when the monitor goes */
+	FD_DATA = 6,    /* keeper: the data directory */
+	FD_LISTEN = 6,  /* vault: the listening socket */
+	FD_UNLOCK = 7,  /* vault: the unlock file; closed when there is none */
+};
+
+struct role_flags {
+	bool private_;        /* leaves when idle */
+	bool allow_no_seccomp, allow_unsealed;
+};
+
+int vault_main(const struct config *c, const struct role_flags *f);
+int keeper_main(const struct config *c, const struct role_flags *f);
+
+struct instance_paths {
+	char data[4096], socket_dir[4096], home[4096];
+	bool system;
+};
+int monitor_main(const struct config *c, const struct role_flags *f,
+	const struct instance_paths *paths);
+
+/* Exit codes of roles besides 0 (wanted) and 1. */
+enum { EXIT_USAGE = 2, EXIT_NO_SANDBOX = 4 };
+
+#endif

@@ -1,0 +1,158 @@
+/* vault.c: the process with the keys: gives up what it can, then serves. */
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "crypto.h"
+#include "integrity.h"
+#include "keeper_link.h"
+#include "log.h"
+#include "roles.h"
+#include "sandbox.h"
+#include "serve.h"
+
+#define TICK_MS 5000
+
+static const char *grade_name(enum secret_grade g)
+{
+	static const char *const names[] = { [SECRET_MEMFD] = "memfd_secret",
+		[SECRET_LOCKED] = "locked, not dumped", [SECRET_PLAIN] = "not locked (raise RLIMIT_MEMLOCK)" };
+
+	return names[g];
+}
+
+static struct hsm_config hsm_settings(const struct config *c)
+{
+	struct hsm_config h = hsm_config_default;
+
+	h.max_sessions = (unsigned)c->max_sessions;
+	h.max_objects = (unsigned)c->max_objects;
+	h.max_connections = (unsigned)c->max_connections;
+	h.max_applications = (unsigned)c->max_applications;
+	h.pin_min = (unsigned)c->pin_min;
+	h.pin_max = (unsigned)c->pin_max;
+	h.pin_failures = (unsigned)c->pin_failures;
+	h.ticket_seconds = (unsigned)c->ticket_seconds;
+	h.argon2_kib = (uint32_t)c->argon2_kib;
+	h.argon2_passes = (uint32_t)c->argon2_passes;
+	h.clients_may_create = c->clients_may_create != 0;
+	h.admin_uid = c->admin_uid == UINT32_MAX ? geteuid() : c->admin_uid;
+	return h;
+}
+
+static void check_integrity(struct hsm *h, bool allow_unsealed)
+{
+	switch (integrity_check()) {
+	case INTEGRITY_GOOD:
+		hsm_fact(h, "executable", "integrity verified");
+		break;
+	case INTEGRITY_UNSEALED:
+		hsm_fact(h, "executable", "not sealed");
+		if (!allow_unsealed)
+			hsm_fail(h, "the executable is not sealed (tools/seal-executable.py)");
+		break;
+	case INTEGRITY_WRONG:
+		hsm_fail(h, "the executable is not the one that was built: its checksum differs");
+		break;
+	}
+}
+
+/* protect puts seccomp in force and says what protects the process. */
+static bool protect(struct hsm *h, int landlock, bool allow_no_seccomp)
+{
+	bool filtered = sandbox_calls(SANDBOX_VAULT) == HF_OK;
+	char line[200], abi[32] = "no Landlock";
+
+	if (landlock > 0)
+		snprintf(abi, sizeof(abi), "Landlock ABI %d", landlock);
+	snprintf(line, sizeof(line), "%s, %s, secret memory: %s, not dumpable, no core files",
+		filtered ? "seccomp" : "NO SECCOMP", abi, grade_name(secret_status().worst));
+	hsm_fact(h, "protections", line);
+	log_notice("protections: %s", line);
+	if (!filtered && !allow_no_seccomp)
+		log_error("refusing to start without seccomp (--allow-no-seccomp overrides)");
+	return filtered || allow_no_seccomp;
+}
+
+/* wait returns when the vault should end: told by a signal, an administrator or
+ * idleness; true. False: the monitor is gone. */
+static bool wait_for_end(struct hsm *h, struct server *s, int signals, uint64_t idle_s)
+{
+	struct pollfd p[] = { { FD_CONTROL, POLLIN, 0 }, { signals, POLLIN, 0 },
+		{ serve_wake_fd(s), POLLIN, 0 } };
+	uint64_t busy = clock_mono_ns();
+	int timeout = idle_s > 0 && idle_s * 1000 < TICK_MS ? 1000 : TICK_MS;
+
+	for (;;) {
+		poll(p, 3, timeout);
+		if (p[0].revents != 0)
+			return false;
+		if (p[1].revents != 0 || hsm_stop_wanted(h))
+			return true;
+		serve_tick(s);
+		if (hsm_connections(h) > 0)
+			busy = clock_mono_ns();
+		else if (idle_s > 0 && clock_mono_ns() - busy > idle_s * 1000000000u) {
+			log_info("idle: leaving");
+			return true;
+		}
+	}
+}
+
+static int signals_fd(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static int run(const struct config *c, const struct role_flags *f, struct keeper *k, int landlock,
+	int signals)
+{
+	struct hsm_config settings = hsm_settings(c);
+	struct hsm_unlock unlock = { c->unlock == UNLOCK_BY_FILE ? FD_UNLOCK : -1 };
+	struct hsm *h;
+	struct server *s;
+	bool orderly;
+
+	if (hsm_open(&settings, k, &unlock, &h) != HF_OK) {
+		log_error("the store cannot be opened; see above");
+		return 1;
+	}
+	check_integrity(h, f->allow_unsealed);
+	if (!protect(h, landlock, f->allow_no_seccomp))
+		return EXIT_NO_SANDBOX;
+	if (serve_start(h, FD_LISTEN, c, &s) != HF_OK)
+		return 1;
+	orderly = wait_for_end(h, s, signals, f->private_ ? c->idle_seconds : 0);
+	if (serve_stop(s) && orderly)
+		hsm_close(h);
+	return orderly ? 0 : 1;
+}
+
+int vault_main(const struct config *c, const struct role_flags *f)
+{
+	struct keeper *k;
+	int landlock, signals = signals_fd();
+
+	if (secret_init(0) != HF_OK || crypto_init() != HF_OK) {
+		log_error("protected memory or OpenSSL cannot be set up");
+		return 1;
+	}
+	if (signals < 0 || sandbox_harden() != HF_OK)
+		return 1;
+	landlock = sandbox_no_files(-1);
+	if (keeper_link_open(FD_LINK, &k) != HF_OK)
+		return 1;
+	/* Detached threads may still run: the process ends without destructors. */
+	_exit(run(c, f, k, landlock, signals));
+}
