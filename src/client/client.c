@@ -49,6 +49,7 @@ enum hf_err client_open(const struct client_options *o, struct client **ret)
 	c->o = *o;
 	if (c->o.wait_ms == 0)
 		c->o.wait_ms = CLIENT_WAIT_MS;
+	c->max_message = WIRE_MAX_BYTES;
 	program_name(o->program, c->program);
 	for (size_t i = 0; i < CLIENT_MAX_CONNECTIONS; i++)
 		c->conns[i].in = BUF_MAX(WIRE_MAX_BYTES);
@@ -91,6 +92,13 @@ void client_forget(struct client *c)
 	for (size_t i = 0; i < CLIENT_MAX_CONNECTIONS; i++)
 		if (c->conns[i].t != NULL)
 			c->conns[i].t->ops->close(c->conns[i].t);
+}
+
+size_t client_part_max(struct client *c)
+{
+	MUTEX_HOLD(&c->lock);
+
+	return c->max_message / 2; /* ample for all else that a request holds */
 }
 
 /* --- one call ------------------------------------------------------------- */

@@ -45,6 +45,10 @@ void client_forget(struct client *c);
 enum hf_err client_call(struct client *c, enum calls_op op, uint64_t session,
 	struct slice fields, struct arena *a, struct rd *rest) HF_MUST_CHECK;
 
+/* client_part_max: how many bytes of data one call can carry to this vault, or
+ * bring back; more is sent in parts. */
+size_t client_part_max(struct client *c);
+
 /* client_session_open and _close keep the client's own handle table; use them,
  * not do_session_open. */
 enum hf_err client_session_open(struct client *c, uint64_t slot, bool rw, uint64_t *ret)

@@ -75,6 +75,7 @@ struct client {
 	size_t live;              /* connections */
 	size_t waiting;           /* threads, for a conn */
 	uint64_t boot, generation;
+	size_t max_message;       /* bytes, as the vault said */
 	uint64_t next_request, next_session;
 	struct map sessions, logins;
 	struct mutex restoring;   /* one thread opens sessions and resumes logins */

@@ -130,19 +130,21 @@ static enum hf_err connect_instance(struct client *c, struct transport **ret)
 
 /* A new generation begins when another vault answers, or when this is the only
  * connection: then the vault may have taken the application for gone. */
-static void note_hello(struct client *c, struct conn *k, uint64_t boot)
+static void note_hello(struct client *c, struct conn *k, const struct hello_res *r)
 {
 	MUTEX_HOLD(&c->lock);
 
-	if (boot != c->boot || c->live == 0)
+	if (r->boot != c->boot || c->live == 0)
 		c->generation++;
-	c->boot = boot;
+	c->boot = r->boot;
+	c->max_message = r->max_message < WIRE_MAX_BYTES ? r->max_message : WIRE_MAX_BYTES;
 	c->live++;
-	k->boot = boot;
+	k->boot = r->boot;
 	k->generation = c->generation;
 }
 
-static enum hf_err hello(struct client *c, struct conn *k, struct transport *t, uint64_t *ret_boot)
+static enum hf_err hello(struct client *c, struct conn *k, struct transport *t,
+	struct hello_res *ret)
 {
 	CLEANUP(buf_done) struct buf b = BUF_MAX(1024);
 	CLEANUP(arena_done) struct arena a = { 0 };
@@ -152,7 +154,6 @@ static enum hf_err hello(struct client *c, struct conn *k, struct transport *t, 
 		.program = slice_str(c->program),
 	};
 	struct wire_head h = { .opcode = CALLS_HELLO, .request = link_request_id(c) };
-	struct hello_res r;
 	struct rd rest;
 	bool sent;
 
@@ -162,9 +163,8 @@ static enum hf_err hello(struct client *c, struct conn *k, struct transport *t, 
 	TRY(t->ops->call(t, &h, buf_slice(&b), &k->in, &sent));
 	TRY(err_from_wire(h.flags));
 	rest = rd_of(buf_slice(&k->in));
-	if (!hello_res_dec(&rest, &a, &r) || !rd_done(&rest) || r.version != WIRE_VERSION)
+	if (!hello_res_dec(&rest, &a, ret) || !rd_done(&rest) || ret->version != WIRE_VERSION)
 		return HF_E_MALFORMED;
-	*ret_boot = r.boot;
 	return HF_OK;
 }
 
@@ -182,20 +182,20 @@ static bool is_current(struct client *c, struct conn *k)
 
 enum hf_err link_up(struct client *c, struct conn *k)
 {
+	struct hello_res r;
 	struct transport *t;
-	uint64_t boot;
 	enum hf_err e;
 
 	if (is_current(c, k))
 		return HF_OK;
 	link_drop(c, k);
 	TRY(c->o.connect != NULL ? c->o.connect(c->o.connect_ctx, &t) : connect_instance(c, &t));
-	e = hello(c, k, t, &boot);
+	e = hello(c, k, t, &r);
 	if (e != HF_OK) {
 		t->ops->close(t);
 		return e;
 	}
 	k->t = t;
-	note_hello(c, k, boot);
+	note_hello(c, k, &r);
 	return HF_OK;
 }

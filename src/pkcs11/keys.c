@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#define RANDOM_CHUNK (1u << 20) /* bytes of one call */
-
 CK_RV C_GenerateKey(CK_SESSION_HANDLE hSession, CK_MECHANISM_PTR pMechanism,
 	CK_ATTRIBUTE_PTR pTemplate, CK_ULONG ulCount, CK_OBJECT_HANDLE_PTR phKey)
 {
@@ -158,11 +156,11 @@ static enum hf_err random_chunk(struct entry *e, CK_SESSION_HANDLE session, CK_B
 CK_RV C_GenerateRandom(CK_SESSION_HANDLE hSession, CK_BYTE_PTR RandomData, CK_ULONG ulRandomLen)
 {
 	ENTER(e);
-	CK_ULONG done = 0;
+	CK_ULONG done = 0, most = client_part_max(e.client);
 
 	REQUIRE(given(RandomData, ulRandomLen));
 	do { /* once even for no bytes: the session may be wrong */
-		size_t n = ulRandomLen - done < RANDOM_CHUNK ? ulRandomLen - done : RANDOM_CHUNK;
+		size_t n = ulRandomLen - done < most ? ulRandomLen - done : most;
 
 		TRY_CKR(random_chunk(&e, hSession, RandomData == NULL ? NULL : RandomData + done,
 			n));

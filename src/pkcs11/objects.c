@@ -6,7 +6,7 @@
 #include "map.h"
 
 #define TYPES_MAX 1024 /* attributes asked for at once, as spec/calls */
-#define PAGE 65536u    /* objects of one page of a search */
+#define PAGE_MAX 65536 /* objects of one page of a search, as spec/calls */
 
 /* --- objects -------------------------------------------------------------- */
 
@@ -200,8 +200,10 @@ static enum hf_err find_all(struct client *c, CK_SESSION_HANDLE session, struct 
 	struct find *f)
 {
 	CLEANUP(arena_done) struct arena a = { 0 };
+	size_t most = client_part_max(c) / sizeof(uint64_t);
 	struct find_res r;
 
+	q->max = (uint32_t)(most < PAGE_MAX ? most : PAGE_MAX);
 	do {
 		TRY(do_find(c, session, q, &r, &a));
 		TRY(find_append(f, r.objects));
@@ -233,7 +235,7 @@ CK_RV C_FindObjectsInit(CK_SESSION_HANDLE hSession, CK_ATTRIBUTE_PTR pTemplate, 
 {
 	ENTER(e);
 	CLEANUP(find_release) struct find *f = NULL;
-	struct find_req q = { .max = PAGE };
+	struct find_req q = { 0 };
 	uint64_t slot;
 
 	TRY_CKR(client_session_slot(e.client, hSession, &slot));

@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-/* More data than one message holds is fed in parts of this size. */
-#define PART_MAX (WIRE_MAX_BYTES / 2)
 #define GROWTH 1024u /* what ciphertext may be longer than plaintext, amply */
 
 /* --- answers with a length ------------------------------------------------ */
@@ -109,17 +107,17 @@ static enum hf_err cancel(struct entry *e, CK_SESSION_HANDLE session, uint32_t o
 	return do_op_cancel(e->client, session, &q, &r, &e->arena);
 }
 
-/* feed sends data in parts; output goes to p, room bytes, *ret_n of them used.
+/* feed sends data in parts that a message holds; output goes to p, room bytes, *ret_n of them used.
  * p NULL: the calls answer nothing. A mechanism that takes no parts refuses the
  * first one: then the data is simply too long for it. */
 static enum hf_err feed(struct entry *e, const struct family *f, CK_SESSION_HANDLE session,
 	struct slice data, CK_BYTE_PTR p, CK_ULONG room, CK_ULONG *ret_n)
 {
-	size_t done = 0;
+	size_t done = 0, most = client_part_max(e->client);
 
 	*ret_n = 0;
 	while (done < data.n) {
-		size_t n = data.n - done < PART_MAX ? data.n - done : PART_MAX;
+		size_t n = data.n - done < most ? data.n - done : most;
 		struct slice part = { data.p + done, n }, out = SLICE_NONE;
 		struct step s = { f->update, session, &part, NULL };
 		CK_ULONG left = room - *ret_n;
@@ -209,7 +207,7 @@ static CK_RV to_output(const struct family *f, const struct step *s, CK_BYTE_PTR
 {
 	ENTER(e);
 	REQUIRE(len != NULL && (s->data == NULL || given(s->data->p, s->data->n)));
-	if (s->data == NULL || s->data->n <= PART_MAX)
+	if (s->data == NULL || s->data->n <= client_part_max(e.client))
 		return output(&e, s, p, len);
 	if (f == NULL)
 		return CKR_DATA_LEN_RANGE;
@@ -226,7 +224,7 @@ static CK_RV to_nothing(const struct family *f, CK_SESSION_HANDLE session, CK_BY
 	CK_ULONG none;
 
 	REQUIRE(given(p, n));
-	if (n <= PART_MAX)
+	if (n <= client_part_max(e.client))
 		return err_ckr(ask_silent(&e, &s));
 	return err_ckr(feed(&e, f, session, data, NULL, 0, &none));
 }
@@ -396,9 +394,9 @@ CK_RV C_Verify(CK_SESSION_HANDLE hSession, CK_BYTE_PTR pData, CK_ULONG ulDataLen
 	CK_ULONG none;
 
 	REQUIRE(given(pData, ulDataLen) && given(pSignature, ulSignatureLen));
-	if (ulSignatureLen > PART_MAX)
+	if (ulSignatureLen > client_part_max(e.client))
 		return CKR_SIGNATURE_LEN_RANGE;
-	if (ulDataLen > PART_MAX) {
+	if (ulDataLen > client_part_max(e.client)) {
 		TRY_CKR(feed(&e, &verifying, hSession, data, NULL, 0, &none));
 		s = (struct step){ CALLS_VERIFY_FINAL, hSession, NULL, &signature };
 	}
@@ -417,7 +415,7 @@ CK_RV C_VerifyFinal(CK_SESSION_HANDLE hSession, CK_BYTE_PTR pSignature, CK_ULONG
 	struct step s = { CALLS_VERIFY_FINAL, hSession, NULL, &signature };
 
 	REQUIRE(given(pSignature, ulSignatureLen));
-	if (ulSignatureLen > PART_MAX)
+	if (ulSignatureLen > client_part_max(e.client))
 		return CKR_SIGNATURE_LEN_RANGE;
 	return err_ckr(ask_silent(&e, &s));
 }
@@ -456,7 +454,7 @@ static CK_RV dual(enum calls_op cipher, enum calls_op other, const struct step *
 	CK_RV rv;
 
 	REQUIRE(len != NULL && given(plain.p, plain.n));
-	if (plain.n > PART_MAX)
+	if (plain.n > client_part_max(e.client))
 		return CKR_DATA_LEN_RANGE;
 	TRY_CKR(ask_silent(&e, &second));
 	rv = output(&e, &first, p, len);
