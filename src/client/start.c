@@ -142,8 +142,8 @@ static _Noreturn void become_daemon(const struct launch *l)
 	default_files(l->log);
 	default_signals();
 	(void)umask(077);
-	(void)chdir("/");
-	(void)execve(l->program, (char *const *)(uintptr_t)l->argv, environ);
+	if (chdir("/") == 0)
+		(void)execve(l->program, (char *const *)(uintptr_t)l->argv, environ);
 	_exit(127);
 }
 

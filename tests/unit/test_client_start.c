@@ -88,7 +88,8 @@ static void starter(void)
 	(void)sigemptyset(&usr1);
 	(void)sigaddset(&usr1, SIGUSR1);
 	(void)sigprocmask(SIG_BLOCK, &usr1, NULL);
-	(void)dup(STDERR_FILENO); /* one that is not to be inherited */
+	if (dup(STDERR_FILENO) < 0) /* one that is not to be inherited */
+		_exit(2);
 	_exit(client_start(&i, 10000) == HF_OK ? 0 : 1);
 }
 
