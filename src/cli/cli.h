@@ -16,12 +16,12 @@ enum opt {
 #define OPT(id, name, arg, help) OPT_##id,
 #include "cli.def"
 #undef OPT
-	OPT_COUNT
+	OPTS
 };
 
 /* struct cli is one run of the program. */
 struct cli {
-	const char *opt[OPT_COUNT]; /* NULL: not given; "" for one without argument */
+	const char *opt[OPTS]; /* NULL: not given; "" for one without argument */
 	char **args;                /* what remains */
 	int arg_count;
 	struct client *client;

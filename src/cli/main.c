@@ -52,7 +52,7 @@ static void help_command(const struct command *k)
 
 	printf("usage: holdfast %s%s%s [OPTION...]%s%s\n\n%s\n\n", k->group, *k->verb ? " " : "",
 		k->verb, *k->args ? " " : "", k->args, k->help);
-	for (size_t i = 0; i < OPT_COUNT; i++) {
+	for (size_t i = 0; i < OPTS; i++) {
 		if (!((k->options | EVERYWHERE) >> i & 1))
 			continue;
 		snprintf(line, sizeof(line), "--%s%s%s", options[i].name, *options[i].arg ? " " : "",
@@ -125,10 +125,10 @@ static int no_command(int argc, char **argv)
 /* parse fills c->opt and c->args; false after it has said what is wrong. */
 static bool parse(struct cli *c, const struct command *k, int argc, char **argv)
 {
-	struct option longs[OPT_COUNT + 1] = { 0 };
+	struct option longs[OPTS + 1] = { 0 };
 	int o, n = 0;
 
-	for (int i = 0; i < OPT_COUNT; i++)
+	for (int i = 0; i < OPTS; i++)
 		if ((k->options | EVERYWHERE) >> i & 1)
 			longs[n++] = (struct option){ options[i].name,
 				*options[i].arg ? required_argument : no_argument, NULL, i };
@@ -167,7 +167,7 @@ int cmd_completion(struct cli *c)
 	puts("\";; *) case $line in");
 	for (size_t i = 0; i < COMMANDS; i++) {
 		printf("    '%s %s'*) words='", commands[i].group, commands[i].verb);
-		for (size_t o = 0; o < OPT_COUNT; o++)
+		for (size_t o = 0; o < OPTS; o++)
 			if ((commands[i].options | EVERYWHERE) >> o & 1)
 				printf("--%s ", options[o].name);
 		puts("';;");
