@@ -35,8 +35,9 @@ uint64_t attrs_u64(const struct attrs *a, uint32_t type, uint64_t absent);
 struct key_source attrs_source(const struct attrs *a);
 /* attrs_next walks the set, ascending by type: *at starts as 0. */
 bool attrs_next(const struct attrs *a, size_t *at, struct attr *ret);
-/* attrs_put_parts adds what crypto made, as far as such an object has it; a check value or public key info that
- * stands there already must agree (HF_E_ATTR_VALUE). */
+/* attrs_put_parts adds what crypto made, as far as such an object has it; a
+ * check value or public key info that stands there already must agree
+ * (HF_E_ATTR_VALUE). */
 enum hf_err attrs_put_parts(struct attrs *a, const struct parts *p) HF_MUST_CHECK;
 /* attrs_nested decodes the value of a template attribute such as
  * CKA_UNWRAP_TEMPLATE; the list lives in mem, its values where value does. An

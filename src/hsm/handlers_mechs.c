@@ -2,15 +2,26 @@
 #include "module.h"
 #include "op.h"
 
+/* slot_part: the partition of a slot; NULL for the free slot, where mechanisms
+ * are told, too. */
+static enum hf_err slot_part(struct calls_ctx *c, uint64_t slot, struct partition **ret)
+{
+	enum hf_err e;
+
+	*ret = NULL;
+	e = call_part(c, slot, ret);
+	return e == HF_E_NO_TOKEN ? HF_OK : e;
+}
+
 enum hf_err on_mech_list(struct calls_ctx *c, const struct mech_list_req *q,
 	struct mech_list_res *r)
 {
-	struct partition *p = NULL;
+	struct partition *p;
 	const struct mech *m;
 	uint32_t *v;
 	size_t n = 0;
 
-	TRY(call_part(c, q->slot, &p));
+	TRY(slot_part(c, q->slot, &p));
 	while (mech_at(n) != NULL)
 		n++;
 	v = arena_alloc(c->arena, n != 0 ? n : 1, sizeof(*v));
@@ -28,9 +39,9 @@ enum hf_err on_mech_info(struct calls_ctx *c, const struct mech_info_req *q,
 	struct mech_info_res *r)
 {
 	const struct mech *m = mech_find(q->type);
-	struct partition *p = NULL;
+	struct partition *p;
 
-	TRY(call_part(c, q->slot, &p));
+	TRY(slot_part(c, q->slot, &p));
 	if (m == NULL || mech_ops(p, m) == 0)
 		return HF_E_MECHANISM;
 	r->min_size = m->min;

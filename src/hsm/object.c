@@ -34,6 +34,11 @@ uint64_t object_handle(const uint8_t uid[UID_LEN])
 	return get_u64(uid) >> 16;
 }
 
+bool same_uid(const struct object *a, const struct object *b)
+{
+	return slice_eq(SLICE_OF(a->uid), SLICE_OF(b->uid));
+}
+
 void object_born(struct object *o)
 {
 	o->handle = object_handle(o->uid);
@@ -191,7 +196,7 @@ enum hf_err objects_load(struct objects *t, const char *name, uint64_t version,
 	rwlock_write(&t->lock);
 	there = table_get(t, o->handle);
 	e = there == NULL ? table_put(t, o) : HF_OK;
-	if (there != NULL && memcmp(there->uid, o->uid, UID_LEN) != 0)
+	if (there != NULL && !same_uid(there, o))
 		e = HF_E_CONFLICT;
 	if (there == NULL && e == HF_OK)
 		o = NULL;

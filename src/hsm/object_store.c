@@ -40,12 +40,13 @@ static enum hf_err partition_key(struct partition *p, struct secret *ret)
 static enum hf_err stage(struct calls_ctx *c, const struct object *o, uint64_t expect,
 	uint64_t version, struct staged *s, struct record_change *ret)
 {
-	const char *form = o->private_ ? OBJECT_PRIVATE_PREFIX "%s" : OBJECT_PUBLIC_PREFIX "%s";
 	char hex[2 * UID_LEN + 1];
 	int n;
 
 	hex_encode((struct slice){ o->uid, UID_LEN }, hex);
-	n = snprintf(s->name, sizeof(s->name), form, c->part->serial, hex);
+	n = o->private_ ?
+		snprintf(s->name, sizeof(s->name), OBJECT_PRIVATE_PREFIX "%s", c->part->serial, hex) :
+		snprintf(s->name, sizeof(s->name), OBJECT_PUBLIC_PREFIX "%s", c->part->serial, hex);
 	if (n < 0 || (size_t)n >= sizeof(s->name))
 		return HF_E_INTERNAL;
 	s->plain = BUF_MAX(ATTRS_MAX_BYTES + 64);
@@ -171,7 +172,7 @@ static enum hf_err put_one(struct objects *t, struct object **o)
 {
 	struct object *there = table_get(t, (*o)->handle);
 
-	if (there != NULL && memcmp(there->uid, (*o)->uid, UID_LEN) == 0) {
+	if (there != NULL && same_uid(there, *o)) {
 		object_ref(there);
 		object_unref(*o);
 		*o = there;
@@ -287,7 +288,7 @@ static enum hf_err successor(const struct object *old, struct attrs *a, struct o
 static bool is_old(const struct object *at, const struct object *old)
 {
 	return at == old || (at != NULL && old->token && at->version <= old->version &&
-		memcmp(at->uid, old->uid, UID_LEN) == 0);
+		same_uid(at, old));
 }
 
 /* swap puts o (NULL: nothing) where old is. A token object that is not there
@@ -351,7 +352,7 @@ size_t object_by_origin(struct calls_ctx *c, struct object *ret[2])
 	rwlock_read(&t->lock);
 	for (struct object *o = way_first(t, WAY_ORIGIN, v); o != NULL && n < 2;
 	     o = way_next(o, WAY_ORIGIN))
-		if (memcmp(o->origin, origin, sizeof(origin)) == 0 && object_visible(c, o)) {
+		if (slice_eq(way_value(o, WAY_ORIGIN), v) && object_visible(c, o)) {
 			object_ref(o);
 			ret[n++] = o;
 		}

@@ -37,6 +37,8 @@ bool object_visible(const struct calls_ctx *c, const struct object *o);
 /* object_handle: the handle that belongs to a unique id. */
 uint64_t object_handle(const uint8_t uid[UID_LEN]);
 
+bool same_uid(const struct object *a, const struct object *b);
+
 /* object_enc writes the plain content of an object's record. */
 void object_enc(const struct object *o, struct buf *out);
 

@@ -1,4 +1,5 @@
-/* policy.h: what a partition's policies say. One function a policy. */
+/* policy.h: what a partition's policies say. One function a policy;
+ * p is NULL for the free slot. */
 #ifndef HF_POLICY_H
 #define HF_POLICY_H
 
