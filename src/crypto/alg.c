@@ -1,0 +1,165 @@
+/* alg.c: OpenSSL started on our allocator, and its algorithms fetched. */
+#include <string.h>
+
+#include <openssl/crypto.h>
+#include <openssl/opensslv.h>
+#include <openssl/provider.h>
+
+#include "alg.h"
+#include "crypto.h"
+#include "pkcs11_numbers.h"
+
+#if OPENSSL_VERSION_NUMBER < 0x30500000L
+#error "OpenSSL 3.5 or newer is needed"
+#endif
+
+struct algs algs;
+
+static struct hash hashes[] = {
+	{ "SHA256", CKM_SHA256, CKG_MGF1_SHA256, CKD_SHA256_KDF, CKD_SHA256_KDF_SP800, 32, NULL },
+	{ "SHA1", CKM_SHA_1, CKG_MGF1_SHA1, CKD_SHA1_KDF, CKD_SHA1_KDF_SP800, 20, NULL },
+	{ "SHA224", CKM_SHA224, CKG_MGF1_SHA224, CKD_SHA224_KDF, CKD_SHA224_KDF_SP800, 28, NULL },
+	{ "SHA384", CKM_SHA384, CKG_MGF1_SHA384, CKD_SHA384_KDF, CKD_SHA384_KDF_SP800, 48, NULL },
+	{ "SHA512", CKM_SHA512, CKG_MGF1_SHA512, CKD_SHA512_KDF, CKD_SHA512_KDF_SP800, 64, NULL },
+	{ "SHA512-224", CKM_SHA512_224, 0, 0, 0, 28, NULL },
+	{ "SHA512-256", CKM_SHA512_256, 0, 0, 0, 32, NULL },
+	{ "SHA3-224", CKM_SHA3_224, CKG_MGF1_SHA3_224, CKD_SHA3_224_KDF, CKD_SHA3_224_KDF_SP800,
+	  28, NULL },
+	{ "SHA3-256", CKM_SHA3_256, CKG_MGF1_SHA3_256, CKD_SHA3_256_KDF, CKD_SHA3_256_KDF_SP800,
+	  32, NULL },
+	{ "SHA3-384", CKM_SHA3_384, CKG_MGF1_SHA3_384, CKD_SHA3_384_KDF, CKD_SHA3_384_KDF_SP800,
+	  48, NULL },
+	{ "SHA3-512", CKM_SHA3_512, CKG_MGF1_SHA3_512, CKD_SHA3_512_KDF, CKD_SHA3_512_KDF_SP800,
+	  64, NULL },
+	/* FIPS 204 and 205 pre-hash with these many bytes. */
+	{ "SHAKE128", 0, 0, 0, 0, 32, NULL },
+	{ "SHAKE256", 0, 0, 0, 0, 64, NULL },
+};
+#define HASHES (sizeof(hashes) / sizeof(hashes[0]))
+
+static const size_t aes_keys[] = { 16, 24, 32 };
+#define AES_KEYS (sizeof(aes_keys) / sizeof(aes_keys[0]))
+
+static const char *const aes_names[AES_KEYS][AES_MODES] = {
+	{ "AES-128-ECB", "AES-128-CBC", "AES-128-CTR", "AES-128-GCM", "AES-128-CCM",
+	  "AES-128-WRAP", "AES-128-WRAP-PAD" },
+	{ "AES-192-ECB", "AES-192-CBC", "AES-192-CTR", "AES-192-GCM", "AES-192-CCM",
+	  "AES-192-WRAP", "AES-192-WRAP-PAD" },
+	{ "AES-256-ECB", "AES-256-CBC", "AES-256-CTR", "AES-256-GCM", "AES-256-CCM",
+	  "AES-256-WRAP", "AES-256-WRAP-PAD" },
+};
+static EVP_CIPHER *aes_ciphers[AES_KEYS][AES_MODES];
+
+enum hf_err ossl_err(enum hf_err e)
+{
+	bool memory = false;
+	unsigned long code;
+
+	while ((code = ERR_get_error()) != 0)
+		memory |= ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE;
+	return memory ? HF_E_MEMORY : e;
+}
+
+const struct hash *hash_by_name(const char *name)
+{
+	for (size_t i = 0; name != NULL && i < HASHES; i++)
+		if (strcmp(hashes[i].name, name) == 0)
+			return &hashes[i];
+	return NULL;
+}
+
+const struct hash *hash_by_ckm(uint64_t ckm)
+{
+	for (size_t i = 0; ckm != 0 && i < HASHES; i++)
+		if (hashes[i].ckm == ckm)
+			return &hashes[i];
+	return NULL;
+}
+
+const struct hash *hash_by_mgf(uint64_t mgf)
+{
+	for (size_t i = 0; mgf != 0 && i < HASHES; i++)
+		if (hashes[i].mgf == mgf)
+			return &hashes[i];
+	return NULL;
+}
+
+const struct hash *hash_by_kdf(uint64_t kdf, bool *ret_sp800)
+{
+	for (size_t i = 0; kdf != 0 && i < HASHES; i++)
+		if (hashes[i].kdf == kdf || hashes[i].kdf_sp800 == kdf) {
+			*ret_sp800 = hashes[i].kdf_sp800 == kdf;
+			return &hashes[i];
+		}
+	return NULL;
+}
+
+enum hf_err hash_once(const struct hash *h, const struct slice part[], size_t n,
+	uint8_t out[EVP_MAX_MD_SIZE])
+{
+	CLEANUP(EVP_MD_CTX_free_p) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+
+	if (ctx == NULL)
+		return ossl_err(HF_E_MEMORY);
+	OSSL_TRY(EVP_DigestInit_ex2(ctx, h->md, NULL), HF_E_INTERNAL);
+	for (size_t i = 0; i < n; i++)
+		OSSL_TRY(EVP_DigestUpdate(ctx, part[i].p, part[i].n), HF_E_INTERNAL);
+	OSSL_TRY(EVP_DigestFinal_ex(ctx, out, NULL), HF_E_INTERNAL);
+	return HF_OK;
+}
+
+static size_t aes_index(size_t key)
+{
+	size_t i = 0;
+
+	while (i < AES_KEYS && aes_keys[i] != key)
+		i++;
+	return i;
+}
+
+const EVP_CIPHER *aes_cipher(enum aes_mode mode, size_t key)
+{
+	size_t i = aes_index(key);
+
+	return i < AES_KEYS ? aes_ciphers[i][mode] : NULL;
+}
+
+const char *aes_cbc_name(size_t key)
+{
+	size_t i = aes_index(key);
+
+	return i < AES_KEYS ? aes_names[i][AES_CBC] : NULL;
+}
+
+static bool fetch_hashes(void)
+{
+	for (size_t i = 0; i < HASHES; i++) {
+		hashes[i].md = EVP_MD_fetch(NULL, hashes[i].name, NULL);
+		if (hashes[i].md == NULL)
+			return false;
+	}
+	return true;
+}
+
+static bool fetch_ciphers(void)
+{
+	for (size_t i = 0; i < AES_KEYS; i++)
+		for (size_t j = 0; j < AES_MODES; j++) {
+			aes_ciphers[i][j] = EVP_CIPHER_fetch(NULL, aes_names[i][j], NULL);
+			if (aes_ciphers[i][j] == NULL)
+				return false;
+		}
+	return true;
+}
+
+enum hf_err alg_init(void)
+{
+	algs.hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+	algs.cmac = EVP_MAC_fetch(NULL, "CMAC", NULL);
+	algs.hkdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
+	algs.argon2id = EVP_KDF_fetch(NULL, "ARGON2ID", NULL);
+	if (algs.hmac == NULL || algs.cmac == NULL || algs.hkdf == NULL ||
+	    algs.argon2id == NULL || !fetch_hashes() || !fetch_ciphers())
+		return ossl_err(HF_E_INTERNAL);
+	return HF_OK;
+}

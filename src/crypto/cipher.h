@@ -1,0 +1,36 @@
+/* cipher.h: AES with a context that the key keeps. */
+#ifndef HF_CIPHER_H
+#define HF_CIPHER_H
+
+#include "family.h"
+
+#define AES_BLOCK 16
+
+struct cipher_mode;
+
+struct cipher {
+	struct kept kept;
+	EVP_CIPHER_CTX *ctx;
+	const struct cipher_mode *mode;
+	struct buf in;      /* gathered input, where it must be */
+	uint64_t got, gave; /* bytes so far */
+	uint64_t limit;     /* most that may come */
+	size_t tag;         /* bytes of an AEAD's tag */
+};
+
+/* cipher_begin: a state whose context holds key, cipher and direction. */
+enum hf_err cipher_begin(struct crypt *c, enum aes_mode mode, struct cipher **ret) HF_MUST_CHECK;
+/* cipher_restart sets an IV (NULL: none) and forgets the last use. */
+enum hf_err cipher_restart(struct cipher *s, const uint8_t *iv) HF_MUST_CHECK;
+/* cipher_run appends the output for in. */
+enum hf_err cipher_run(struct cipher *s, struct slice in, struct buf *out) HF_MUST_CHECK;
+/* cipher_aad takes additional data. */
+enum hf_err cipher_aad(struct cipher *s, struct slice aad) HF_MUST_CHECK;
+/* cipher_end keeps the state; cipher_fail frees it and returns e. */
+void cipher_end(struct crypt *c);
+enum hf_err cipher_fail(struct crypt *c, enum hf_err e);
+
+/* aead_bound: what an AEAD gives, whose decryption gathers. */
+size_t aead_bound(const struct crypt *c, size_t in, bool last, bool gathers);
+
+#endif

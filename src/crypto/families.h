@@ -1,0 +1,13 @@
+/* families.h: every family, one a file. */
+#ifndef HF_FAMILIES_H
+#define HF_FAMILIES_H
+
+#include "mech.h"
+
+extern const struct family family_digest, family_hmac, family_rsa_gen, family_rsa_pkcs1,
+	family_rsa_pss, family_rsa_oaep, family_rsa_x509, family_ec_gen, family_ecdsa,
+	family_ecdh, family_eddsa, family_secret_gen, family_aes_block, family_aes_gcm,
+	family_aes_ccm, family_aes_cmac, family_aes_wrap, family_rsa_aes_wrap, family_derive,
+	family_hkdf, family_ml_gen, family_ml_dsa, family_hash_ml_dsa, family_ml_kem;
+
+#endif

@@ -1,0 +1,86 @@
+/* mac.c: see mac.h. */
+#include "mac.h"
+
+static void drop(struct kept *k)
+{
+	struct mac *s = (struct mac *)k;
+
+	EVP_MAC_CTX_free(s->ctx);
+	secret_free(s);
+}
+
+static enum hf_err start(struct mac *s, const struct crypt *c, EVP_MAC *mac,
+	const OSSL_PARAM params[])
+{
+	if (s->ctx != NULL) { /* the key is in it already */
+		OSSL_TRY(EVP_MAC_init(s->ctx, NULL, 0, NULL), HF_E_INTERNAL);
+		return HF_OK;
+	}
+	s->ctx = EVP_MAC_CTX_new(mac);
+	if (s->ctx == NULL)
+		return ossl_err(HF_E_MEMORY);
+	OSSL_TRY(EVP_MAC_init(s->ctx, c->key->value.p, c->key->value.n, params), HF_E_INTERNAL);
+	return HF_OK;
+}
+
+enum hf_err mac_begin(struct crypt *c, EVP_MAC *mac, const OSSL_PARAM params[], size_t full)
+{
+	uint64_t n = full;
+	struct mac *s;
+	enum hf_err e;
+	bool fresh;
+
+	if (c->mech->param == PARAM_MAC_LEN)
+		n = c->params->u.mac_len.value;
+	if (n == 0 || n > full)
+		return HF_E_MECHANISM_PARAM;
+	TRY(kept_begin(c, sizeof(*s), drop, &fresh));
+	s = c->state;
+	s->full = full;
+	s->n = (size_t)n;
+	e = start(s, c, mac, params);
+	if (e != HF_OK) {
+		c->state = NULL;
+		drop(&s->kept);
+	}
+	return e;
+}
+
+enum hf_err mac_update(struct crypt *c, struct slice in, struct buf *out)
+{
+	struct mac *s = c->state;
+
+	(void)out;
+	OSSL_TRY(EVP_MAC_update(s->ctx, in.p, in.n), HF_E_INTERNAL);
+	return HF_OK;
+}
+
+enum hf_err mac_finish(struct crypt *c, struct slice in, struct slice sig, struct buf *out)
+{
+	struct mac *s = c->state;
+	uint8_t code[EVP_MAX_MD_SIZE];
+	size_t n;
+	bool same;
+
+	OSSL_TRY(EVP_MAC_update(s->ctx, in.p, in.n), HF_E_INTERNAL);
+	OSSL_TRY(EVP_MAC_final(s->ctx, code, &n, sizeof(code)), HF_E_INTERNAL);
+	if (n != s->full)
+		return HF_E_INTERNAL;
+	if (c->verb == VERB_SIGN) {
+		buf_raw(out, (struct slice){ code, s->n });
+		return buf_err(out);
+	}
+	if (sig.n != s->n)
+		return HF_E_SIGNATURE_LEN;
+	same = secret_eq((struct slice){ code, s->n }, sig);
+	secret_wipe(code, sizeof(code)); /* the right code of a forged message */
+	return same ? HF_OK : HF_E_SIGNATURE;
+}
+
+size_t mac_bound(const struct crypt *c, size_t in, bool last)
+{
+	const struct mac *s = c->state;
+
+	(void)in;
+	return last && c->verb == VERB_SIGN ? s->n : 0;
+}

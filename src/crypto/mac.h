@@ -1,0 +1,22 @@
+/* mac.h: message authentication codes with a context that the key keeps. */
+#ifndef HF_MAC_H
+#define HF_MAC_H
+
+#include "family.h"
+
+struct mac {
+	struct kept kept;
+	EVP_MAC_CTX *ctx;
+	size_t full; /* bytes of the whole code */
+	size_t n;    /* bytes wanted */
+};
+
+/* mac_begin: params may hold the algorithm's OSSL_PARAMs. A _GENERAL mechanism
+ * has a length as its parameter, of at most full bytes. */
+enum hf_err mac_begin(struct crypt *c, EVP_MAC *mac, const OSSL_PARAM params[], size_t full)
+	HF_MUST_CHECK;
+enum hf_err mac_update(struct crypt *c, struct slice in, struct buf *out);
+enum hf_err mac_finish(struct crypt *c, struct slice in, struct slice sig, struct buf *out);
+size_t mac_bound(const struct crypt *c, size_t in, bool last);
+
+#endif

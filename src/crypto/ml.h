@@ -1,0 +1,18 @@
+/* ml.h: the parameter sets of the lattice algorithms (FIPS 203, FIPS 204). */
+#ifndef HF_ML_H
+#define HF_ML_H
+
+#include "key.h"
+
+struct ml_set {
+	uint32_t ckk, ckp;
+	const char *name; /* OpenSSL's key type */
+	size_t size;      /* what CKA_VALUE of the public key has, in bytes */
+	size_t out;       /* signature or ciphertext, in bytes */
+};
+
+/* ml_set_of reads CKA_PARAMETER_SET. */
+enum hf_err ml_set_of(uint32_t ckk, const struct key_source *s, const struct ml_set **ret)
+	HF_MUST_CHECK;
+
+#endif

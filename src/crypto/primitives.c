@@ -1,0 +1,310 @@
+/* primitives.c: see crypto.h. */
+#include <pthread.h>
+#include <string.h>
+
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/provider.h>
+#include <openssl/rand.h>
+
+#include "alg.h"
+#include "crypto.h"
+#include "mechs.h"
+
+static enum hf_err init_result = HF_E_INTERNAL;
+
+static void *ossl_malloc(size_t n, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	return secret_malloc(n);
+}
+
+static void *ossl_realloc(void *p, size_t n, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	return secret_realloc(p, n);
+}
+
+static void ossl_free(void *p, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	secret_free(p);
+}
+
+/* No configuration file, no engines, no handler at exit: the vault may open
+ * nothing, and its threads may still compute while it leaves. */
+static enum hf_err init(void)
+{
+	static const uint64_t options = OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT |
+		OPENSSL_INIT_LOAD_CRYPTO_STRINGS | OPENSSL_INIT_ADD_ALL_CIPHERS |
+		OPENSSL_INIT_ADD_ALL_DIGESTS;
+
+	if (CRYPTO_set_mem_functions(ossl_malloc, ossl_realloc, ossl_free) != 1)
+		return HF_E_INTERNAL; /* somebody used OpenSSL before us */
+	OSSL_TRY(OPENSSL_init_crypto(options, NULL), HF_E_INTERNAL);
+	if (OSSL_PROVIDER_load(NULL, "default") == NULL)
+		return ossl_err(HF_E_INTERNAL);
+	TRY(alg_init());
+	return mechs_init();
+}
+
+static void init_once(void)
+{
+	init_result = init();
+}
+
+enum hf_err crypto_init(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	if (pthread_once(&once, init_once) != 0)
+		return HF_E_INTERNAL;
+	return init_result;
+}
+
+const char *crypto_version(void)
+{
+	return OpenSSL_version(OPENSSL_VERSION);
+}
+
+enum hf_err crypto_random(uint8_t *out, size_t n)
+{
+	OSSL_TRY(RAND_priv_bytes_ex(NULL, out, n, 0), HF_E_INTERNAL);
+	return HF_OK;
+}
+
+static enum hf_err sha256(const struct slice part[], size_t n, uint8_t out[CRYPTO_HASH])
+{
+	uint8_t md[EVP_MAX_MD_SIZE];
+
+	TRY(hash_once(hash_by_name("SHA256"), part, n, md));
+	memcpy(out, md, CRYPTO_HASH);
+	secret_wipe(md, sizeof(md));
+	return HF_OK;
+}
+
+enum hf_err crypto_sha256(struct slice in, uint8_t out[CRYPTO_HASH])
+{
+	return sha256(&in, 1, out);
+}
+
+enum hf_err crypto_sha256_2(struct slice a, struct slice b, uint8_t out[CRYPTO_HASH])
+{
+	struct slice part[2] = { a, b };
+
+	return sha256(part, 2, out);
+}
+
+static char sha256_name[] = "SHA256"; /* OSSL_PARAM wants it writable */
+
+enum hf_err crypto_hmac(struct slice key, struct slice in, uint8_t out[CRYPTO_HASH])
+{
+	CLEANUP(EVP_MAC_CTX_free_p) EVP_MAC_CTX *ctx = EVP_MAC_CTX_new(algs.hmac);
+	OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, sha256_name, 0),
+		OSSL_PARAM_construct_end(),
+	};
+	size_t n;
+
+	if (ctx == NULL)
+		return ossl_err(HF_E_MEMORY);
+	OSSL_TRY(EVP_MAC_init(ctx, key.p, key.n, params), HF_E_INTERNAL);
+	OSSL_TRY(EVP_MAC_update(ctx, in.p, in.n), HF_E_INTERNAL);
+	OSSL_TRY(EVP_MAC_final(ctx, out, &n, CRYPTO_HASH), HF_E_INTERNAL);
+	return HF_OK;
+}
+
+/* octets: OSSL_PARAMs that are only read still want a pointer to non-const. */
+static OSSL_PARAM octets(const char *name, struct slice v)
+{
+	static uint8_t nothing[1];
+
+	return OSSL_PARAM_construct_octet_string(name,
+		v.n == 0 ? nothing : (void *)(uintptr_t)v.p, v.n);
+}
+
+static enum hf_err hkdf(struct slice key, struct slice salt, struct slice info, uint8_t *out,
+	size_t n)
+{
+	CLEANUP(EVP_KDF_CTX_free_p) EVP_KDF_CTX *ctx = EVP_KDF_CTX_new(algs.hkdf);
+	OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, sha256_name, 0),
+		octets(OSSL_KDF_PARAM_KEY, key),
+		octets(OSSL_KDF_PARAM_INFO, info),
+		octets(OSSL_KDF_PARAM_SALT, salt),
+		OSSL_PARAM_construct_end(),
+	};
+
+	if (ctx == NULL)
+		return ossl_err(HF_E_MEMORY);
+	if (salt.n == 0)
+		params[3] = OSSL_PARAM_construct_end();
+	OSSL_TRY(EVP_KDF_derive(ctx, out, n, params), HF_E_INTERNAL);
+	return HF_OK;
+}
+
+enum hf_err crypto_derive(struct slice key, const char *label, struct slice context,
+	struct secret *ret)
+{
+	CLEANUP(buf_done) struct buf info = BUF_MAX(strlen(label) + context.n);
+	CLEANUP(secret_done) struct secret out = { 0 };
+
+	buf_raw(&info, slice_str(label));
+	buf_raw(&info, context);
+	TRY(buf_err(&info));
+	TRY(secret_alloc(&out, CRYPTO_KEY));
+	TRY(hkdf(key, SLICE_NONE, buf_slice(&info), out.p, out.n));
+	*ret = secret_take(&out);
+	return HF_OK;
+}
+
+/* --- sealing -------------------------------------------------------------
+ *
+ *   format 1 | salt 32 | ciphertext | tag 16
+ */
+#define SEAL_FORMAT 1
+#define SEAL_SALT 32
+#define SEAL_TAG 16
+#define SEAL_IV 12
+
+/* seal_context: AES-256-GCM under HKDF(key, salt), additional data taken. */
+static enum hf_err seal_context(struct slice key, struct slice salt, struct slice aad, int encrypt,
+	EVP_CIPHER_CTX *ctx)
+{
+	uint8_t k[CRYPTO_KEY + SEAL_IV];
+	enum hf_err e;
+	int n;
+
+	if (ctx == NULL || aad.n > INT_MAX)
+		return HF_E_MEMORY;
+	e = hkdf(key, salt, SLICE_STR("holdfast seal"), k, sizeof(k));
+	if (e == HF_OK && EVP_CipherInit_ex2(ctx, aes_cipher(AES_GCM, CRYPTO_KEY), k,
+				  k + CRYPTO_KEY, encrypt, NULL) != 1)
+		e = ossl_err(HF_E_INTERNAL);
+	secret_wipe(k, sizeof(k));
+	if (e == HF_OK && aad.n > 0 &&
+	    EVP_CipherUpdate(ctx, NULL, &n, aad.p, (int)aad.n) != 1)
+		e = ossl_err(HF_E_INTERNAL);
+	return e;
+}
+
+enum hf_err crypto_seal(struct slice key, struct slice aad, struct slice plain, struct buf *out)
+{
+	CLEANUP(EVP_CIPHER_CTX_free_p) EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+	uint8_t *p;
+	int n = 0;
+
+	if (plain.n > INT_MAX - CRYPTO_SEAL_EXTRA)
+		return HF_E_TOO_BIG;
+	p = buf_add(out, CRYPTO_SEAL_EXTRA + plain.n);
+	TRY(buf_err(out));
+	p[0] = SEAL_FORMAT;
+	TRY(crypto_random(p + 1, SEAL_SALT));
+	TRY(seal_context(key, (struct slice){ p + 1, SEAL_SALT }, aad, 1, ctx));
+	p += 1 + SEAL_SALT;
+	if (plain.n > 0)
+		OSSL_TRY(EVP_EncryptUpdate(ctx, p, &n, plain.p, (int)plain.n), HF_E_INTERNAL);
+	p += plain.n;
+	OSSL_TRY(EVP_EncryptFinal_ex(ctx, p, &n), HF_E_INTERNAL);
+	OSSL_TRY(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, SEAL_TAG, p), HF_E_INTERNAL);
+	return HF_OK;
+}
+
+enum hf_err crypto_open(struct slice key, struct slice aad, struct slice sealed,
+	struct secret *ret)
+{
+	CLEANUP(EVP_CIPHER_CTX_free_p) EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+	CLEANUP(secret_done) struct secret plain = { 0 };
+	const uint8_t *in;
+	uint8_t none[16];
+	size_t size;
+	int n = 0;
+
+	if (sealed.n < CRYPTO_SEAL_EXTRA || sealed.n > INT_MAX || sealed.p[0] != SEAL_FORMAT)
+		return HF_E_DAMAGED;
+	size = sealed.n - CRYPTO_SEAL_EXTRA;
+	in = sealed.p + 1 + SEAL_SALT;
+	TRY(seal_context(key, (struct slice){ sealed.p + 1, SEAL_SALT }, aad, 0, ctx));
+	TRY(secret_alloc(&plain, size));
+	if (size > 0)
+		OSSL_TRY(EVP_DecryptUpdate(ctx, plain.p, &n, in, (int)size), HF_E_INTERNAL);
+	OSSL_TRY(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, SEAL_TAG,
+			 (void *)(uintptr_t)(in + size)),
+		HF_E_INTERNAL);
+	OSSL_TRY(EVP_DecryptFinal_ex(ctx, none, &n), HF_E_DAMAGED);
+	*ret = secret_take(&plain);
+	return HF_OK;
+}
+
+enum hf_err crypto_argon2id(struct slice pin, struct slice salt, uint32_t kib, uint32_t passes,
+	struct secret *ret)
+{
+	CLEANUP(EVP_KDF_CTX_free_p) EVP_KDF_CTX *ctx = EVP_KDF_CTX_new(algs.argon2id);
+	CLEANUP(secret_done) struct secret out = { 0 };
+	OSSL_PARAM params[] = {
+		octets(OSSL_KDF_PARAM_PASSWORD, pin),
+		octets(OSSL_KDF_PARAM_SALT, salt),
+		OSSL_PARAM_construct_uint32(OSSL_KDF_PARAM_ARGON2_MEMCOST, &kib),
+		OSSL_PARAM_construct_uint32(OSSL_KDF_PARAM_ITER, &passes),
+		OSSL_PARAM_construct_end(),
+	};
+
+	if (ctx == NULL)
+		return ossl_err(HF_E_MEMORY);
+	TRY(secret_alloc(&out, CRYPTO_KEY));
+	OSSL_TRY(EVP_KDF_derive(ctx, out.p, out.n, params), HF_E_ARGUMENTS);
+	*ret = secret_take(&out);
+	return HF_OK;
+}
+
+/* --- Ed25519 ------------------------------------------------------------- */
+
+static enum hf_err ed25519_key(struct slice seed, EVP_PKEY **ret)
+{
+	*ret = EVP_PKEY_new_raw_private_key_ex(NULL, "ED25519", NULL, seed.p, seed.n);
+	return *ret == NULL ? ossl_err(HF_E_ARGUMENTS) : HF_OK;
+}
+
+enum hf_err crypto_ed25519_public(struct slice seed, uint8_t out[32])
+{
+	CLEANUP(EVP_PKEY_free_p) EVP_PKEY *k = NULL;
+	size_t n = 32;
+
+	TRY(ed25519_key(seed, &k));
+	OSSL_TRY(EVP_PKEY_get_raw_public_key(k, out, &n), HF_E_INTERNAL);
+	return HF_OK;
+}
+
+enum hf_err crypto_ed25519_sign(struct slice seed, struct slice msg, uint8_t out[64])
+{
+	CLEANUP(EVP_PKEY_free_p) EVP_PKEY *k = NULL;
+	CLEANUP(EVP_MD_CTX_free_p) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	size_t n = 64;
+
+	TRY(ed25519_key(seed, &k));
+	if (ctx == NULL)
+		return ossl_err(HF_E_MEMORY);
+	OSSL_TRY(EVP_DigestSignInit(ctx, NULL, NULL, NULL, k), HF_E_INTERNAL);
+	OSSL_TRY(EVP_DigestSign(ctx, out, &n, msg.p, msg.n), HF_E_INTERNAL);
+	return HF_OK;
+}
+
+enum hf_err crypto_ed25519_verify(struct slice pub, struct slice msg, struct slice sig)
+{
+	CLEANUP(EVP_PKEY_free_p) EVP_PKEY *k = EVP_PKEY_new_raw_public_key_ex(NULL, "ED25519", NULL,
+		pub.p, pub.n);
+	CLEANUP(EVP_MD_CTX_free_p) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+
+	if (k == NULL)
+		return ossl_err(HF_E_PUBLIC_KEY);
+	if (ctx == NULL)
+		return ossl_err(HF_E_MEMORY);
+	if (sig.n != 64)
+		return HF_E_SIGNATURE_LEN;
+	OSSL_TRY(EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, k), HF_E_INTERNAL);
+	OSSL_TRY(EVP_DigestVerify(ctx, sig.p, sig.n, msg.p, msg.n), HF_E_SIGNATURE);
+	return HF_OK;
+}
