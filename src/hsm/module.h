@@ -36,6 +36,7 @@ struct partition {
 	uint64_t slot;
 	char serial[SERIAL_LEN + 1];
 	pthread_rwlock_t lock;    /* what follows */
+	bool ready;               /* false: being created, nobody may see it */
 	bool deleted;
 	char label[33];           /* UTF-8, no padding */
 	uint64_t created;         /* UTC, microseconds */
@@ -111,6 +112,7 @@ struct calls_ctx {
 };
 
 struct hsm {
+	struct mutex unlocking;   /* outermost: one unlock or passphrase_set at a time */
 	struct hsm_config cfg;
 	struct keeper *keeper;
 	struct records *records;
@@ -120,6 +122,12 @@ struct hsm {
 	char serial[SERIAL_LEN + 1];
 	uint64_t boot;            /* random, one per start */
 	struct secret root;       /* the root key; empty while locked */
+	uint64_t root_version;    /* of the record hsm/root; 0: none yet */
+	/* Set while unlocking, then only read. */
+	struct secret role_key;   /* wraps partition keys, with the role's PIN */
+	struct secret ticket_key;
+	struct damaged *damaged;  /* records of no partition that is there */
+	bool anchor_lost;         /* see records_anchor_lost */
 	struct map partitions;    /* by slot */
 	struct map apps;          /* by the first 8 bytes of the id */
 	unsigned conns, app_count;
@@ -130,7 +138,9 @@ struct hsm {
 };
 
 /* call_part resolves a slot for the calls that name one: HF_E_SLOT if the
- * application may not see it; the reference ends with the call. */
+ * application may not see it, HF_E_NO_TOKEN if it is the free one; the reference
+ * ends with the call. call_slot takes the free slot too. */
 enum hf_err call_part(struct calls_ctx *c, uint64_t slot, struct partition **ret) HF_MUST_CHECK;
+enum hf_err call_slot(struct calls_ctx *c, uint64_t slot) HF_MUST_CHECK;
 
 #endif

@@ -37,7 +37,14 @@ struct record_change {
  * and says so in ret_rollback / ret_digest. */
 enum hf_err records_open(struct keeper *k, struct slice store_key, bool *ret_rollback,
 	bool *ret_digest, struct records **ret) HF_MUST_CHECK;
-void records_close(struct records *r);
+void records_close(struct records *r); /* NULL-safe */
+
+/* records_trouble says in words what records_open found wrong ("": nothing).
+ * records_anchor_lost: the anchor was missing or damaged, so the lock-out
+ * counters are only as new as the store. */
+const char *records_trouble(const struct records *r);
+bool records_anchor_lost(const struct records *r);
+uint64_t records_sequence(struct records *r);
 
 /* records_write applies all changes or none, durable when it returns. Many
  * threads may call at once; their batches share a group commit. */
@@ -54,6 +61,20 @@ struct record_visit {
 };
 enum hf_err records_scan(struct records *r, const char *prefix, enum seal seal, struct slice key,
 	const struct record_visit *v) HF_MUST_CHECK;
+
+/* records_get is records_scan for one name. records_next finds the first name
+ * under prefix that sorts after `after`; ret holds it, "" if there is none. */
+enum hf_err records_get(struct records *r, const char *name, enum seal seal, struct slice key,
+	const struct record_visit *v) HF_MUST_CHECK;
+#define RECORD_NAME 201 /* bytes, with the NUL */
+enum hf_err records_next(struct records *r, const char *prefix, const char *after,
+	char ret[RECORD_NAME]) HF_MUST_CHECK;
+
+/* records_names tells names and versions only; those of damaged ones too. */
+enum hf_err records_names(struct records *r, const char *prefix, void *ctx,
+	enum hf_err (*visit)(void *ctx, const char *name, uint64_t version)) HF_MUST_CHECK;
+/* records_wipe deletes every record under prefix, in as many batches as it takes. */
+enum hf_err records_wipe(struct records *r, const char *prefix) HF_MUST_CHECK;
 
 /* Lock-out counters, kept in the anchor: failures of (partition serial, role).
  * records_fail_set is durable when it returns. */

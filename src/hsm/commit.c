@@ -1,0 +1,346 @@
+/* commit.c: how many writers share one durable commit.
+ *
+ * The writer that finds nobody at work leads: it takes what others have queued,
+ * sends all of it with one new hsm/state and one anchor, and hands out the
+ * results, while the next group gathers behind it. So the order of hsm/state's
+ * versions is nobody's problem, and a full disk fails whole groups, never
+ * followers of a failed one. */
+#include <string.h>
+
+#include "log.h"
+#include "crypto.h"
+#include "records_int.h"
+
+#define GROUP_WRITERS 256u
+#define GROUP_CHANGES 3000u       /* below store_commit's 4096 */
+#define GROUP_BYTES (8u << 20)
+
+struct writer {
+	struct writer *next;
+	struct change *v;         /* sealed; names are the caller's */
+	size_t n, bytes;
+	struct buf sealed;        /* all values, one behind the other */
+	uint8_t add[DIGEST_LEN];  /* to the digest */
+	const char *serial;       /* a lock-out counter to set, or NULL */
+	unsigned role, fails;
+	bool done;
+	enum hf_err result;
+};
+
+struct group {
+	struct writer *v[GROUP_WRITERS];
+	size_t n, changes, bytes;
+};
+
+static void writer_done(struct writer *w)
+{
+	buf_done(&w->sealed);
+	hf_free(w->v);
+}
+
+/* --- one commit ------------------------------------------------------------ */
+
+static enum hf_err apply(const struct records *r, const struct group *g, struct anchor_state *ret)
+{
+	CLEANUP(anchor_state_done) struct anchor_state s = { 0 };
+
+	TRY(anchor_state_copy(&r->now, &s));
+	s.sequence++;
+	for (size_t i = 0; i < g->n; i++) {
+		const struct writer *w = g->v[i];
+
+		digest_add(s.digest, w->add);
+		if (w->serial != NULL)
+			TRY(anchor_state_set_fails(&s, w->serial, w->role, w->fails));
+	}
+	*ret = s;
+	s = (struct anchor_state){ 0 };
+	return HF_OK;
+}
+
+static void adopt(struct records *r, struct anchor_state *next)
+{
+	MUTEX_HOLD(&r->lock);
+
+	anchor_state_done(&r->now);
+	r->now = *next;
+	*next = (struct anchor_state){ 0 };
+	r->state_version++;
+}
+
+static enum hf_err send_anchor(struct records *r)
+{
+	CLEANUP(buf_done) struct buf anchor = BUF_MAX(WIRE_MAX_BYTES);
+
+	TRY(anchor_seal(r, &r->now, &anchor));
+	return keeper_commit(r->k, (struct change_list){ 0 }, buf_slice(&anchor));
+}
+
+/* settle finds out what became of a commit that ended in an error: hsm/state is
+ * at its version, or it is not. *next is taken over if it was kept. */
+static enum hf_err settle(struct records *r, struct anchor_state *next, enum hf_err failed)
+{
+	CLEANUP(arena_done) struct arena a = { 0 };
+	struct record rec = { 0 };
+	bool found;
+
+	r->unsure = true;
+	if (keeper_get(r->k, STATE_NAME, &a, &found, &rec) != HF_OK)
+		return HF_E_STORE;
+	r->unsure = false;
+	if ((found ? rec.version : 0) == r->state_version)
+		return failed == HF_OK ? HF_E_STORE : failed;
+	if (!found || rec.version != r->state_version + 1) {
+		log_error("the store changed under the running vault: hsm/state is at %llu, not %llu",
+			(unsigned long long)rec.version, (unsigned long long)r->state_version);
+		return HF_E_STORE;
+	}
+	adopt(r, next);
+	r->anchor_behind = send_anchor(r) != HF_OK;
+	return HF_OK;
+}
+
+static enum hf_err seal_state(const struct records *r, const struct anchor_state *next,
+	struct buf *out)
+{
+	CLEANUP(buf_done) struct buf plain = BUF_MAX(WIRE_MAX_BYTES);
+
+	anchor_state_enc(next, &plain);
+	TRY(buf_err(&plain));
+	return record_seal(secret_slice(&r->seal_key), SLICE_STR(STATE_NAME), r->state_version + 1,
+		buf_slice(&plain), out);
+}
+
+static void free_changes(struct change **v)
+{
+	hf_free(*v);
+}
+
+static enum hf_err send_group(struct records *r, const struct group *g,
+	const struct anchor_state *next)
+{
+	CLEANUP(buf_done) struct buf state = BUF_MAX(WIRE_MAX_BYTES);
+	CLEANUP(buf_done) struct buf anchor = BUF_MAX(WIRE_MAX_BYTES);
+	CLEANUP(free_changes) struct change *v = hf_alloc(g->changes + 1, sizeof(*v));
+	size_t n = 0;
+
+	if (v == NULL)
+		return HF_E_MEMORY;
+	TRY(seal_state(r, next, &state));
+	TRY(anchor_seal(r, next, &anchor));
+	for (size_t i = 0; i < g->n; n += g->v[i]->n, i++)
+		if (g->v[i]->n > 0)
+			memcpy(v + n, g->v[i]->v, g->v[i]->n * sizeof(*v));
+	v[n++] = (struct change){ SLICE_STR(STATE_NAME), r->state_version, r->state_version + 1,
+		buf_slice(&state) };
+	return keeper_commit(r->k, (struct change_list){ v, n }, buf_slice(&anchor));
+}
+
+/* A conflict may be the writers' own, or tell that hsm/state moved. */
+static enum hf_err commit_once(struct records *r, const struct group *g)
+{
+	struct anchor_state next;
+	enum hf_err e;
+
+	TRY(apply(r, g, &next));
+	e = send_group(r, g, &next);
+	if (e == HF_OK)
+		adopt(r, &next);
+	else if (e != HF_E_MEMORY && e != HF_E_SECRET_MEMORY)
+		e = settle(r, &next, e);
+	if (r->unsure)
+		r->next = next;
+	else
+		anchor_state_done(&next);
+	return e;
+}
+
+/* --- one group ------------------------------------------------------------- */
+
+/* What the group before left open is decided first. */
+static enum hf_err make_sure(struct records *r)
+{
+	if (r->unsure) {
+		enum hf_err e = settle(r, &r->next, HF_OK);
+
+		if (r->unsure)
+			return e;
+		anchor_state_done(&r->next);
+	}
+	if (r->anchor_behind && send_anchor(r) != HF_OK)
+		return HF_E_STORE;
+	r->anchor_behind = false;
+	return HF_OK;
+}
+
+static enum hf_err commit_group(struct records *r, const struct group *g)
+{
+	struct patience p = { 0 };
+	enum hf_err e;
+
+	do {
+		e = make_sure(r);
+		if (e == HF_OK)
+			e = commit_once(r, g);
+	} while (keeper_gone(e) && patience_left(&p));
+	return keeper_gone(e) ? HF_E_STORE : e;
+}
+
+static void set_result(const struct records *r, struct writer *w, enum hf_err e)
+{
+	bool counter_lost = e == HF_OK && w->serial != NULL && r->anchor_behind;
+
+	w->result = counter_lost ? HF_E_STORE : e;
+}
+
+static void run_group(struct records *r, const struct group *g)
+{
+	enum hf_err e = commit_group(r, g);
+
+	for (size_t i = 0; i < g->n; i++) {
+		struct writer *w = g->v[i];
+		struct group alone = { .v = { w }, .n = 1, .changes = w->n, .bytes = w->bytes };
+
+		if (e == HF_E_CONFLICT && g->n > 1)
+			set_result(r, w, commit_group(r, &alone));
+		else
+			set_result(r, w, e);
+	}
+}
+
+static bool fits(const struct group *g, const struct writer *w)
+{
+	return g->n == 0 || (g->n < GROUP_WRITERS && g->changes + w->n <= GROUP_CHANGES &&
+		g->bytes + w->bytes <= GROUP_BYTES);
+}
+
+static void take_group(struct records *r, struct group *g)
+{
+	while (r->first != NULL && fits(g, r->first)) {
+		struct writer *w = r->first;
+
+		r->first = w->next;
+		if (r->first == NULL)
+			r->last = &r->first;
+		g->v[g->n++] = w;
+		g->changes += w->n;
+		g->bytes += w->bytes;
+	}
+}
+
+/* lead is called, and returns, with the lock held. */
+static void lead(struct records *r)
+{
+	struct group g = { .n = 0 };
+
+	take_group(r, &g);
+	r->busy = true;
+	mutex_unlock(&r->lock);
+	run_group(r, &g);
+	mutex_lock(&r->lock);
+	r->busy = false;
+	for (size_t i = 0; i < g.n; i++)
+		g.v[i]->done = true;
+	cond_broadcast(&r->turn);
+}
+
+static enum hf_err submit(struct records *r, struct writer *w)
+{
+	MUTEX_HOLD(&r->lock);
+
+	*r->last = w;
+	r->last = &w->next;
+	while (!w->done) {
+		if (r->busy)
+			cond_wait(&r->turn, &r->lock);
+		else
+			lead(r);
+	}
+	return w->result;
+}
+
+/* --- for callers ------------------------------------------------------------ */
+
+static enum hf_err seal_change(const struct records *r, const struct record_change *c,
+	struct writer *w)
+{
+	CLEANUP(secret_done) struct secret own = { 0 };
+	struct slice name = slice_str(c->name), key = secret_slice(&r->seal_key);
+
+	if (c->version == 0)
+		return HF_OK;
+	if (c->seal == SEAL_NONE) {
+		buf_raw(&w->sealed, c->plain);
+		return buf_err(&w->sealed);
+	}
+	if (c->seal == SEAL_PARTITION) {
+		TRY(seal_key_for(c->key, &own));
+		key = secret_slice(&own);
+	}
+	return record_seal(key, name, c->version, c->plain, &w->sealed);
+}
+
+static enum hf_err count_change(const struct records *r, const struct record_change *c,
+	struct writer *w)
+{
+	uint8_t term[DIGEST_LEN];
+
+	if (c->expect != 0) {
+		TRY(digest_term(r, slice_str(c->name), c->expect, term));
+		digest_sub(w->add, term);
+	}
+	if (c->version != 0) {
+		TRY(digest_term(r, slice_str(c->name), c->version, term));
+		digest_add(w->add, term);
+	}
+	return HF_OK;
+}
+
+/* Values are views into w->sealed, which moves while it grows: lengths first. */
+static enum hf_err prepare(const struct records *r, const struct record_change *v, size_t n,
+	struct writer *w)
+{
+	size_t at = 0;
+
+	w->v = hf_alloc(n, sizeof(*w->v));
+	if (w->v == NULL)
+		return HF_E_MEMORY;
+	for (; w->n < n; w->n++) {
+		const struct record_change *c = &v[w->n];
+		size_t before = w->sealed.n;
+
+		TRY(seal_change(r, c, w));
+		TRY(count_change(r, c, w));
+		w->v[w->n] = (struct change){ slice_str(c->name), c->expect, c->version,
+			{ NULL, w->sealed.n - before } };
+		w->bytes += w->v[w->n].value.n + w->v[w->n].name.n;
+	}
+	for (size_t i = 0; i < n; at += w->v[i].value.n, i++)
+		if (w->v[i].value.n > 0)
+			w->v[i].value.p = w->sealed.p + at;
+	return HF_OK;
+}
+
+enum hf_err records_write(struct records *r, const struct record_change *v, size_t n)
+{
+	CLEANUP(writer_done) struct writer w = { .sealed = BUF_MAX(WIRE_MAX_BYTES / 2) };
+
+	TRY(prepare(r, v, n, &w));
+	return submit(r, &w);
+}
+
+unsigned records_fail_get(struct records *r, const char *serial, unsigned role)
+{
+	MUTEX_HOLD(&r->lock);
+
+	return anchor_state_fails(&r->now, serial, role);
+}
+
+/* The count is in hsm/state and in the anchor, and each attempt moves both on:
+ * putting back the one or the other leaves the newer of them. */
+enum hf_err records_fail_set(struct records *r, const char *serial, unsigned role, unsigned n)
+{
+	CLEANUP(writer_done) struct writer w = { .serial = serial, .role = role, .fails = n };
+
+	return submit(r, &w);
+}

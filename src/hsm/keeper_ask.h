@@ -1,0 +1,36 @@
+/* keeper_ask.h: single questions to the keeper, and patience while it restarts. */
+#ifndef HF_KEEPER_ASK_H
+#define HF_KEEPER_ASK_H
+
+#include "hsm.h"
+
+#define KEEPER_PAGE (1u << 20)  /* bytes of one page of a scan */
+#define KEEPER_WAIT_MS 10000u   /* how long a keeper may take to come back */
+
+/* keeper_gone: the keeper could not be reached (it restarts); the outcome of
+ * what was asked is not known. */
+bool keeper_gone(enum hf_err e);
+
+/* struct patience counts down while something is tried again. */
+struct patience {
+	unsigned waited_ms, step_ms;
+};
+/* patience_left sleeps a little longer each time; false when the time is up. */
+bool patience_left(struct patience *p);
+
+/* What they return lives in a. A keeper that restarts is waited for. */
+enum hf_err keeper_get(struct keeper *k, const char *name, struct arena *a, bool *ret_found,
+	struct record *ret) HF_MUST_CHECK;
+enum hf_err keeper_scan(struct keeper *k, const char *prefix, struct slice after,
+	uint32_t max_bytes, struct arena *a, struct store_scan_res *ret) HF_MUST_CHECK;
+enum hf_err keeper_anchor(struct keeper *k, struct arena *a, struct slice *ret) HF_MUST_CHECK;
+enum hf_err keeper_audit_tail(struct keeper *k, struct arena *a, struct entry_list *ret)
+	HF_MUST_CHECK;
+enum hf_err keeper_audit_fetch(struct keeper *k, uint64_t from, uint32_t max, struct arena *a,
+	struct entry_list *ret) HF_MUST_CHECK;
+/* These are sent once: the caller knows how to find out what became of them. */
+enum hf_err keeper_commit(struct keeper *k, struct change_list changes, struct slice anchor)
+	HF_MUST_CHECK;
+enum hf_err keeper_audit_append(struct keeper *k, const struct audit_append_req *q) HF_MUST_CHECK;
+
+#endif

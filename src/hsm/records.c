@@ -1,0 +1,315 @@
+#include "records.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "crypto.h"
+#include "records_int.h"
+
+#define WIPE_BATCH 1000u
+
+/* --- sealing -------------------------------------------------------------- */
+
+/* name | version: a record opens in its own place only. */
+static void place_of(struct buf *b, struct slice name, uint64_t version)
+{
+	buf_raw(b, name);
+	buf_u64(b, version);
+}
+
+enum hf_err seal_key_for(struct slice partition_key, struct secret *ret)
+{
+	return crypto_derive(partition_key, "holdfast record", SLICE_NONE, ret);
+}
+
+enum hf_err record_seal(struct slice key, struct slice name, uint64_t version, struct slice plain,
+	struct buf *out)
+{
+	CLEANUP(buf_done) struct buf place = BUF_MAX(STORE_NAME_MAX + 8);
+
+	place_of(&place, name, version);
+	TRY(buf_err(&place));
+	return crypto_seal(key, buf_slice(&place), plain, out);
+}
+
+enum hf_err record_open(struct slice key, struct slice name, uint64_t version,
+	struct slice sealed, struct secret *ret)
+{
+	CLEANUP(buf_done) struct buf place = BUF_MAX(STORE_NAME_MAX + 8);
+
+	place_of(&place, name, version);
+	TRY(buf_err(&place));
+	return crypto_open(key, buf_slice(&place), sealed, ret);
+}
+
+enum hf_err anchor_seal(const struct records *r, const struct anchor_state *s, struct buf *out)
+{
+	CLEANUP(buf_done) struct buf plain = BUF_MAX(WIRE_MAX_BYTES);
+
+	anchor_state_enc(s, &plain);
+	TRY(buf_err(&plain));
+	return crypto_seal(secret_slice(&r->seal_key), SLICE_STR("anchor"), buf_slice(&plain), out);
+}
+
+enum hf_err digest_term(const struct records *r, struct slice name, uint64_t version,
+	uint8_t out[DIGEST_LEN])
+{
+	CLEANUP(buf_done) struct buf place = BUF_MAX(STORE_NAME_MAX + 8);
+
+	place_of(&place, name, version);
+	TRY(buf_err(&place));
+	return crypto_hmac(secret_slice(&r->digest_key), buf_slice(&place), out);
+}
+
+/* --- open and close ------------------------------------------------------- */
+
+void records_close(struct records *r)
+{
+	if (r == NULL)
+		return;
+	for (size_t i = 0; i < r->stale_count; i++)
+		hf_free(r->stale[i]);
+	hf_free(r->stale);
+	anchor_state_done(&r->now);
+	anchor_state_done(&r->next);
+	secret_done(&r->seal_key);
+	secret_done(&r->digest_key);
+	cond_done(&r->turn);
+	mutex_done(&r->lock);
+	hf_free(r);
+}
+
+static void close_it(struct records **r)
+{
+	records_close(*r);
+}
+
+enum hf_err records_open(struct keeper *k, struct slice store_key, bool *ret_rollback,
+	bool *ret_digest, struct records **ret)
+{
+	CLEANUP(close_it) struct records *r = hf_alloc(1, sizeof(*r));
+
+	if (r == NULL)
+		return HF_E_MEMORY;
+	r->k = k;
+	r->last = &r->first;
+	mutex_init(&r->lock);
+	cond_init(&r->turn);
+	TRY(seal_key_for(store_key, &r->seal_key));
+	TRY(crypto_derive(store_key, "holdfast digest", SLICE_NONE, &r->digest_key));
+	TRY(records_judge(r, ret_rollback, ret_digest));
+	*ret = r;
+	r = NULL;
+	return HF_OK;
+}
+
+const char *records_trouble(const struct records *r)
+{
+	return r->trouble;
+}
+
+bool records_anchor_lost(const struct records *r)
+{
+	return r->anchor_lost;
+}
+
+uint64_t records_sequence(struct records *r)
+{
+	MUTEX_HOLD(&r->lock);
+	return r->now.sequence;
+}
+
+bool records_is_stale(const struct records *r, struct slice name)
+{
+	for (size_t i = 0; i < r->stale_count; i++)
+		if (slice_eq(slice_str(r->stale[i]), name))
+			return true;
+	return false;
+}
+
+/* --- reading -------------------------------------------------------------- */
+
+struct scan {
+	struct records *r;
+	enum seal seal;
+	struct slice key;
+	const struct record_visit *v;
+};
+
+static void copy_name(struct slice name, char ret[RECORD_NAME])
+{
+	(void)snprintf(ret, RECORD_NAME, "%.*s", (int)name.n, (const char *)name.p);
+}
+
+static enum hf_err open_record(const struct scan *s, const struct record *rec, struct secret *ret)
+{
+	if (records_is_stale(s->r, rec->name))
+		return HF_E_DAMAGED;
+	if (s->seal == SEAL_NONE)
+		return secret_dup(rec->value, ret);
+	return record_open(s->key, rec->name, rec->version, rec->value, ret);
+}
+
+static enum hf_err visit_record(const struct scan *s, const struct record *rec)
+{
+	CLEANUP(secret_done) struct secret plain = { 0 };
+	char name[RECORD_NAME];
+	enum hf_err e;
+
+	copy_name(rec->name, name);
+	e = open_record(s, rec, &plain);
+	if (e == HF_OK)
+		e = s->v->visit(s->v->ctx, name, rec->version, secret_slice(&plain));
+	if (e != HF_E_DAMAGED && e != HF_E_MALFORMED)
+		return e;
+	s->v->damaged(s->v->ctx, name);
+	return HF_OK;
+}
+
+/* for_page visits one page; *after becomes its last name. */
+static enum hf_err for_page(const struct records *r, const char *prefix, struct buf *after,
+	void *ctx, enum hf_err (*visit)(void *ctx, const struct record *rec), bool *ret_more)
+{
+	CLEANUP(arena_done) struct arena a = { 0 };
+	struct store_scan_res page;
+
+	TRY(keeper_scan(r->k, prefix, buf_slice(after), KEEPER_PAGE, &a, &page));
+	for (size_t i = 0; i < page.records.n; i++)
+		TRY(visit(ctx, &page.records.v[i]));
+	*ret_more = page.more && page.records.n > 0;
+	if (*ret_more) {
+		buf_reset(after);
+		buf_raw(after, page.records.v[page.records.n - 1].name);
+	}
+	return buf_err(after);
+}
+
+static enum hf_err for_all(const struct records *r, const char *prefix, void *ctx,
+	enum hf_err (*visit)(void *ctx, const struct record *rec))
+{
+	CLEANUP(buf_done) struct buf after = BUF_MAX(STORE_NAME_MAX);
+	bool more = true;
+
+	while (more)
+		TRY(for_page(r, prefix, &after, ctx, visit, &more));
+	return HF_OK;
+}
+
+static enum hf_err visit_for_scan(void *ctx, const struct record *rec)
+{
+	return visit_record(ctx, rec);
+}
+
+/* scan_begin: own holds the key if it has to be made. */
+static enum hf_err scan_begin(struct scan *s, struct slice key, struct secret *own)
+{
+	s->key = secret_slice(&s->r->seal_key);
+	if (s->seal != SEAL_PARTITION)
+		return HF_OK;
+	TRY(seal_key_for(key, own));
+	s->key = secret_slice(own);
+	return HF_OK;
+}
+
+enum hf_err records_scan(struct records *r, const char *prefix, enum seal seal, struct slice key,
+	const struct record_visit *v)
+{
+	CLEANUP(secret_done) struct secret own = { 0 };
+	struct scan s = { .r = r, .seal = seal, .v = v };
+
+	TRY(scan_begin(&s, key, &own));
+	return for_all(r, prefix, &s, visit_for_scan);
+}
+
+enum hf_err records_get(struct records *r, const char *name, enum seal seal, struct slice key,
+	const struct record_visit *v)
+{
+	CLEANUP(arena_done) struct arena a = { 0 };
+	CLEANUP(secret_done) struct secret own = { 0 };
+	struct scan s = { .r = r, .seal = seal, .v = v };
+	struct record rec;
+	bool found;
+
+	TRY(scan_begin(&s, key, &own));
+	TRY(keeper_get(r->k, name, &a, &found, &rec));
+	return found ? visit_record(&s, &rec) : HF_OK;
+}
+
+enum hf_err records_next(struct records *r, const char *prefix, const char *after,
+	char ret[RECORD_NAME])
+{
+	CLEANUP(arena_done) struct arena a = { 0 };
+	struct store_scan_res page;
+
+	TRY(keeper_scan(r->k, prefix, slice_str(after), 1, &a, &page));
+	*ret = '\0';
+	if (page.records.n > 0)
+		copy_name(page.records.v[0].name, ret);
+	return HF_OK;
+}
+
+struct names {
+	void *ctx;
+	enum hf_err (*visit)(void *ctx, const char *name, uint64_t version);
+};
+
+static enum hf_err visit_for_names(void *ctx, const struct record *rec)
+{
+	const struct names *n = ctx;
+	char name[RECORD_NAME];
+
+	copy_name(rec->name, name);
+	return n->visit(n->ctx, name, rec->version);
+}
+
+enum hf_err records_names(struct records *r, const char *prefix, void *ctx,
+	enum hf_err (*visit)(void *ctx, const char *name, uint64_t version))
+{
+	struct names n = { ctx, visit };
+
+	return for_all(r, prefix, &n, visit_for_names);
+}
+
+/* --- wiping --------------------------------------------------------------- */
+
+struct wipe {
+	struct record_change v[WIPE_BATCH];
+	char names[WIPE_BATCH][RECORD_NAME];
+	size_t n;
+};
+
+/* A name at a time, until the batch is full: HF_E_LIMIT ends the scan. */
+static enum hf_err wipe_add(void *ctx, const char *name, uint64_t version)
+{
+	struct wipe *w = ctx;
+
+	if (w->n == WIPE_BATCH)
+		return HF_E_LIMIT;
+	(void)snprintf(w->names[w->n], sizeof(w->names[w->n]), "%s", name);
+	w->v[w->n] = (struct record_change){ .name = w->names[w->n], .expect = version };
+	w->n++;
+	return HF_OK;
+}
+
+static void wipe_free(struct wipe **w)
+{
+	hf_free(*w);
+}
+
+enum hf_err records_wipe(struct records *r, const char *prefix)
+{
+	CLEANUP(wipe_free) struct wipe *w = hf_alloc(1, sizeof(*w));
+	enum hf_err e;
+
+	if (w == NULL)
+		return HF_E_MEMORY;
+	do {
+		w->n = 0;
+		e = records_names(r, prefix, w, wipe_add);
+		if (e != HF_OK && e != HF_E_LIMIT)
+			return e;
+		if (w->n > 0)
+			TRY(records_write(r, w->v, w->n));
+	} while (e == HF_E_LIMIT);
+	return HF_OK;
+}
