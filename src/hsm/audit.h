@@ -20,6 +20,9 @@ enum hf_err audit_call(struct audit *a, const struct calls_ctx *c, enum hf_err r
 /* audit_event records something that is no call (start, stop, self-test, damage). */
 enum hf_err audit_event(struct audit *a, const char *event, const char *detail, enum hf_err result)
 	HF_MUST_CHECK;
+/* audit_flush waits until what was recorded before is kept. */
+enum hf_err audit_flush(struct audit *a) HF_MUST_CHECK;
+uint64_t audit_sequence(struct audit *a); /* of the last record */
 void audit_public_key(const struct audit *a, uint8_t out[32]);
 
 #endif
