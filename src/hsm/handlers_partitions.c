@@ -1,0 +1,297 @@
+#include <stdio.h>
+
+#include "pkcs11.h"
+
+#include "app.h"
+#include "gate.h"
+#include "object.h"
+#include "partition.h"
+
+#define DAMAGED_TEXT 4096u
+
+/* --- slots -------------------------------------------------------------------------- */
+
+/* The free slot is there for whoever may fill it. */
+static bool may_create(const struct calls_ctx *c)
+{
+	return c->admin || c->hsm->cfg.clients_may_create;
+}
+
+static enum hf_err label_copy(struct calls_ctx *c, struct partition *p, struct slice *ret)
+{
+	enum hf_err e;
+
+	(void)pthread_rwlock_rdlock(&p->lock);
+	e = arena_dup(c->arena, slice_str(p->label), ret);
+	(void)pthread_rwlock_unlock(&p->lock);
+	return e;
+}
+
+static enum hf_err fill_slot(struct calls_ctx *c, struct partition *p, struct slot *s)
+{
+	s->id = p->slot;
+	s->initialized = true;
+	TRY(label_copy(c, p, &s->label));
+	return arena_dup(c->arena, slice_str(p->serial), &s->serial);
+}
+
+static enum hf_err list_slots(struct calls_ctx *c, struct partition **v, size_t n,
+	struct slot_list *ret)
+{
+	struct slot *s = arena_alloc(c->arena, n + 1, sizeof(*s));
+	uint64_t free_slot = partition_free_slot(c->hsm);
+	bool told = !may_create(c);
+	size_t k = 0;
+
+	if (s == NULL)
+		return HF_E_SECRET_MEMORY;
+	for (size_t i = 0; i < n; i++) {
+		if (!told && v[i]->slot > free_slot) {
+			s[k++].id = free_slot;
+			told = true;
+		}
+		if (partition_sees(v[i], c->hsm, &c->conn->peer))
+			TRY(fill_slot(c, v[i], &s[k++]));
+	}
+	if (!told)
+		s[k++].id = free_slot;
+	*ret = (struct slot_list){ s, k };
+	return HF_OK;
+}
+
+enum hf_err on_slot_list(struct calls_ctx *c, const struct slot_list_req *q,
+	struct slot_list_res *r)
+{
+	struct partition **v;
+	enum hf_err e;
+	size_t n;
+
+	(void)q;
+	TRY(partitions_all(c->hsm, c->arena, &v, &n));
+	e = list_slots(c, v, n, &r->slots);
+	partitions_unref(v, n);
+	return e;
+}
+
+/* --- tokens -------------------------------------------------------------------------- */
+
+/* pin_flags: PKCS#11 3.2 §3.2, CKF_USER_PIN_COUNT_LOW and so on; the officer's are
+ * four bits higher. */
+static uint32_t pin_flags(struct calls_ctx *c, const struct partition *p, enum role role)
+{
+	unsigned failures = records_fail_get(c->hsm->records, p->serial, role);
+	unsigned limit = c->hsm->cfg.pin_failures;
+	unsigned shift = role == ROLE_SO ? 4 : 0;
+	uint32_t flags = 0;
+
+	if (failures > 0)
+		flags |= (uint32_t)CKF_USER_PIN_COUNT_LOW;
+	if (failures + 1 == limit)
+		flags |= (uint32_t)CKF_USER_PIN_FINAL_TRY;
+	if (failures >= limit)
+		flags = (uint32_t)CKF_USER_PIN_LOCKED;
+	return flags << shift;
+}
+
+static void count_sessions(struct calls_ctx *c, const struct partition *p,
+	struct token_info_res *r)
+{
+	MUTEX_HOLD(&c->app->lock);
+	const struct app_login *l = app_login_of(c->app, p);
+
+	r->sessions = l != NULL ? l->sessions : 0;
+	r->rw_sessions = l != NULL ? l->rw_sessions : 0;
+}
+
+static enum hf_err info_of(struct calls_ctx *c, struct partition *p, struct token_info_res *r)
+{
+	bool user_pin_set;
+
+	TRY(label_copy(c, p, &r->label));
+	(void)pthread_rwlock_rdlock(&p->lock);
+	user_pin_set = p->user_pin_set;
+	(void)pthread_rwlock_unlock(&p->lock);
+	r->initialized = true;
+	r->serial = slice_str(p->serial);
+	r->flags |= (uint32_t)(CKF_LOGIN_REQUIRED | CKF_TOKEN_INITIALIZED);
+	if (user_pin_set)
+		r->flags |= (uint32_t)CKF_USER_PIN_INITIALIZED;
+	r->flags |= pin_flags(c, p, ROLE_USER) | pin_flags(c, p, ROLE_SO);
+	count_sessions(c, p, r);
+	return HF_OK;
+}
+
+enum hf_err on_token_info(struct calls_ctx *c, const struct token_info_req *q,
+	struct token_info_res *r)
+{
+	struct partition *p;
+	enum hf_err e = call_part(c, q->slot, &p);
+
+	r->flags = (uint32_t)CKF_RNG;
+	r->max_sessions = c->hsm->cfg.max_sessions;
+	r->pin_min = c->hsm->cfg.pin_min;
+	r->pin_max = c->hsm->cfg.pin_max;
+	if (e == HF_E_NO_TOKEN)
+		return HF_OK;
+	TRY(e);
+	return info_of(c, p, r);
+}
+
+/* PKCS#11 pads labels with blanks. */
+static struct slice trim(struct slice s)
+{
+	while (s.n > 0 && s.p[s.n - 1] == ' ')
+		s.n--;
+	return s;
+}
+
+static enum hf_err create(struct calls_ctx *c, const struct partition_new *n)
+{
+	struct partition *p;
+
+	TRY(partition_create(c->hsm, n, &p));
+	set_part(c, p);
+	return HF_OK;
+}
+
+enum hf_err on_token_init(struct calls_ctx *c, const struct token_init_req *q,
+	struct token_init_res *r)
+{
+	struct identity own = { IDENTITY_UID, c->conn->peer.uid };
+	struct partition_new n = {
+		.label = trim(q->label),
+		.so_pin = q->so_pin,
+		.clients = { &own, 1 },
+		.slot = q->slot,
+	};
+	struct partition *p;
+	enum hf_err e = call_part(c, q->slot, &p);
+
+	(void)r;
+	if (e == HF_OK) {
+		call_detail(c, "all objects destroyed");
+		return partition_reset(c->hsm, p, q->so_pin, n.label);
+	}
+	if (e != HF_E_NO_TOKEN)
+		return e;
+	if (!may_create(c)) {
+		call_detail(c, "only the administrator makes partitions here");
+		return HF_E_DENIED;
+	}
+	e = create(c, &n);
+	return e == HF_E_CONFLICT ? HF_E_SLOT : e; /* another took the slot just now */
+}
+
+/* --- partitions ------------------------------------------------------------------------ */
+
+static uint8_t failures(struct calls_ctx *c, const struct partition *p, enum role role)
+{
+	unsigned n = records_fail_get(c->hsm->records, p->serial, role);
+
+	return n < UINT8_MAX ? (uint8_t)n : UINT8_MAX;
+}
+
+static enum hf_err copy_clients(struct calls_ctx *c, const struct partition *p,
+	struct identity_list *ret)
+{
+	struct identity *v = arena_alloc(c->arena, p->clients.n + 1, sizeof(*v));
+
+	if (v == NULL)
+		return HF_E_SECRET_MEMORY;
+	for (size_t i = 0; i < p->clients.n; i++)
+		v[i] = p->clients.v[i];
+	*ret = (struct identity_list){ v, p->clients.n };
+	return HF_OK;
+}
+
+static enum hf_err fill_info(struct calls_ctx *c, struct partition *p, struct partition_info *r)
+{
+	enum hf_err e;
+
+	TRY(label_copy(c, p, &r->label));
+	TRY(arena_dup(c->arena, slice_str(p->serial), &r->serial));
+	(void)pthread_rwlock_rdlock(&p->lock);
+	r->slot = p->slot;
+	r->created = p->created;
+	r->objects = objects_count(p->objects);
+	r->user_pin_set = p->user_pin_set;
+	e = copy_clients(c, p, &r->clients);
+	(void)pthread_rwlock_unlock(&p->lock);
+	r->so_failures = failures(c, p, ROLE_SO);
+	r->user_failures = failures(c, p, ROLE_USER);
+	r->damaged = damaged_text(p->roles->damaged, DAMAGED_TEXT, c->arena);
+	return e;
+}
+
+static enum hf_err list_partitions(struct calls_ctx *c, struct partition **v, size_t n,
+	struct partition_info_list *ret)
+{
+	struct partition_info *info = arena_alloc(c->arena, n + 1, sizeof(*info));
+	size_t k = 0;
+
+	if (info == NULL)
+		return HF_E_SECRET_MEMORY;
+	for (size_t i = 0; i < n; i++)
+		if (partition_sees(v[i], c->hsm, &c->conn->peer))
+			TRY(fill_info(c, v[i], &info[k++]));
+	*ret = (struct partition_info_list){ info, k };
+	return HF_OK;
+}
+
+enum hf_err on_partition_list(struct calls_ctx *c, const struct partition_list_req *q,
+	struct partition_list_res *r)
+{
+	struct partition **v;
+	enum hf_err e;
+	size_t n;
+
+	(void)q;
+	TRY(partitions_all(c->hsm, c->arena, &v, &n));
+	e = list_partitions(c, v, n, &r->partitions);
+	partitions_unref(v, n);
+	return e;
+}
+
+static bool clients_valid(struct identity_list l)
+{
+	for (size_t i = 0; i < l.n; i++)
+		if (l.v[i].kind != IDENTITY_UID && l.v[i].kind != IDENTITY_GID)
+			return false;
+	return true;
+}
+
+enum hf_err on_partition_create(struct calls_ctx *c, const struct partition_create_req *q,
+	struct partition_create_res *r)
+{
+	struct identity own = { IDENTITY_UID, c->conn->peer.uid };
+	struct partition_new n = {
+		.label = trim(q->label),
+		.so_pin = q->so_pin,
+		.user_pin = q->user_pin,
+		.clients = q->clients,
+		.unique_label = true,
+		.slot = PARTITION_ANY,
+	};
+
+	if (n.label.n == 0 || !clients_valid(q->clients))
+		return HF_E_ARGUMENTS;
+	if (n.clients.n == 0)
+		n.clients = (struct identity_list){ &own, 1 };
+	TRY(create(c, &n));
+	r->slot = c->part->slot;
+	r->serial = slice_str(c->part->serial);
+	return HF_OK;
+}
+
+/* Asked again after a broken connection, it is gone already. */
+enum hf_err on_partition_delete(struct calls_ctx *c, const struct partition_delete_req *q,
+	struct partition_delete_res *r)
+{
+	struct partition *p = partition_by_serial(c->hsm, q->serial);
+
+	(void)r;
+	if (p == NULL)
+		return c->head.flags & WIRE_FLAG_REPEAT ? HF_OK : HF_E_NO_PARTITION;
+	set_part(c, p);
+	return partition_delete(c->hsm, p);
+}

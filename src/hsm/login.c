@@ -1,0 +1,298 @@
+#include "login.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "clock.h"
+#include "log.h"
+#include "object.h"
+#include "partition.h"
+
+#define US_PER_S 1000000u
+#define PURGE_AT_ONCE 8u /* expired revocations deleted with a new one */
+
+/* --- beginning ------------------------------------------------------------------ */
+
+/* PKCS#11 3.2 §5.6.8: in this order. app.lock. */
+static enum hf_err may_log_in(const struct app_login *l, enum role role)
+{
+	if (l != NULL && l->role == role)
+		return HF_E_ALREADY_LOGGED_IN;
+	if (l != NULL && l->role != ROLE_PUBLIC)
+		return HF_E_OTHER_LOGGED_IN;
+	if (l != NULL && role == ROLE_SO && l->rw_sessions < l->sessions)
+		return HF_E_SESSION_RO_EXISTS;
+	return HF_OK;
+}
+
+enum hf_err login_allowed(struct app *app, struct partition *p, enum role role)
+{
+	MUTEX_HOLD(&app->lock);
+
+	return may_log_in(app_login_of(app, p), role);
+}
+
+static enum hf_err key_enter(struct partition *p, struct slice key)
+{
+	enum hf_err e = HF_OK;
+
+	(void)pthread_rwlock_wrlock(&p->lock);
+	if (p->key.n == 0)
+		e = secret_dup(key, &p->key);
+	if (e == HF_OK)
+		p->logins++;
+	(void)pthread_rwlock_unlock(&p->lock);
+	return e;
+}
+
+static void key_leave(struct partition *p)
+{
+	(void)pthread_rwlock_wrlock(&p->lock);
+	if (--p->logins == 0)
+		secret_done(&p->key);
+	(void)pthread_rwlock_unlock(&p->lock);
+}
+
+/* login_come is the partition's side: the first login opens it, the first user's
+ * brings its private objects into memory. */
+static enum hf_err login_come(struct hsm *h, struct partition *p, enum role role, struct slice key)
+{
+	MUTEX_HOLD(&p->roles->lock);
+	enum hf_err e;
+
+	TRY(key_enter(p, key));
+	if (role != ROLE_USER || p->roles->users++ > 0)
+		return HF_OK;
+	e = partition_load_private(h, p, key);
+	if (e == HF_OK)
+		return HF_OK;
+	p->roles->users--;
+	objects_drop_private(p->objects);
+	key_leave(p);
+	return e;
+}
+
+void login_gone(struct hsm *h, struct partition *p, enum role role)
+{
+	MUTEX_HOLD(&p->roles->lock);
+
+	(void)h;
+	if (role == ROLE_USER && --p->roles->users == 0)
+		objects_drop_private(p->objects);
+	key_leave(p);
+}
+
+static enum hf_err set_role(struct app *app, struct partition *p, enum role role,
+	const uint8_t id[LOGIN_ID_LEN])
+{
+	MUTEX_HOLD(&app->lock);
+	struct app_login *l;
+
+	TRY(app_login_need(app, p, &l));
+	TRY(may_log_in(l, role));
+	l->role = role;
+	memcpy(l->login_id, id, LOGIN_ID_LEN);
+	return HF_OK;
+}
+
+enum hf_err login_begin(struct hsm *h, struct app *app, struct partition *p, enum role role,
+	struct slice key, const uint8_t *login_id)
+{
+	uint8_t id[LOGIN_ID_LEN];
+	enum hf_err e;
+
+	if (login_id != NULL)
+		memcpy(id, login_id, sizeof(id));
+	else
+		TRY(crypto_random(id, sizeof(id)));
+	TRY(login_come(h, p, role, key));
+	e = set_role(app, p, role, id);
+	if (e != HF_OK)
+		login_gone(h, p, role);
+	return e;
+}
+
+/* --- ending ------------------------------------------------------------------------ */
+
+/* Sessions in a call just now end their operations when it is over (gate.c). */
+static void cancel_idle(struct app *app, const struct partition *p, const struct session *own)
+{
+	MUTEX_HOLD(&app->lock);
+
+	for (struct map_node *n = map_next(&app->sessions, NULL); n != NULL;
+	     n = map_next(&app->sessions, n)) {
+		struct session *s = container_of(n, struct session, by_id);
+
+		if (s->part != p || s == own || pthread_mutex_trylock(&s->lock.m) != 0)
+			continue;
+		session_cancel(s);
+		mutex_unlock(&s->lock);
+	}
+}
+
+static enum hf_err clear_role(struct app *app, struct partition *p, enum role *ret,
+	uint8_t ret_id[LOGIN_ID_LEN])
+{
+	MUTEX_HOLD(&app->lock);
+	struct app_login *l = app_login_of(app, p);
+
+	if (l == NULL || l->role == ROLE_PUBLIC)
+		return HF_E_NOT_LOGGED_IN;
+	*ret = l->role;
+	memcpy(ret_id, l->login_id, LOGIN_ID_LEN);
+	l->role = ROLE_PUBLIC;
+	l->ended++;
+	return HF_OK;
+}
+
+/* In memory first: if the store does not take the revocation the caller learns
+ * it, but nothing is open any more. */
+enum hf_err login_end(struct hsm *h, struct app *app, struct partition *p, struct session *own)
+{
+	uint8_t id[LOGIN_ID_LEN];
+	enum role role;
+
+	TRY(clear_role(app, p, &role, id));
+	if (own != NULL)
+		session_catch_up(own);
+	cancel_idle(app, p, own);
+	objects_drop_session(p->objects, app, 0, true);
+	login_gone(h, p, role);
+	return login_revoke(h, p, id);
+}
+
+/* --- what outlives its end ------------------------------------------------------------ */
+
+struct gone {
+	struct gone *next;
+	uint8_t id[LOGIN_ID_LEN];
+	uint64_t version;
+	uint64_t expiry; /* UTC, microseconds: its tickets are void by themselves */
+};
+
+static void gone_append(struct roles *r, struct gone *g)
+{
+	*r->gone_last = g;
+	r->gone_last = &g->next;
+}
+
+void gone_free(struct roles *r)
+{
+	while (r->gone != NULL) {
+		struct gone *g = r->gone;
+
+		r->gone = g->next;
+		hf_free(g);
+	}
+	r->gone_last = &r->gone;
+}
+
+bool login_revoked(struct partition *p, const uint8_t id[LOGIN_ID_LEN])
+{
+	MUTEX_HOLD(&p->roles->lock);
+
+	for (const struct gone *g = p->roles->gone; g != NULL; g = g->next)
+		if (memcmp(g->id, id, LOGIN_ID_LEN) == 0)
+			return true;
+	return false;
+}
+
+static void gone_name(const struct partition *p, const uint8_t id[LOGIN_ID_LEN],
+	char out[RECORD_NAME])
+{
+	char hex[2 * LOGIN_ID_LEN + 1];
+
+	hex_encode((struct slice){ id, LOGIN_ID_LEN }, hex);
+	(void)snprintf(out, RECORD_NAME, "p/%s/gone/%s", p->serial, hex);
+}
+
+/* take_expired takes the oldest off the list, if they expired. */
+static size_t take_expired(struct roles *r, struct gone *v[PURGE_AT_ONCE])
+{
+	uint64_t now = clock_wall_us();
+	MUTEX_HOLD(&r->lock);
+	size_t n = 0;
+
+	while (n < PURGE_AT_ONCE && r->gone != NULL && r->gone->expiry < now) {
+		v[n++] = r->gone;
+		r->gone = r->gone->next;
+	}
+	if (r->gone == NULL)
+		r->gone_last = &r->gone;
+	return n;
+}
+
+/* Those that expired go along with the new one, or are left for the next start. */
+static enum hf_err write_gone(struct hsm *h, struct partition *p, const struct gone *g,
+	struct gone *const *expired, size_t n)
+{
+	struct record_change v[PURGE_AT_ONCE + 1];
+	char names[PURGE_AT_ONCE + 1][RECORD_NAME];
+	uint8_t expiry[8];
+
+	put_u64(expiry, g->expiry);
+	gone_name(p, g->id, names[n]);
+	v[n] = (struct record_change){
+		.name = names[n], .version = 1, .seal = SEAL_STORE, .plain = SLICE_OF(expiry),
+	};
+	for (size_t i = 0; i < n; i++) {
+		gone_name(p, expired[i]->id, names[i]);
+		v[i] = (struct record_change){ .name = names[i], .expect = expired[i]->version };
+	}
+	return records_write(h->records, v, n + 1);
+}
+
+enum hf_err login_revoke(struct hsm *h, struct partition *p, const uint8_t id[LOGIN_ID_LEN])
+{
+	struct gone *g = hf_alloc(1, sizeof(*g)), *expired[PURGE_AT_ONCE];
+	struct gone copy;
+	enum hf_err e;
+	size_t n;
+
+	if (g == NULL)
+		return HF_E_MEMORY;
+	memcpy(g->id, id, LOGIN_ID_LEN);
+	g->version = 1;
+	g->expiry = clock_wall_us() + (uint64_t)h->cfg.ticket_seconds * US_PER_S;
+	copy = *g;
+	n = take_expired(p->roles, expired);
+	{
+		MUTEX_HOLD(&p->roles->lock);
+		gone_append(p->roles, g);
+	}
+	e = write_gone(h, p, &copy, expired, n);
+	for (size_t i = 0; i < n; i++)
+		hf_free(expired[i]);
+	return e;
+}
+
+static enum hf_err gone_purge(struct hsm *h, const char *name, uint64_t version)
+{
+	struct record_change c = { .name = name, .expect = version };
+
+	return records_write(h->records, &c, 1);
+}
+
+enum hf_err gone_load(struct hsm *h, struct partition *p, const char *name, uint64_t version,
+	struct slice plain)
+{
+	struct rd r = rd_of(plain);
+	struct gone *g;
+	size_t n;
+
+	g = hf_alloc(1, sizeof(*g));
+	if (g == NULL)
+		return HF_E_MEMORY;
+	g->version = version;
+	if (!hex_decode(strrchr(name, '/') + 1, g->id, sizeof(g->id), &n) || n != sizeof(g->id) ||
+	    !rd_u64(&r, &g->expiry) || !rd_done(&r)) {
+		hf_free(g);
+		return HF_E_DAMAGED;
+	}
+	if (g->expiry < clock_wall_us()) {
+		hf_free(g);
+		return gone_purge(h, name, version);
+	}
+	gone_append(p->roles, g);
+	return HF_OK;
+}

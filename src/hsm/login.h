@@ -1,0 +1,38 @@
+/* login.h: logins: how they begin and end, and the tickets that outlive a
+ * connection or the vault. */
+#ifndef HF_LOGIN_H
+#define HF_LOGIN_H
+
+#include "app.h"
+#include "roles.h"
+
+/* login_allowed checks what C_Login checks before it looks at the PIN. */
+enum hf_err login_allowed(struct app *app, struct partition *p, enum role role) HF_MUST_CHECK;
+/* login_begin makes the application log in; key is the partition's. login_id
+ * NULL: a new one. */
+enum hf_err login_begin(struct hsm *h, struct app *app, struct partition *p, enum role role,
+	struct slice key, const uint8_t *login_id) HF_MUST_CHECK;
+/* login_end logs out: own (or NULL) is the session whose lock the caller holds. */
+enum hf_err login_end(struct hsm *h, struct app *app, struct partition *p, struct session *own)
+	HF_MUST_CHECK;
+/* login_gone is what login_end does outside of the application: the last one
+ * closes the partition. */
+void login_gone(struct hsm *h, struct partition *p, enum role role);
+
+/* login_revoke makes the login's tickets void, durably. */
+enum hf_err login_revoke(struct hsm *h, struct partition *p, const uint8_t id[LOGIN_ID_LEN])
+	HF_MUST_CHECK;
+bool login_revoked(struct partition *p, const uint8_t id[LOGIN_ID_LEN]);
+/* gone_load takes a stored revocation; deletes one that expired. */
+enum hf_err gone_load(struct hsm *h, struct partition *p, const char *name, uint64_t version,
+	struct slice plain) HF_MUST_CHECK;
+void gone_free(struct roles *r);
+
+/* ticket_make gives a ticket of the application's login in p, in a. */
+enum hf_err ticket_make(struct hsm *h, struct app *app, struct partition *p, struct arena *a,
+	struct slice *ret, uint32_t *ret_renew_s) HF_MUST_CHECK;
+/* ticket_resume logs in by a ticket. */
+enum hf_err ticket_resume(struct hsm *h, struct app *app, struct partition *p,
+	struct slice ticket, enum role *ret) HF_MUST_CHECK;
+
+#endif

@@ -1,0 +1,52 @@
+/* partition.h: partitions, and the slots that they are in. */
+#ifndef HF_PARTITION_H
+#define HF_PARTITION_H
+
+#include "module.h"
+#include "records.h"
+#include "roles.h"
+
+#define PARTITIONS_MAX 4000u /* below the limit of slot_list */
+#define PART_NAME_LEN 64     /* of a record that is no object */
+
+void partition_ref(struct partition *p);
+void partition_unref(struct partition *p); /* NULL-safe */
+
+/* partitions_load reads all partitions and their public objects. */
+enum hf_err partitions_load(struct hsm *h) HF_MUST_CHECK;
+void partitions_drop(struct hsm *h);
+/* partition_load_private adds its private objects; key is the partition's. */
+enum hf_err partition_load_private(struct hsm *h, struct partition *p, struct slice key)
+	HF_MUST_CHECK;
+
+/* Lookups give a reference, or NULL. */
+struct partition *partition_at(struct hsm *h, uint64_t slot);
+struct partition *partition_by_serial(struct hsm *h, struct slice serial);
+/* partitions_all gives references to all, by slot, in a. */
+enum hf_err partitions_all(struct hsm *h, struct arena *a, struct partition ***ret, size_t *ret_n)
+	HF_MUST_CHECK;
+/* partitions_damaged counts damaged records, those of no partition included. */
+enum hf_err partitions_damaged(struct hsm *h, size_t *ret) HF_MUST_CHECK;
+void partitions_unref(struct partition **v, size_t n);
+uint64_t partition_free_slot(struct hsm *h);
+
+/* partition_sees: the peer is among the partition's clients (or administers). */
+bool partition_sees(struct partition *p, const struct hsm *h, const struct peer *peer);
+
+struct partition_new {
+	struct slice label;
+	struct slice so_pin, user_pin; /* the second may be empty */
+	struct identity_list clients;
+	bool unique_label;
+	uint64_t slot;                 /* or PARTITION_ANY */
+};
+#define PARTITION_ANY UINT64_MAX
+/* partition_create: *ret is a reference. */
+enum hf_err partition_create(struct hsm *h, const struct partition_new *n, struct partition **ret)
+	HF_MUST_CHECK;
+/* partition_reset is C_InitToken on a partition: new key, no objects, no user PIN. */
+enum hf_err partition_reset(struct hsm *h, struct partition *p, struct slice so_pin,
+	struct slice label) HF_MUST_CHECK;
+enum hf_err partition_delete(struct hsm *h, struct partition *p) HF_MUST_CHECK;
+
+#endif

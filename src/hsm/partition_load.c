@@ -1,0 +1,290 @@
+/* partition_load.c: partitions from their records, when the HSM unlocks. */
+#include <stdio.h>
+#include <string.h>
+
+#include "log.h"
+#include "login.h"
+#include "object.h"
+#include "partition.h"
+#include "partition_int.h"
+
+#define FORMAT 1
+#define MAX_CLIENTS 64u
+
+/* --- the record "p/SERIAL" --------------------------------------------------- */
+
+void partition_enc(const struct partition *p, struct buf *out)
+{
+	buf_u8(out, FORMAT);
+	buf_u64(out, p->slot);
+	buf_bytes(out, slice_str(p->label));
+	buf_u64(out, p->created);
+	buf_u64(out, p->epoch);
+	buf_u32(out, (uint32_t)p->clients.n);
+	for (size_t i = 0; i < p->clients.n; i++) {
+		buf_u8(out, p->clients.v[i].kind);
+		buf_u64(out, p->clients.v[i].id);
+	}
+}
+
+static enum hf_err dec_clients(struct rd *r, uint32_t n, struct partition *p)
+{
+	struct identity *v = hf_alloc(n, sizeof(*v));
+
+	if (v == NULL)
+		return HF_E_MEMORY;
+	p->clients = (struct identity_list){ v, n };
+	for (uint32_t i = 0; i < n; i++)
+		if (!rd_u8(r, &v[i].kind) || !rd_u64(r, &v[i].id))
+			return HF_E_DAMAGED;
+	return HF_OK;
+}
+
+static enum hf_err partition_dec(struct slice in, struct partition *p)
+{
+	struct rd r = rd_of(in);
+	struct slice label;
+	uint8_t format;
+	uint32_t n;
+
+	if (!rd_u8(&r, &format) || format != FORMAT || !rd_u64(&r, &p->slot) ||
+	    !rd_bytes(&r, sizeof(p->label) - 1, &label) || !rd_u64(&r, &p->created) ||
+	    !rd_u64(&r, &p->epoch) || !rd_u32(&r, &n) || n > MAX_CLIENTS)
+		return HF_E_DAMAGED;
+	if (label.n > 0)
+		memcpy(p->label, label.p, label.n);
+	TRY(dec_clients(&r, n, p));
+	return rd_done(&r) ? HF_OK : HF_E_DAMAGED;
+}
+
+enum hf_err partition_alloc(const char *serial, struct partition **ret)
+{
+	struct partition *p = hf_alloc(1, sizeof(*p));
+	enum hf_err e;
+
+	if (p == NULL)
+		return HF_E_MEMORY;
+	atomic_init(&p->refs, 1);
+	(void)pthread_rwlock_init(&p->lock, NULL);
+	(void)snprintf(p->serial, sizeof(p->serial), "%s", serial);
+	e = roles_new(&p->roles);
+	if (e == HF_OK)
+		e = objects_new(&p->objects);
+	if (e != HF_OK) {
+		partition_unref(p);
+		return e;
+	}
+	*ret = p;
+	return HF_OK;
+}
+
+/* --- loading ------------------------------------------------------------------- */
+
+/* Every name here begins with "p/SERIAL". */
+static bool split_name(const char *name, char serial[SERIAL_LEN + 1])
+{
+	char rest;
+
+	if (strlen(name) < 2 + SERIAL_LEN || strncmp(name, "p/", 2) != 0)
+		return false;
+	memcpy(serial, name + 2, SERIAL_LEN);
+	serial[SERIAL_LEN] = '\0';
+	rest = name[2 + SERIAL_LEN];
+	return strchr(serial, '/') == NULL && (rest == '\0' || rest == '/');
+}
+
+/* Two partitions in one slot: one of them comes from a damaged time; it moves. */
+static enum hf_err place(struct hsm *h, struct partition *p)
+{
+	if (map_get(&h->partitions, p->slot) != NULL) {
+		uint64_t slot = partition_free_slot(h);
+
+		log_warn("partition %s: slot %llu is taken, it is in slot %llu now", p->serial,
+			(unsigned long long)p->slot, (unsigned long long)slot);
+		p->slot = slot;
+	}
+	MUTEX_HOLD(&h->lock);
+	return map_put(&h->partitions, p->slot, &p->by_slot);
+}
+
+static enum hf_err load_partition(struct hsm *h, const char *serial, uint64_t version,
+	struct slice plain)
+{
+	struct partition *p;
+	enum hf_err e;
+
+	TRY(partition_alloc(serial, &p));
+	e = partition_dec(plain, p);
+	if (e == HF_OK) {
+		p->ready = true;
+		p->roles->part_version = version;
+		e = place(h, p);
+	}
+	if (e != HF_OK)
+		partition_unref(p);
+	return e;
+}
+
+static enum hf_err visit_partition(void *ctx, const char *name, uint64_t version, struct slice plain)
+{
+	char serial[SERIAL_LEN + 1];
+
+	if (!split_name(name, serial))
+		return HF_E_DAMAGED;
+	return load_partition(ctx, serial, version, plain);
+}
+
+static void damaged_partition(void *ctx, const char *name)
+{
+	struct hsm *h = ctx;
+
+	damaged_add(h->damaged, name);
+}
+
+/* struct loading is what the visitors below get. */
+struct loading {
+	struct hsm *h;
+	struct partition *p;
+};
+
+static enum hf_err visit_role(void *ctx, const char *name, uint64_t version, struct slice plain)
+{
+	struct partition *p = ((const struct loading *)ctx)->p;
+	bool so = strcmp(strrchr(name, '/'), "/so") == 0;
+	struct role_record *r = role_of(p->roles, so ? ROLE_SO : ROLE_USER);
+
+	TRY(role_record_dec(plain, r));
+	r->version = version;
+	p->user_pin_set = p->roles->user.set;
+	return HF_OK;
+}
+
+static enum hf_err visit_gone(void *ctx, const char *name, uint64_t version, struct slice plain)
+{
+	const struct loading *l = ctx;
+
+	return gone_load(l->h, l->p, name, version, plain);
+}
+
+static enum hf_err visit_object(void *ctx, const char *name, uint64_t version, struct slice plain)
+{
+	const struct partition *p = ((const struct loading *)ctx)->p;
+
+	return objects_load(p->objects, name, version, plain);
+}
+
+static void damaged_in(void *ctx, const char *name)
+{
+	const struct partition *p = ((const struct loading *)ctx)->p;
+
+	damaged_add(p->roles->damaged, name);
+}
+
+static enum hf_err scan_part(struct hsm *h, struct partition *p, const char *kind,
+	enum hf_err (*visit)(void *, const char *, uint64_t, struct slice))
+{
+	struct loading l = { h, p };
+	const struct record_visit v = { &l, visit, damaged_in };
+	char prefix[PART_NAME_LEN];
+
+	(void)snprintf(prefix, sizeof(prefix), "p/%s/%s/", p->serial, kind);
+	return records_scan(h->records, prefix, SEAL_STORE, SLICE_NONE, &v);
+}
+
+enum hf_err partition_load_private(struct hsm *h, struct partition *p, struct slice key)
+{
+	struct loading l = { h, p };
+	const struct record_visit v = { &l, visit_object, damaged_in };
+	char prefix[PART_NAME_LEN];
+
+	(void)snprintf(prefix, sizeof(prefix), OBJECT_PRIVATE_PREFIX, p->serial);
+	return records_scan(h->records, prefix, SEAL_PARTITION, key, &v);
+}
+
+/* Without the anchor the counters may be old: one attempt each is left. */
+static enum hf_err after_lost_anchor(struct hsm *h, struct partition *p)
+{
+	static const enum role roles[] = { ROLE_SO, ROLE_USER };
+
+	if (!h->anchor_lost)
+		return HF_OK;
+	for (size_t i = 0; i < 2; i++)
+		if (records_fail_get(h->records, p->serial, roles[i]) + 1 < h->cfg.pin_failures)
+			TRY(records_fail_set(h->records, p->serial, roles[i], h->cfg.pin_failures - 1));
+	return HF_OK;
+}
+
+static enum hf_err load_rest(struct hsm *h, struct partition *p)
+{
+	TRY(scan_part(h, p, "role", visit_role));
+	TRY(scan_part(h, p, "gone", visit_gone));
+	TRY(scan_part(h, p, "pub", visit_object));
+	return after_lost_anchor(h, p);
+}
+
+/* A deletion that a crash cut short left records without their partition. Where
+ * the store is not what it was, a record that is missing may also be stolen:
+ * then nothing is deleted. */
+static enum hf_err orphan(struct hsm *h, const char *serial)
+{
+	char prefix[PART_NAME_LEN];
+
+	(void)snprintf(prefix, sizeof(prefix), "p/%s/", serial);
+	if (*records_trouble(h->records) != '\0') {
+		damaged_add(h->damaged, prefix);
+		return HF_OK;
+	}
+	log_warn("partition %s was being deleted; deleting the rest of it", serial);
+	return records_wipe(h->records, prefix);
+}
+
+/* "p/SERIAL" sorts before what is below it; '0' is the character after '/'. */
+static enum hf_err load_next(struct hsm *h, const char *name, char after[RECORD_NAME])
+{
+	const struct record_visit v = { h, visit_partition, damaged_partition };
+	char serial[SERIAL_LEN + 1];
+
+	(void)snprintf(after, RECORD_NAME, "%s", name);
+	if (!split_name(name, serial)) {
+		damaged_add(h->damaged, name);
+		return HF_OK;
+	}
+	(void)snprintf(after, RECORD_NAME, "p/%s0", serial);
+	if (name[2 + SERIAL_LEN] != '\0')
+		return orphan(h, serial);
+	return records_get(h->records, name, SEAL_STORE, SLICE_NONE, &v);
+}
+
+enum hf_err partitions_load(struct hsm *h)
+{
+	CLEANUP(arena_done) struct arena a = { 0 };
+	char name[RECORD_NAME], after[RECORD_NAME] = "";
+	struct partition **all;
+	enum hf_err e = HF_OK;
+	size_t n;
+
+	for (;;) {
+		TRY(records_next(h->records, "p/", after, name));
+		if (*name == '\0')
+			break;
+		TRY(load_next(h, name, after));
+	}
+	TRY(partitions_all(h, &a, &all, &n));
+	for (size_t i = 0; i < n && e == HF_OK; i++)
+		e = load_rest(h, all[i]);
+	partitions_unref(all, n);
+	return e;
+}
+
+void partitions_drop(struct hsm *h)
+{
+	struct map_node *n = map_next(&h->partitions, NULL);
+
+	while (n != NULL) {
+		struct map_node *next = map_next(&h->partitions, n);
+
+		partition_unref(container_of(n, struct partition, by_slot));
+		n = next;
+	}
+	map_done(&h->partitions);
+}

@@ -1,0 +1,73 @@
+/* roles.h: a partition's roles: the key that their PINs open, and lock-out.
+ *
+ * The record "p/SERIAL/role/so" (or user) holds the partition key, sealed under
+ *   crypto_derive(role key of the HSM, "partition key", Argon2id(PIN, salt))
+ * so it takes the HSM's root key and the PIN to open a partition. A role's record
+ * is never deleted while the partition lives: its version tells an old one. */
+#ifndef HF_ROLES_H
+#define HF_ROLES_H
+
+#include "damaged.h"
+#include "module.h"
+#include "records.h"
+
+#define ROLE_SALT 16
+#define ROLE_WRAPPED (CRYPTO_KEY + CRYPTO_SEAL_EXTRA)
+#define LOGIN_ID_LEN 16
+
+struct role_record {
+	uint64_t version;         /* of the record; 0: there is none */
+	bool set;                 /* has a PIN */
+	uint64_t epoch;           /* tickets of an older epoch are void */
+	uint8_t salt[ROLE_SALT];
+	uint32_t kib, passes;     /* of Argon2id */
+	uint8_t wrapped[ROLE_WRAPPED];
+};
+
+struct gone; /* login.c: a login that ended before its ticket does */
+
+struct roles {
+	struct mutex pin;         /* one PIN attempt at a time; inside session.lock */
+	struct mutex lock;        /* what follows */
+	uint64_t part_version;    /* of the record p/SERIAL */
+	struct role_record so, user;
+	unsigned users;           /* applications logged in as user */
+	struct gone *gone, **gone_last; /* oldest first */
+	struct damaged *damaged;  /* the partition's damaged records */
+};
+
+enum hf_err roles_new(struct roles **ret) HF_MUST_CHECK;
+void roles_free(struct roles *r); /* NULL-safe */
+
+const char *role_name(enum role role); /* "so", "user", "public" */
+struct role_record *role_of(struct roles *r, enum role role);
+
+/* pin_length checks a new PIN against the HSM's limits. */
+enum hf_err pin_length(const struct hsm *h, struct slice pin) HF_MUST_CHECK;
+
+/* role_wrap makes the role's next record: key under pin, the epoch one on. */
+enum hf_err role_wrap(struct hsm *h, const char *serial, enum role role, struct slice pin,
+	struct slice key, const struct role_record *now, struct role_record *ret) HF_MUST_CHECK;
+/* role_unset makes the next record of a role without a PIN. */
+void role_unset(const struct role_record *now, struct role_record *ret);
+void role_record_enc(const struct role_record *r, struct buf *out);
+enum hf_err role_record_dec(struct slice in, struct role_record *ret) HF_MUST_CHECK;
+/* role_change fills a change that stores next in the place of now; name and b
+ * must live as long as it. */
+#define ROLE_NAME_LEN 64
+enum hf_err role_change(const char *serial, enum role role, const struct role_record *now,
+	const struct role_record *next, char name[ROLE_NAME_LEN], struct buf *b,
+	struct record_change *ret) HF_MUST_CHECK;
+/* role_store writes next and takes it over. */
+enum hf_err role_store(struct hsm *h, struct partition *p, enum role role,
+	const struct role_record *next) HF_MUST_CHECK;
+
+/* role_open is one attempt at a PIN: counted before it is made, so that pulling
+ * the plug gains nothing; *ret is the partition's key. The caller holds
+ * roles.pin. */
+enum hf_err role_open(struct hsm *h, struct partition *p, enum role role, struct slice pin,
+	struct secret *ret) HF_MUST_CHECK;
+/* role_locked: no attempts are left. */
+bool role_locked(struct hsm *h, const struct partition *p, enum role role);
+
+#endif
