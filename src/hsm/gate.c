@@ -1,0 +1,197 @@
+/* gate.c: every call of every front end comes through here, and nothing is
+ * checked anywhere else that its row in spec/calls can say. */
+#include "gate.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "app.h"
+#include "audit.h"
+#include "clock.h"
+#include "log.h"
+#include "partition.h"
+
+void set_part(struct calls_ctx *c, struct partition *p)
+{
+	partition_unref(c->part);
+	c->part = p;
+	if (c->app != NULL)
+		c->role = app_role(c->app, p);
+}
+
+void call_detail(struct calls_ctx *c, const char *fmt, ...)
+{
+	size_t n = strlen(c->audit.detail);
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(c->audit.detail + n, sizeof(c->audit.detail) - n, fmt, ap);
+	va_end(ap);
+}
+
+/* --- what the row asks for --------------------------------------------------------- */
+
+static const struct call_row *row_of(unsigned opcode)
+{
+	return opcode < CALLS_ROWS && calls_rows[opcode].name != NULL ? &calls_rows[opcode] : NULL;
+}
+
+bool hsm_is_slow(const struct wire_head *head)
+{
+	const struct call_row *row = row_of(head->opcode);
+
+	return row != NULL && row->slow;
+}
+
+static enum hf_err check_state(const struct calls_ctx *c)
+{
+	switch ((enum hsm_state)atomic_load(&c->hsm->state)) {
+	case HSM_OPERATIONAL:
+		return c->row->states & CALL_IN_O ? HF_OK : HF_E_STATE;
+	case HSM_LOCKED:
+		return c->row->states & CALL_IN_L ? HF_OK : HF_E_LOCKED;
+	case HSM_ERROR:
+		return c->row->states & CALL_IN_E ? HF_OK : HF_E_SELFTEST;
+	case HSM_TAMPERED:
+		return c->row->states & CALL_IN_T ? HF_OK : HF_E_STATE;
+	}
+	return HF_E_INTERNAL;
+}
+
+static enum hf_err check_app(struct calls_ctx *c)
+{
+	c->app = atomic_load(&c->conn->app);
+	if (c->row->needs == CALL_NEEDS_NONE)
+		return HF_OK;
+	if (c->app == NULL)
+		return HF_E_ARGUMENTS; /* hello comes first */
+	if (c->row->needs == CALL_NEEDS_APP && c->row->roles == CALL_BY_A && !c->admin) {
+		call_detail(c, "needs the HSM's administrator");
+		return HF_E_DENIED;
+	}
+	return HF_OK;
+}
+
+/* enter_session finds the session and holds it until the call is over. */
+static enum hf_err enter_session(struct calls_ctx *c)
+{
+	struct session *s = session_find(c->app, c->head.session);
+
+	if (s == NULL)
+		return HF_E_SESSION_HANDLE;
+	mutex_lock(&s->lock);
+	c->session = s;
+	if (s->closed)
+		return HF_E_SESSION_CLOSED;
+	session_catch_up(s);
+	partition_ref(s->part);
+	set_part(c, s->part);
+	return c->row->roles & (unsigned)c->role ? HF_OK : HF_E_NOT_LOGGED_IN;
+}
+
+static void leave_session(struct calls_ctx *c)
+{
+	struct session *s = c->session;
+
+	if (s == NULL)
+		return;
+	if (!s->closed)
+		session_catch_up(s);
+	mutex_unlock(&s->lock);
+	session_unref(s);
+}
+
+static enum hf_err run(struct calls_ctx *c, struct slice fields, struct buf *out)
+{
+	TRY(check_state(c));
+	TRY(check_app(c));
+	if (c->row->needs == CALL_NEEDS_SESSION)
+		TRY(enter_session(c));
+	return calls_run(c->head.opcode, c, rd_of(fields), c->arena, out);
+}
+
+/* --- before and after ------------------------------------------------------------------ */
+
+static bool is_audited(const struct calls_ctx *c, enum hf_err e)
+{
+	return c->row->audit != CALL_AUDIT_NO || err_blame(e) == HF_BLAME_POLICY;
+}
+
+/* A record that cannot be kept takes the call's answer with it; what the call
+ * did stays done. Uses of keys go on. */
+static enum hf_err audit(struct calls_ctx *c, enum hf_err e, uint64_t began)
+{
+	enum hf_err kept;
+
+	if (!is_audited(c, e))
+		return e;
+	if (atomic_load(&c->hsm->state) == HSM_LOCKED || c->hsm->audit == NULL) {
+		/* The audit key is under the root key. */
+		log_notice("%s by uid %llu: %s", c->row->name, (unsigned long long)c->conn->peer.uid,
+			e == HF_OK ? "done" : err_text(e));
+		return e;
+	}
+	kept = audit_call(c->hsm->audit, c, e, clock_mono_ns() - began);
+	if (kept == HF_OK || c->row->audit == CALL_AUDIT_USE || c->row->audit == CALL_AUDIT_NO)
+		return e;
+	return HF_E_AUDIT;
+}
+
+static void log_own_fault(const struct calls_ctx *c, enum hf_err e)
+{
+	if (err_blame(e) == HF_BLAME_HSM && e != HF_E_SELFTEST)
+		log_error("%s: %s%s%s", c->row->name, err_text(e),
+			c->audit.detail[0] != '\0' ? ": " : "", c->audit.detail);
+}
+
+static enum hf_err serve_row(struct calls_ctx *c, struct slice fields, struct buf *out)
+{
+	uint64_t began = clock_mono_ns();
+	enum hf_err e = run(c, fields, out);
+
+	log_own_fault(c, e);
+	e = audit(c, e, began);
+	leave_session(c);
+	partition_unref(c->part);
+	return e;
+}
+
+/* finish makes the frame whole: an error has no fields. */
+static void finish(const struct wire_head *request, enum hf_err e, size_t at, struct buf *out)
+{
+	struct wire_head h = {
+		.opcode = request->opcode,
+		.flags = (uint16_t)e,
+		.request = request->request,
+	};
+
+	if (e != HF_OK) {
+		out->err = HF_OK;
+		buf_cut(out, at + WIRE_HEAD);
+	}
+	h.length = (uint32_t)(out->n - at - WIRE_HEAD);
+	wire_head_put(&h, out->p + at);
+}
+
+bool hsm_serve(struct hsm_conn *conn, const struct wire_head *head, struct slice fields,
+	struct buf *out)
+{
+	CLEANUP(arena_done) struct arena a = { 0 };
+	struct calls_ctx c = {
+		.hsm = conn->hsm,
+		.conn = conn,
+		.role = ROLE_PUBLIC,
+		.admin = peer_is_admin(conn->hsm, &conn->peer),
+		.row = row_of(head->opcode),
+		.head = *head,
+		.arena = &a,
+		.audit.mechanism = UINT32_MAX,
+	};
+	size_t at = out->n;
+
+	if (head->length != fields.n || buf_add(out, WIRE_HEAD) == NULL)
+		return false;
+	finish(head, c.row == NULL ? HF_E_UNSUPPORTED : serve_row(&c, fields, out), at, out);
+	return true;
+}

@@ -1,0 +1,262 @@
+#include "hsm.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "app.h"
+#include "audit.h"
+#include "clock.h"
+#include "damaged.h"
+#include "log.h"
+#include "partition.h"
+#include "start.h"
+#include "status.h"
+#include "unlock.h"
+
+#define INFO_NAME "hsm/info"
+#define INFO_FORMAT 1
+
+/* RFC 9106's memory-constrained choice would be 64 MiB; half of it and more
+ * passes fit the usual limit on locked memory of a service. */
+const struct hsm_config hsm_config_default = {
+	.max_sessions = 16384,
+	.max_objects = 1000000,
+	.max_connections = 4096,
+	.max_applications = 2048,
+	.pin_min = 4,
+	.pin_max = 255,
+	.pin_failures = 10,
+	.ticket_seconds = 24 * 3600,
+	.argon2_kib = 32768,
+	.argon2_passes = 4,
+	.clients_may_create = true,
+	.admin_uid = 0,
+};
+
+/* --- the record "hsm/info": format u8 | serial 16 | created u64 ----------------------- */
+
+static enum hf_err info_make(struct hsm *h)
+{
+	CLEANUP(buf_done) struct buf b = BUF_MAX(256);
+	struct record_change c = {
+		.name = INFO_NAME, .version = 1, .seal = SEAL_STORE,
+	};
+	uint8_t random[SERIAL_LEN / 2];
+
+	TRY(crypto_random(random, sizeof(random)));
+	hex_encode(SLICE_OF(random), h->serial);
+	buf_u8(&b, INFO_FORMAT);
+	buf_raw(&b, (struct slice){ (const uint8_t *)h->serial, SERIAL_LEN });
+	buf_u64(&b, clock_wall_us());
+	TRY(buf_err(&b));
+	c.plain = buf_slice(&b);
+	return records_write(h->records, &c, 1);
+}
+
+static enum hf_err info_visit(void *ctx, const char *name, uint64_t version, struct slice plain)
+{
+	struct hsm *h = ctx;
+	struct rd r = rd_of(plain);
+	const uint8_t *serial;
+	uint64_t created;
+	uint8_t format;
+
+	(void)name;
+	(void)version;
+	if (!rd_u8(&r, &format) || format != INFO_FORMAT || !rd_take(&r, SERIAL_LEN, &serial) ||
+	    !rd_u64(&r, &created) || !rd_done(&r))
+		return HF_E_DAMAGED;
+	memcpy(h->serial, serial, SERIAL_LEN);
+	return HF_OK;
+}
+
+static void info_damaged(void *ctx, const char *name)
+{
+	struct hsm *h = ctx;
+
+	damaged_add(h->damaged, name);
+}
+
+static enum hf_err info_load(struct hsm *h)
+{
+	const struct record_visit v = { h, info_visit, info_damaged };
+
+	return records_get(h->records, INFO_NAME, SEAL_STORE, SLICE_NONE, &v);
+}
+
+/* --- from locked to operational --------------------------------------------------------- */
+
+static enum hf_err open_records(struct hsm *h)
+{
+	CLEANUP(secret_done) struct secret key = { 0 };
+	bool rollback, digest;
+
+	TRY(crypto_derive(secret_slice(&h->root), "holdfast store", SLICE_NONE, &key));
+	TRY(records_open(h->keeper, secret_slice(&key), &rollback, &digest, &h->records));
+	h->anchor_lost = records_anchor_lost(h->records);
+	if (rollback || digest)
+		log_error("the store is not as it was left: %s", records_trouble(h->records));
+	return HF_OK;
+}
+
+static enum hf_err open_audit(struct hsm *h)
+{
+	CLEANUP(secret_done) struct secret seed = { 0 };
+
+	TRY(crypto_derive(secret_slice(&h->root), "holdfast audit", SLICE_NONE, &seed));
+	return audit_open(h->keeper, secret_slice(&seed), &h->audit);
+}
+
+/* A new HSM: the root key is wrapped and kept before anything stands under it. */
+static enum hf_err be_born(struct hsm *h, struct slice passphrase)
+{
+	TRY(root_write(h, passphrase));
+	TRY(info_make(h));
+	log_notice("a new HSM, serial number %s", h->serial);
+	return HF_OK;
+}
+
+static enum hf_err tell_trouble(struct hsm *h)
+{
+	const char *trouble = records_trouble(h->records);
+	size_t n;
+	char text[64];
+
+	TRY(partitions_damaged(h, &n));
+	if (*trouble != '\0')
+		TRY(audit_event(h->audit, "store-changed", trouble, HF_E_DAMAGED));
+	if (n == 0)
+		return HF_OK;
+	(void)snprintf(text, sizeof(text), "%zu damaged records", n);
+	return audit_event(h->audit, "damage", text, HF_E_DAMAGED);
+}
+
+static enum hf_err open_all(struct hsm *h, struct slice passphrase)
+{
+	struct slice root = secret_slice(&h->root);
+
+	TRY(crypto_derive(root, "holdfast role", SLICE_NONE, &h->role_key));
+	TRY(crypto_derive(root, "holdfast ticket", SLICE_NONE, &h->ticket_key));
+	TRY(open_records(h));
+	if (h->root_version == 0)
+		TRY(be_born(h, passphrase));
+	TRY(info_load(h));
+	TRY(open_audit(h));
+	TRY(partitions_load(h));
+	return tell_trouble(h);
+}
+
+/* What open_all left half-way is taken back: the HSM stays locked. */
+static void close_all(struct hsm *h)
+{
+	partitions_drop(h);
+	audit_close(h->audit);
+	h->audit = NULL;
+	records_close(h->records);
+	h->records = NULL;
+	secret_done(&h->root);
+	secret_done(&h->role_key);
+	secret_done(&h->ticket_key);
+}
+
+enum hf_err hsm_start(struct hsm *h, struct secret *root, struct slice passphrase)
+{
+	enum hf_err e;
+	int locked = HSM_LOCKED;
+
+	h->root = secret_take(root);
+	e = open_all(h, passphrase);
+	if (e != HF_OK) {
+		close_all(h);
+		return e;
+	}
+	/* hsm_fail may have come first: it stays in error. */
+	(void)atomic_compare_exchange_strong(&h->state, &locked, HSM_OPERATIONAL);
+	return HF_OK;
+}
+
+/* --- open and close ------------------------------------------------------------------------ */
+
+static enum hf_err hsm_new(const struct hsm_config *cfg, struct keeper *k,
+	const struct hsm_unlock *unlock, struct hsm **ret)
+{
+	struct hsm *h = hf_alloc(1, sizeof(*h));
+
+	if (h == NULL)
+		return HF_E_MEMORY;
+	*ret = h;
+	h->cfg = *cfg;
+	h->keeper = k;
+	h->unlock = *unlock;
+	mutex_init(&h->unlocking);
+	mutex_init(&h->lock);
+	atomic_init(&h->state, HSM_LOCKED);
+	h->damaged = damaged_new();
+	if (h->damaged == NULL)
+		return HF_E_MEMORY;
+	TRY(facts_new(&h->facts));
+	return crypto_random((uint8_t *)&h->boot, sizeof(h->boot));
+}
+
+/* A module that failed its self-tests opens nothing. */
+static enum hf_err unlock(struct hsm *h)
+{
+	CLEANUP(secret_done) struct secret root = { 0 };
+
+	if (!selftest_run(h, NULL, NULL))
+		return HF_OK;
+	TRY(unlock_at_open(h, &root));
+	if (root.n == 0) {
+		log_notice("locked: waiting for the passphrase ('holdfast unlock')");
+		return HF_OK;
+	}
+	return hsm_start(h, &root, SLICE_NONE);
+}
+
+enum hf_err hsm_open(const struct hsm_config *cfg, struct keeper *k,
+	const struct hsm_unlock *unlock_by, struct hsm **ret)
+{
+	struct hsm *h = NULL;
+	enum hf_err e = hsm_new(cfg, k, unlock_by, &h);
+
+	if (e == HF_OK)
+		e = unlock(h);
+	if (e != HF_OK) {
+		hsm_close(h);
+		return e;
+	}
+	*ret = h;
+	return HF_OK;
+}
+
+/* Connections are closed before; so nothing is under way. */
+void hsm_close(struct hsm *h)
+{
+	if (h == NULL)
+		return;
+	close_all(h);
+	map_done(&h->apps);
+	damaged_free(h->damaged);
+	facts_free(h->facts);
+	mutex_done(&h->lock);
+	mutex_done(&h->unlocking);
+	hf_free(h);
+}
+
+void hsm_fail(struct hsm *h, const char *why)
+{
+	{
+		MUTEX_HOLD(&h->lock);
+		if (h->error[0] == '\0')
+			(void)snprintf(h->error, sizeof(h->error), "%s", why);
+	}
+	log_error("the HSM goes into its error state: %s", why);
+	if (atomic_exchange(&h->state, HSM_ERROR) == HSM_OPERATIONAL &&
+	    audit_event(h->audit, "error", why, HF_E_SELFTEST) != HF_OK)
+		log_error("audit: the error state could not be recorded");
+}
+
+bool hsm_stop_wanted(const struct hsm *h)
+{
+	return atomic_load(&h->stop);
+}

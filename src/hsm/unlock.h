@@ -1,0 +1,20 @@
+/* unlock.h: the root key, and what it is wrapped under (DESIGN §2). */
+#ifndef HF_UNLOCK_H
+#define HF_UNLOCK_H
+
+#include "module.h"
+
+/* unlock_at_open makes a new HSM's root key, or opens it where the unlock key
+ * lies in a file. *ret is empty if a passphrase is needed first. */
+enum hf_err unlock_at_open(struct hsm *h, struct secret *ret) HF_MUST_CHECK;
+/* unlock_passphrase opens the root key of a locked HSM; the first passphrase of
+ * a new one makes it. HF_E_PIN_INCORRECT: a wrong one. */
+enum hf_err unlock_passphrase(struct hsm *h, struct slice passphrase, struct secret *ret)
+	HF_MUST_CHECK;
+/* unlock_change wraps the root key anew; an empty passphrase: by file again. */
+enum hf_err unlock_change(struct hsm *h, struct slice passphrase) HF_MUST_CHECK;
+
+/* root_write wraps h->root and stores it. Empty passphrase: under the file's key. */
+enum hf_err root_write(struct hsm *h, struct slice passphrase) HF_MUST_CHECK;
+
+#endif
