@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#define RANDOM_MAX (1u << 20) /* bytes that the vault gives in one call */
+
 CK_RV C_GenerateKey(CK_SESSION_HANDLE hSession, CK_MECHANISM_PTR pMechanism,
 	CK_ATTRIBUTE_PTR pTemplate, CK_ULONG ulCount, CK_OBJECT_HANDLE_PTR phKey)
 {
@@ -158,6 +160,8 @@ CK_RV C_GenerateRandom(CK_SESSION_HANDLE hSession, CK_BYTE_PTR RandomData, CK_UL
 	ENTER(e);
 	CK_ULONG done = 0, most = client_part_max(e.client);
 
+	if (most > RANDOM_MAX)
+		most = RANDOM_MAX;
 	REQUIRE(given(RandomData, ulRandomLen));
 	do { /* once even for no bytes: the session may be wrong */
 		size_t n = ulRandomLen - done < most ? ulRandomLen - done : most;
