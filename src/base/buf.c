@@ -32,7 +32,6 @@ static bool reserve(struct buf *b, size_t n)
 	p = secret_realloc(b->p, cap);
 	if (p == NULL)
 		return fail(b, HF_E_SECRET_MEMORY);
-	secret_wipe(p + b->n, cap - b->n);
 	b->p = p;
 	b->cap = cap;
 	return true;

@@ -20,11 +20,14 @@ enum secret_grade {
 	SECRET_PLAIN,  /* DONTDUMP only: the lock limit was reached */
 };
 
-/* secret_init chooses the best grade this process may have. Called once, at
- * start, before threads; a process that does not call it (a client) gets
- * DONTDUMP pages, locked as far as the limit goes. limit: bytes of address
- * space to reserve for protected memory (0: a default of 64 GiB, reserved and
- * not committed). */
+/* secret_init chooses the best grade this process may have. Called at start,
+ * before threads and before the first allocation; later calls change nothing.
+ * limit: bytes of address space to reserve for protected memory (0: a default
+ * of 64 GiB, reserved and not committed). No page of such a process goes to a
+ * forked child: the child may free what it lost, not use it. A process that
+ * does not call secret_init (a client) gets DONTDUMP pages, in blocks up to
+ * 1 MiB locked as far as the limit goes, and its children have copies.
+ * Blocks over 16 MiB are at most SECRET_LOCKED. */
 enum hf_err secret_init(size_t limit) HF_MUST_CHECK;
 
 /* secret_status: the grade of the worst page in use, and bytes mapped in each. */
@@ -36,8 +39,10 @@ struct secret_status secret_status(void);
 
 /* secret_malloc and friends: a thread-safe general allocator over such pages:
  * size classes with per-thread caches, so that small requests take no lock;
- * 16-byte alignment. secret_free wipes the whole block. They are what OpenSSL
- * is given in the vault. NULL when out of memory. */
+ * 16-byte alignment; new memory is zero, also from secret_malloc, and where
+ * secret_realloc lengthens. secret_free wipes the whole block and stops the
+ * process when the pointer is no block in use. They are what OpenSSL is given
+ * in the vault. n of 0 yields a block. NULL (and ENOMEM) when out of memory. */
 void *secret_malloc(size_t n);
 void *secret_calloc(size_t n, size_t size);
 void *secret_realloc(void *p, size_t n);

@@ -331,7 +331,7 @@ static void *big_new(size_t n)
 		return NULL;
 	if (n <= STORE_BLOCK_MAX) /* in steps, so that stored ones fit again */
 		bytes = slab_size(slab_class(n));
-	bytes = (bytes + PAGE - 1) & ~(PAGE - 1);
+	bytes = (bytes + GUARD - 1) & ~(GUARD - 1);
 	r = store_take(bytes);
 	if (r == NULL)
 		r = pages_map(bytes);

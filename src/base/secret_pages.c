@@ -1,7 +1,7 @@
 /* Protected memory, the lower half: address space and mappings.
  *
  *   region   | unit (1 MiB) | unit | unit | ...          PROT_NONE, not committed
- *   run      | guard page | bytes ............ | guard |  one or more whole units
+ *   run      | guard | bytes ............ | guard |  one or more whole units
  *
  * A run's pages come from a memfd_secret of its own, or are anonymous. The
  * marks (a byte for each 16) stand in ordinary memory: they say where blocks
@@ -22,6 +22,13 @@
 #define DEFAULT_LIMIT ((size_t)64 << 30)
 #define CLIENT_LIMIT ((size_t)16 << 30) /* of a process without secret_init */
 #define LEAST_LIMIT ((size_t)64 << 20)
+/* Each page of a memfd_secret costs a change of the kernel's own map: for the
+ * 64 MiB of one Argon2, half a second on a virtual machine, where locked pages
+ * take 0.05. What is larger than this is such working space, gone soon. */
+#define MEMFD_MAX ((size_t)16 << 20)
+/* A client locks what may be a key or a PIN, and leaves the rest of its small
+ * limit to the application. */
+#define CLIENT_LOCK_MAX UNIT
 #define MARKS_A_UNIT (UNIT >> GRAIN_BITS)
 
 struct region region;
@@ -109,7 +116,7 @@ enum hf_err pages_open(size_t limit, bool strict)
 
 static size_t units_of(size_t bytes)
 {
-	return (bytes + 2 * PAGE + UNIT - 1) / UNIT;
+	return (bytes + 2 * GUARD + UNIT - 1) / UNIT;
 }
 
 /* units_take finds n free units in a row, the lowest first. */
@@ -175,11 +182,14 @@ static bool map_memfd(uint8_t *p, size_t bytes)
 
 static bool map_plain(uint8_t *p, size_t bytes)
 {
-	if (mmap(p, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
-		    0) == MAP_FAILED)
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+
+	if (mmap(p, bytes, PROT_READ | PROT_WRITE, flags, -1, 0) == MAP_FAILED)
 		return false;
 	if (madvise(p, bytes, MADV_DONTDUMP) != 0)
 		return false;
+	if (bytes > MEMFD_MAX)
+		(void)madvise(p, bytes, MADV_HUGEPAGE); /* only faster */
 	return !st.strict || madvise(p, bytes, MADV_DONTFORK) == 0;
 }
 
@@ -195,7 +205,7 @@ static void map_nothing(uint8_t *p, size_t bytes)
  * secret_init may fork and go on, so its pages are private ones. */
 static bool map_best(uint8_t *p, size_t bytes, enum secret_grade *ret)
 {
-	if (st.strict && map_memfd(p, bytes)) {
+	if (st.strict && bytes <= MEMFD_MAX && map_memfd(p, bytes)) {
 		*ret = SECRET_MEMFD;
 		return true;
 	}
@@ -203,7 +213,9 @@ static bool map_best(uint8_t *p, size_t bytes, enum secret_grade *ret)
 		map_nothing(p, bytes);
 		return false;
 	}
-	*ret = mlock2(p, bytes, MLOCK_ONFAULT) == 0 ? SECRET_LOCKED : SECRET_PLAIN;
+	*ret = SECRET_PLAIN;
+	if ((st.strict || bytes <= CLIENT_LOCK_MAX) && mlock2(p, bytes, MLOCK_ONFAULT) == 0)
+		*ret = SECRET_LOCKED;
 	return true;
 }
 
@@ -213,7 +225,7 @@ static bool run_map(struct run *r, size_t bytes)
 
 	if (!units_take(n, &at))
 		return false;
-	r->p = region.base + at * UNIT + PAGE;
+	r->p = region.base + at * UNIT + GUARD;
 	r->bytes = bytes;
 	if (!use_up_to(at + n) || !map_best(r->p, bytes, &r->grade)) {
 		units_give(at, n);

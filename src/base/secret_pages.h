@@ -10,9 +10,13 @@
 
 #include "secret.h"
 
-#define PAGE ((size_t)4096)
-#define UNIT ((size_t)1 << 20) /* runs begin in the first page of one */
-#define RUN_MAX (UNIT - 2 * PAGE) /* bytes of the longest run in one unit */
+#ifdef __x86_64__
+#define GUARD ((size_t)4096)
+#else
+#define GUARD ((size_t)65536) /* the largest page that other kernels have */
+#endif
+#define UNIT ((size_t)1 << 20) /* runs begin behind the guard of one */
+#define RUN_MAX (UNIT - 2 * GUARD) /* bytes of the longest run in one unit */
 #define GRAIN_BITS 4 /* blocks begin at multiples of 16 bytes */
 
 /* struct run is mapped memory between two guards. */
@@ -56,7 +60,7 @@ static inline struct run *pages_run(const void *p)
  * called secret_init: best grade, and no page goes to a child. */
 enum hf_err pages_open(size_t limit, bool strict) HF_MUST_CHECK;
 
-/* pages_map maps bytes, a multiple of PAGE, zeroed; NULL: no memory. pages_unmap
+/* pages_map maps bytes, a multiple of GUARD, zeroed; NULL: no memory. pages_unmap
  * expects them wiped. Thread-safe. */
 struct run *pages_map(size_t bytes);
 void pages_unmap(struct run *r);

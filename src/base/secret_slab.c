@@ -15,6 +15,7 @@
 #include "sanitize.h"
 #include "secret_pages.h"
 
+#define PAGE ((size_t)4096)
 #define CHUNK_PAGES (RUN_MAX / PAGE)
 #define SLAB_PAGES_MIN 4
 #define CHUNK_SLABS (CHUNK_PAGES / SLAB_PAGES_MIN)

@@ -101,6 +101,26 @@ static void pages_are_not_dumped_and_not_inherited(void **state)
 	}
 }
 
+static void working_space_of_64_mib_is_kept_from_dumps_and_returned(void **state)
+{
+	const size_t n = (size_t)64 << 20;
+	struct secret_status before = secret_status(), during, after;
+	char flags[256], name[256];
+	uint8_t *p = secret_malloc(n);
+
+	(void)state;
+	assert_non_null(p);
+	p[0] = p[n - 1] = 1;
+	flags_of(p, flags, name);
+	assert_non_null(strstr(flags, " dd"));
+	assert_non_null(strstr(flags, " dc"));
+	during = secret_status();
+	secret_free(p);
+	after = secret_status();
+	assert_true(during.locked + during.plain >= before.locked + before.plain + n);
+	assert_memory_equal(&after, &before, sizeof(after));
+}
+
 static int read_it(void *p)
 {
 	return *(volatile uint8_t *)p;
@@ -202,6 +222,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pages_come_from_memfd_secret_where_the_kernel_has_it),
 		cmocka_unit_test(pages_are_not_dumped_and_not_inherited),
+		cmocka_unit_test(working_space_of_64_mib_is_kept_from_dumps_and_returned),
 		cmocka_unit_test(a_child_does_not_see_the_parents_pages),
 		cmocka_unit_test(a_child_can_allocate_and_may_release_what_it_lost),
 		cmocka_unit_test(a_lock_limit_lowers_the_grade_and_status_says_so),

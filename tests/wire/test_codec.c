@@ -183,8 +183,8 @@ static void an_audit_record_comes_back_and_is_refused_when_cut(void **state)
 {
 	struct fixture *f = *state;
 	uint8_t prev[32] = { 9 };
-	struct audit_record q = { .format = 1, .seq = 3, .prev = SLICE_OF(prev), .event = SLICE_STR("sign_init"),
-		.result = 7, .detail = SLICE_STR("why") }, r;
+	struct audit_record q = { .format = 1, .seq = 3, .prev = SLICE_OF(prev),
+		.event = SLICE_STR("sign_init"), .result = 7, .detail = SLICE_STR("why") }, r;
 	struct rd in;
 
 	audit_record_enc(&f->b, &q);
