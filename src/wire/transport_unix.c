@@ -23,6 +23,14 @@ static void close_fd(const int *fd)
 		(void)close(*fd);
 }
 
+static int take_fd(int *fd)
+{
+	int t = *fd;
+
+	*fd = -1;
+	return t;
+}
+
 static enum hf_err set_timeouts(int fd, unsigned ms)
 {
 	struct timeval t = { (time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000) };
@@ -127,8 +135,7 @@ enum hf_err transport_unix(const char *dir, const char *name, unsigned timeout_m
 	l = hf_alloc(1, sizeof(*l));
 	if (l == NULL)
 		return HF_E_MEMORY;
-	*l = (struct unix_link){ { &unix_ops }, fd };
-	fd = -1;
+	*l = (struct unix_link){ { &unix_ops }, take_fd(&fd) };
 	*ret = &l->t;
 	return HF_OK;
 }

@@ -97,7 +97,10 @@ struct transport {
 };
 
 /* transport_unix connects to the socket named `name` in directory dir (any
- * length: it goes through /proc/self/fd). HF_E_NO_DAEMON: nobody listens. */
+ * length: it goes through /proc/self/fd) within timeout_ms; an answer may take
+ * ten minutes. HF_E_NO_DAEMON: nobody listens. HF_E_DENIED: the file's mode.
+ * HF_E_TIMEOUT: not accepted, or not answered, in time. After an error of a
+ * call other than HF_E_TOO_BIG the connection is closed. */
 enum hf_err transport_unix(const char *dir, const char *name, unsigned timeout_ms,
 	struct transport **ret) HF_MUST_CHECK;
 
@@ -108,7 +111,10 @@ enum hf_err transport_loopback(loopback_serve serve, void *ctx, void (*closed)(v
 
 /* wire_send and wire_recv move whole frames over a stream socket, blocking;
  * for the vault's and the keeper's ends too. HF_E_CONNECTION: the peer is gone
- * or broke the framing. */
+ * or broke the framing. HF_E_TIMEOUT: SO_SNDTIMEO or SO_RCVTIMEO ran out. After
+ * any error but wire_send's HF_E_TOO_BIG (nothing was sent) close the socket.
+ * wire_send sets head->length. wire_recv resets out, and makes room only as
+ * bytes arrive, at most twice what is there. */
 enum hf_err wire_send(int fd, struct wire_head *head, struct slice fields) HF_MUST_CHECK;
 enum hf_err wire_recv(int fd, size_t max, struct wire_head *ret_head, struct buf *out)
 	HF_MUST_CHECK;

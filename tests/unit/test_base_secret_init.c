@@ -137,7 +137,8 @@ static int free_it_and_go_on(void *p)
 		return 1;
 	memset(q, 1, 100);
 	secret_free(q);
-	return secret_size(q = secret_malloc(5)) >= 5 ? 0 : 2;
+	q = secret_malloc(5);
+	return secret_size(q) >= 5 ? 0 : 2;
 }
 
 static void a_child_does_not_see_the_parents_pages(void **state)
