@@ -3,7 +3,8 @@ import sys
 
 HEAD = '/* Made by spec/gen.py from params; do not edit. */\n'
 PLAIN = ('none', 'raw', 'ulong')
-C_KIND = {'ulong': 'uint64_t', 'bool': 'bool', 'bytes': 'struct slice', 'array': 'struct slice'}
+# ref: a pointer that must be there; later C_FIELDs of the parameter go through it.
+C_KIND = {'ref': None, 'ulong': 'uint64_t', 'bool': 'bool', 'bytes': 'struct slice', 'array': 'struct slice'}
 
 
 def load(path):
@@ -24,7 +25,7 @@ def load(path):
 
 def fields_of(p):
     """fields_of gives plain parameters the one field they are."""
-    return p[3] or {'none': [], 'raw': [['bytes', 'raw', '']], 'ulong': [['ulong', 'value', '']]}[p[1]]
+    return [f for f in p[3] if f[0] != 'ref'] or {'none': [], 'raw': [['bytes', 'raw', '']], 'ulong': [['ulong', 'value', '']]}[p[1]]
 
 
 def decode_one(f):
@@ -47,6 +48,8 @@ def decoder(p):
 
 def pack_one(f):
     kind, _, c = f[:3]
+    if kind == 'ref':
+        return f'\tif (p->{c} == NULL)\n\t\treturn HF_E_MECHANISM_PARAM;\n'
     if kind == 'ulong':
         return f'\tbuf_u64(b, (uint64_t)p->{c});\n'
     if kind == 'bool':

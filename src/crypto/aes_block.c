@@ -88,6 +88,8 @@ static enum hf_err begin(struct crypt *c)
 		return HF_E_MECHANISM_PARAM;
 	TRY(cipher_begin(c, m->mode, &s));
 	s->mode = m;
+	s->blocks = m->mode != AES_CTR;
+	s->holds = m->padded && !crypt_encrypts(c);
 	e = start(c, s, iv);
 	return e == HF_OK ? HF_OK : cipher_fail(c, e);
 }
@@ -117,8 +119,7 @@ static enum hf_err fill(const struct crypt *c, struct cipher *s, struct buf *out
 static enum hf_err finish(struct crypt *c, struct slice in, struct slice sig, struct buf *out)
 {
 	struct cipher *s = c->state;
-	size_t before;
-	uint8_t *p;
+	uint8_t block[2 * AES_BLOCK];
 	int n = 0;
 
 	(void)sig;
@@ -126,28 +127,23 @@ static enum hf_err finish(struct crypt *c, struct slice in, struct slice sig, st
 	TRY(fill(c, s, out));
 	if (s->mode->padded && !crypt_encrypts(c) && (s->got == 0 || s->got % AES_BLOCK != 0))
 		return crypt_bad_len(c);
-	before = out->n;
-	TRY(out_add(out, AES_BLOCK, &p));
-	if (EVP_CipherFinal_ex(s->ctx, p, &n) != 1) {
-		buf_cut(out, before);
+	if (EVP_CipherFinal_ex(s->ctx, block, &n) != 1)
 		return ossl_err(crypt_bad_data(c));
-	}
-	buf_cut(out, before + (size_t)n);
-	return HF_OK;
+	buf_raw(out, (struct slice){ block, (size_t)n });
+	secret_wipe(block, sizeof(block));
+	return buf_err(out);
 }
 
 static size_t bound(const struct crypt *c, size_t in, bool last)
 {
 	const struct cipher *s = c->state;
-	size_t held = (size_t)(s->got - s->gave), all = held + in;
+	size_t all = (size_t)(s->got - s->gave) + in;
 
-	if (s->mode->mode == AES_CTR)
-		return in;
-	if (!last && s->mode->padded && !crypt_encrypts(c)) /* the last block stays */
-		return all == 0 ? 0 : (all - 1) / AES_BLOCK * AES_BLOCK;
-	if (last && crypt_encrypts(c) && s->mode->padded)
+	if (!last || s->mode->mode == AES_CTR)
+		return cipher_gives(s, in);
+	if (crypt_encrypts(c) && s->mode->padded)
 		return (all / AES_BLOCK + 1) * AES_BLOCK;
-	if (last && c->verb == VERB_WRAP)
+	if (c->verb == VERB_WRAP)
 		return (all + AES_BLOCK - 1) / AES_BLOCK * AES_BLOCK;
 	return all / AES_BLOCK * AES_BLOCK;
 }

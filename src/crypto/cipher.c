@@ -44,6 +44,7 @@ enum hf_err cipher_begin(struct crypt *c, enum aes_mode mode, struct cipher **re
 			return cipher_fail(c, e);
 	}
 	s->got = s->gave = 0;
+	s->blocks = s->holds = false;
 	s->limit = UINT64_MAX;
 	*ret = s;
 	return HF_OK;
@@ -55,20 +56,30 @@ enum hf_err cipher_restart(struct cipher *s, const uint8_t *iv)
 	return HF_OK;
 }
 
+size_t cipher_gives(const struct cipher *s, size_t in)
+{
+	size_t all = (size_t)(s->got - s->gave) + in;
+
+	if (!s->blocks)
+		return in;
+	if (s->holds)
+		return all == 0 ? 0 : (all - 1) / AES_BLOCK * AES_BLOCK;
+	return all / AES_BLOCK * AES_BLOCK;
+}
+
 static enum hf_err run_piece(struct cipher *s, struct slice in, struct buf *out)
 {
-	size_t before = out->n;
+	size_t before = out->n, gives = cipher_gives(s, in.n);
 	uint8_t *p;
 	int n = 0;
 
-	TRY(out_add(out, in.n + AES_BLOCK, &p));
-	if (EVP_CipherUpdate(s->ctx, p, &n, in.p, (int)in.n) != 1) {
+	TRY(out_add(out, gives, &p));
+	if (EVP_CipherUpdate(s->ctx, p, &n, in.p, (int)in.n) != 1 || (size_t)n != gives) {
 		buf_cut(out, before);
 		return ossl_err(HF_E_INTERNAL);
 	}
-	buf_cut(out, before + (size_t)n);
 	s->got += in.n;
-	s->gave += (size_t)n;
+	s->gave += gives;
 	return HF_OK;
 }
 

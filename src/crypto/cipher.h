@@ -16,13 +16,17 @@ struct cipher {
 	uint64_t got, gave; /* bytes so far */
 	uint64_t limit;     /* most that may come */
 	size_t tag;         /* bytes of an AEAD's tag */
+	bool blocks;        /* output comes in whole blocks */
+	bool holds;         /* the last block waits for the end: it may be padding */
 };
 
 /* cipher_begin: a state whose context holds key, cipher and direction. */
 enum hf_err cipher_begin(struct crypt *c, enum aes_mode mode, struct cipher **ret) HF_MUST_CHECK;
 /* cipher_restart sets an IV (NULL: none) and forgets the last use. */
 enum hf_err cipher_restart(struct cipher *s, const uint8_t *iv) HF_MUST_CHECK;
-/* cipher_run appends the output for in. */
+/* cipher_gives: bytes that cipher_run will append for so many more. */
+size_t cipher_gives(const struct cipher *s, size_t in);
+/* cipher_run appends the output for in, and needs no more room than that. */
 enum hf_err cipher_run(struct cipher *s, struct slice in, struct buf *out) HF_MUST_CHECK;
 /* cipher_aad takes additional data. */
 enum hf_err cipher_aad(struct cipher *s, struct slice aad) HF_MUST_CHECK;

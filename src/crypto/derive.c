@@ -54,7 +54,7 @@ static enum hf_err extract(const struct inputs *in, size_t want, struct secret *
 		return HF_E_KEY_SIZE;
 	for (size_t i = 0; i < ret->n * 8; i++) {
 		size_t at = ((size_t)in->bit + i) % bits;
-		unsigned b = in->base.p[at / 8] >> (7 - at % 8) & 1u;
+		unsigned b = (unsigned)in->base.p[at / 8] >> (7 - at % 8) & 1u;
 
 		ret->p[i / 8] |= (uint8_t)(b << (7 - i % 8));
 	}
