@@ -1,0 +1,103 @@
+/* dump.c: what the lists say, as text that somebody reads in a diff:
+ * "dump attributes", "dump mechanisms". */
+#include <stdio.h>
+#include <string.h>
+
+#include "attrs_rules.h"
+#include "crypto.h"
+#include "mech.h"
+#include "pkcs11_numbers.h"
+
+struct word {
+	unsigned long bit;
+	const char *text;
+};
+
+static void put_words(const struct word *w, size_t n, unsigned long bits)
+{
+	const char *sep = "";
+
+	for (size_t i = 0; i < n; i++) {
+		if ((bits & w[i].bit) == 0)
+			continue;
+		printf("%s%s", sep, w[i].text);
+		sep = ",";
+	}
+	if (*sep == '\0')
+		printf("-");
+}
+
+#define WORDS(w) w, sizeof(w) / sizeof(w[0])
+#define W(name) { name, #name }
+#define F(name) { CKF_##name, #name }
+#define M(name) { MECH_##name, #name }
+
+static void dump_attributes(void)
+{
+	static const struct word flags[] = { W(REQ_CREATE), W(NO_CREATE), W(REQ_GENERATE),
+		W(NO_GENERATE), W(REQ_UNWRAP), W(NO_UNWRAP), W(SECRET), W(MODIFY), W(SO_TRUE),
+		W(ONLY_TO_TRUE), W(ONLY_TO_FALSE), W(SYSTEM), W(COPY) };
+	static const char *const defaults[] = { "NONE", "EMPTY", "TRUE", "FALSE", "ZERO", "CODE" };
+	static const char *const kinds[] = { "bool", "ulong", "bytes", "date", "attrs", "mechs" };
+	const struct rule *r;
+	enum attr_kind k;
+
+	printf("# class type attribute | kind | flags | default\n");
+	for (size_t i = 0; (r = rule_at(i)) != NULL; i++) {
+		printf("%s | %s | ", r->text, attr_kind(r->cka, &k) ? kinds[k] : "?");
+		put_words(WORDS(flags), r->flags);
+		printf(" | %s\n", defaults[r->dflt]);
+	}
+}
+
+static void put_type(uint32_t ckk)
+{
+	if (ckk == CKK_NONE)
+		printf("none");
+	else if (ckk == CKK_ANY_SECRET)
+		printf("secret");
+	else
+		printf("0x%02x", ckk);
+}
+
+static void dump_mechanism(const struct mech *m)
+{
+	static const struct word ops[] = { F(ENCRYPT), F(DECRYPT), F(DIGEST), F(SIGN),
+		F(SIGN_RECOVER), F(VERIFY), F(VERIFY_RECOVER), F(GENERATE), F(GENERATE_KEY_PAIR),
+		F(WRAP), F(UNWRAP), F(DERIVE), F(ENCAPSULATE), F(DECAPSULATE) };
+	static const struct word flags[] = { M(APPROVED), M(LEGACY), M(NO_MULTI), M(PUBLIC_DATA),
+		M(INHERIT) };
+
+	printf("0x%08x %s | ", m->type, m->name);
+	put_words(WORDS(ops), m->ops);
+	printf(" | key ");
+	put_type(m->key);
+	printf(" or ");
+	put_type(m->alt_key);
+	printf(" | %u..%u | %s %s | ", m->min, m->max, m->family->name,
+		m->arg != NULL ? m->arg : "-");
+	put_words(WORDS(flags), m->flags);
+	printf("\n");
+}
+
+static int dump_mechanisms(void)
+{
+	const struct mech *m;
+
+	if (crypto_init() != HF_OK)
+		return 1;
+	printf("# number name | operations | key type | size | family argument | flags\n");
+	for (size_t i = 0; (m = mech_at(i)) != NULL; i++)
+		dump_mechanism(m);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 2 && strcmp(argv[1], "mechanisms") == 0)
+		return dump_mechanisms();
+	if (argc != 2 || strcmp(argv[1], "attributes") != 0)
+		return 2;
+	dump_attributes();
+	return 0;
+}
