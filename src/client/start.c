@@ -1,8 +1,8 @@
 #include "client.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -52,22 +52,42 @@ static bool runnable(const char *path)
 	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
 }
 
+/* mapped_from tells the file that holds the code at p: as the kernel has it, for
+ * dladdr's name may be relative to a directory that was left long ago. */
+static bool mapped_from(const void *p, char out[PATH_MAX])
+{
+	FILE *f = fopen("/proc/self/maps", "re");
+	char line[PATH_MAX + 128];
+	bool found = false;
+
+	while (f != NULL && !found && fgets(line, sizeof(line), f) != NULL) {
+		const char *path = strchr(line, '/');
+		uintptr_t from, to;
+
+		if (path == NULL || sscanf(line, "%" SCNxPTR "-%" SCNxPTR, &from, &to) != 2)
+			continue;
+		found = (uintptr_t)p >= from && (uintptr_t)p < to;
+		if (found)
+			(void)snprintf(out, PATH_MAX, "%.*s", (int)strcspn(path, "\n"), path);
+	}
+	if (f != NULL)
+		(void)fclose(f);
+	return found;
+}
+
 /* beside_us names the daemon in the directory of this library, or of the
  * program it is linked into: that is where a build tree has it. */
 static bool beside_us(char out[PATH_MAX])
 {
 	static const char here;
-	Dl_info info;
-	const char *slash;
+	char us[PATH_MAX];
+	char *slash;
 
-	if (dladdr(&here, &info) == 0 || info.dli_fname == NULL)
+	if (!mapped_from(&here, us))
 		return false;
-	slash = strrchr(info.dli_fname, '/');
-	if (slash == NULL)
-		return false;
-	return snprintf(out, PATH_MAX, "%.*s/" DAEMON, (int)(slash - info.dli_fname),
-		       info.dli_fname) < PATH_MAX &&
-	       runnable(out);
+	slash = strrchr(us, '/');
+	slash[1] = '\0';
+	return snprintf(out, PATH_MAX, "%s" DAEMON, us) < PATH_MAX && runnable(out);
 }
 
 static bool daemon_path(char out[PATH_MAX])
@@ -75,7 +95,7 @@ static bool daemon_path(char out[PATH_MAX])
 	const char *env = secure_getenv("HOLDFASTD");
 
 	if (env != NULL && env[0] != '\0')
-		return snprintf(out, PATH_MAX, "%s", env) < PATH_MAX && runnable(out);
+		return realpath(env, out) != NULL && runnable(out);
 	if (beside_us(out))
 		return true;
 	(void)snprintf(out, PATH_MAX, "%s/" DAEMON, HF_SBINDIR);
