@@ -55,7 +55,6 @@ static bool show(struct audit_read_res *r, struct audit_check *check, json_t *a,
 	return true;
 }
 
-/* first_seq: the start of the last n records (0 asks the HSM for its last ones). */
 int cmd_audit_show(struct cli *c)
 {
 	uint64_t from = 0, count = 50, seen = 0;
@@ -72,6 +71,9 @@ int cmd_audit_show(struct cli *c)
 	}
 	if (c->opt[OPT_COUNT] && !cli_number(c->opt[OPT_COUNT], 1, UINT32_MAX, &count))
 		return cli_usage("--count wants a number, not '%s'", c->opt[OPT_COUNT]);
+	e = crypto_init();
+	if (e != HF_OK)
+		return cli_fail("audit", e);
 	do {
 		e = page(c, from, count - seen, &r);
 		if (e != HF_OK)

@@ -5,10 +5,10 @@
 
 #include "crypto.h"
 
-/* The slot: replaced by tools/seal-executable.py. volatile, so that the compiler
- * reads what is there and not what stands here. */
-__attribute__((used, aligned(32))) static const volatile uint8_t hf_integrity_slot[32] =
-	"HOLDFAST-INTEGRITY-SLOT-v1";
+/* The slot: filled in by tools/seal-executable.py. Read through a volatile pointer,
+ * so that what counts is what lies there and not what stands here. */
+__attribute__((used, aligned(32), section(".rodata.hf_integrity")))
+static const uint8_t hf_integrity_slot[32] = "HOLDFAST-INTEGRITY-SLOT-v1";
 
 struct found {
 	struct buf all; /* bytes in the order of the program headers, the slot's segment last */
@@ -18,9 +18,9 @@ struct found {
 
 static bool holds_slot(const uint8_t *p, size_t n)
 {
-	const uint8_t *slot = (const uint8_t *)(uintptr_t)hf_integrity_slot;
+	uintptr_t slot = (uintptr_t)hf_integrity_slot;
 
-	return (uintptr_t)slot >= (uintptr_t)p && (uintptr_t)slot - (uintptr_t)p < n;
+	return slot >= (uintptr_t)p && slot - (uintptr_t)p < n;
 }
 
 /* The first object that dl_iterate_phdr names is the program itself. */
@@ -51,9 +51,10 @@ enum integrity integrity_check(void)
 	uint8_t slot[32], is[CRYPTO_HASH];
 	enum integrity result = INTEGRITY_WRONG;
 	size_t at;
+	const volatile uint8_t *there = hf_integrity_slot;
 
 	for (size_t i = 0; i < sizeof(slot); i++)
-		slot[i] = hf_integrity_slot[i];
+		slot[i] = there[i];
 	if (memcmp(slot, "HOLDFAST-INTEGRITY-SLOT", 23) == 0)
 		return INTEGRITY_UNSEALED;
 	dl_iterate_phdr(visit, &f);

@@ -131,14 +131,19 @@ static void become(const struct monitor *m, int role, int link, pid_t parent)
 {
 	char *argv[8] = { NULL };
 	char name[32];
-	sigset_t none;
+	sigset_t blocked;
 	int n = 0;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(0);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	/* The keeper leaves when the vault does; a terminal's Ctrl-C reaches all. */
+	sigemptyset(&blocked);
+	if (role == KEEPER) {
+		sigaddset(&blocked, SIGINT);
+		sigaddset(&blocked, SIGTERM);
+	}
+	sigprocmask(SIG_SETMASK, &blocked, NULL);
 	snprintf(name, sizeof(name), "--role=%s", role_names[role]);
 	argv[n++] = (char *)(uintptr_t) "holdfastd";
 	argv[n++] = name;
@@ -271,6 +276,7 @@ static void ready(void)
 static int watch(struct monitor *m, const sigset_t *set)
 {
 	unsigned pause = 0;
+	bool stop = false;
 
 	for (;;) {
 		uint64_t begun = clock_mono_ns();
@@ -281,14 +287,18 @@ static int watch(struct monitor *m, const sigset_t *set)
 			return 1;
 		while (!vault && m->pid[KEEPER] > 0) {
 			s = wait_signal(set, 0);
-			if (s == SIGTERM || s == SIGINT)
+			if (s == SIGTERM || s == SIGINT) {
+				stop = true;
 				kill(m->pid[VAULT], SIGTERM);
+			}
 			vault = reap(m, &status);
 		}
 		finish(m, set);
 		if (vault && WIFEXITED(status) &&
 		    (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == EXIT_NO_SANDBOX))
 			return WEXITSTATUS(status);
+		if (stop)
+			return 1;
 		pause = clock_mono_ns() - begun > QUICK_NS ? 0 : pause < SLOWEST_S ? pause + 1 : pause;
 		log_notice("starting vault and keeper again");
 		s = pause > 1 ? wait_signal(set, pause - 1) : 0;

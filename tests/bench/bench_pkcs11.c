@@ -10,10 +10,11 @@
 
 #include "pkcs11.h"
 
-#define PIN ((CK_UTF8CHAR *)"12345678")
+#define PIN pin
 #define PIN_LEN 8
 #define PART(a) (a), sizeof(a)
 
+static CK_UTF8CHAR pin[] = "12345678";
 static CK_FUNCTION_LIST *p11;
 static CK_SLOT_ID slot;
 static CK_BBOOL yes = CK_TRUE;
