@@ -21,9 +21,8 @@
 #include "roles.h"
 
 #define SOCKET_NAME "vault.sock"
-#define QUICK_NS 2000000000ull /* a death so soon after the start slows restarts */
+#define RESTARTS_AT_ONCE 10    /* without a pause; one more is allowed each second */
 #define PATIENCE_S 5           /* for the other role to leave by itself */
-#define SLOWEST_S 5            /* between restarts */
 
 enum { VAULT, KEEPER, ROLES }; /* the gate's place is behind them */
 
@@ -272,14 +271,30 @@ static void ready(void)
 	close(fd);
 }
 
+/* may_restart_now: a program that cannot start must not take the machine; one that
+ * was killed must come back at once. */
+static bool may_restart_now(void)
+{
+	static uint64_t restarts, since;
+	uint64_t now = clock_mono_ns(), allowed;
+
+	if (since == 0)
+		since = now;
+	allowed = RESTARTS_AT_ONCE + (now - since) / 1000000000u;
+	if (restarts + RESTARTS_AT_ONCE < allowed) /* quiet for long: no more in hand than ten */
+		restarts = allowed - RESTARTS_AT_ONCE;
+	if (restarts >= allowed)
+		return false;
+	restarts++;
+	return true;
+}
+
 /* watch returns the exit code of the whole when it ends. */
 static int watch(struct monitor *m, const sigset_t *set)
 {
-	unsigned pause = 0;
 	bool stop = false;
 
 	for (;;) {
-		uint64_t begun = clock_mono_ns();
 		int status = 0, s;
 		bool vault = false;
 
@@ -299,11 +314,12 @@ static int watch(struct monitor *m, const sigset_t *set)
 			return WEXITSTATUS(status);
 		if (stop)
 			return 1;
-		pause = clock_mono_ns() - begun > QUICK_NS ? 0 : pause < SLOWEST_S ? pause + 1 : pause;
 		log_notice("starting vault and keeper again");
-		s = pause > 1 ? wait_signal(set, pause - 1) : 0;
-		if (s == SIGTERM || s == SIGINT)
-			return 0;
+		while (!may_restart_now()) {
+			s = wait_signal(set, 1);
+			if (s == SIGTERM || s == SIGINT)
+				return 0;
+		}
 	}
 }
 
