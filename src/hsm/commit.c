@@ -146,7 +146,7 @@ static enum hf_err commit_once(struct records *r, const struct group *g)
 	e = send_group(r, g, &next);
 	if (e == HF_OK)
 		adopt(r, &next);
-	else if (e != HF_E_MEMORY && e != HF_E_SECRET_MEMORY)
+	else /* whatever it is: memory may have lacked for the answer alone */
 		e = settle(r, &next, e);
 	if (r->unsure)
 		r->next = next;

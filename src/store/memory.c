@@ -85,12 +85,14 @@ static uint8_t *copy(struct slice s)
 	return p;
 }
 
-static enum hf_err make_room(struct memory *m)
+static enum hf_err make_room(struct memory *m, size_t more)
 {
 	struct record *v;
-	size_t cap = m->cap ? 2 * m->cap : 64;
+	size_t cap = m->cap ? m->cap : 64;
 
-	if (m->n < m->cap)
+	while (cap - m->n < more)
+		cap *= 2;
+	if (cap == m->cap)
 		return HF_OK;
 	v = hf_realloc(m->v, cap, sizeof(*v));
 	if (v == NULL)
@@ -100,20 +102,12 @@ static enum hf_err make_room(struct memory *m)
 	return HF_OK;
 }
 
-static enum hf_err apply(struct memory *m, const struct store_change *c)
+/* apply puts r, made by prepare, where c says; there is room. */
+static void apply(struct memory *m, const struct store_change *c, struct record r)
 {
 	size_t at = position(m, c->name);
 	bool there = at < m->n && slice_eq(name_of(&m->v[at]), c->name);
-	struct record r = { NULL, NULL, c->name.n, c->value.n, c->version };
 
-	if (c->version != 0) {
-		r.name = copy(c->name);
-		r.value = copy(c->value);
-		if (r.name == NULL || r.value == NULL || make_room(m) != HF_OK) {
-			record_done(&r);
-			return HF_E_MEMORY;
-		}
-	}
 	if (there)
 		record_done(&m->v[at]);
 	if (c->version == 0 && there) {
@@ -126,18 +120,37 @@ static enum hf_err apply(struct memory *m, const struct store_change *c)
 		}
 		m->v[at] = r;
 	}
-	return HF_OK;
 }
 
+static enum hf_err prepare(const struct store_change *c, struct record *ret)
+{
+	*ret = (struct record){ NULL, NULL, c->name.n, c->value.n, c->version };
+	if (c->version == 0)
+		return HF_OK;
+	ret->name = copy(c->name);
+	ret->value = copy(c->value);
+	return ret->name != NULL && ret->value != NULL ? HF_OK : HF_E_MEMORY;
+}
+
+/* All that can fail comes before the first change. */
 static enum hf_err commit_one(struct memory *m, const struct store_batch *b)
 {
-	for (size_t i = 0; i < b->n; i++)
+	struct record *made = hf_alloc(b->n + 1, sizeof(*made));
+	enum hf_err e = made == NULL ? HF_E_STORE : make_room(m, b->n);
+
+	for (size_t i = 0; i < b->n && e == HF_OK; i++)
 		if (version_of(m, b->v[i].name) != b->v[i].expect)
-			return HF_E_CONFLICT;
-	for (size_t i = 0; i < b->n; i++)
-		if (apply(m, &b->v[i]) != HF_OK)
-			return HF_E_STORE;
-	return HF_OK;
+			e = HF_E_CONFLICT;
+	for (size_t i = 0; i < b->n && e == HF_OK; i++)
+		e = prepare(&b->v[i], &made[i]);
+	for (size_t i = 0; i < b->n && made != NULL; i++) {
+		if (e == HF_OK)
+			apply(m, &b->v[i], made[i]);
+		else
+			record_done(&made[i]);
+	}
+	hf_free(made);
+	return e == HF_OK || e == HF_E_CONFLICT ? e : HF_E_STORE;
 }
 
 static void memory_commit(struct store *s, const struct store_batch *batches, size_t n,

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "crypto.h"
+#include "fault.h"
 #include "vault.h"
 
 #define LEN_16 U(VALUE_LEN, 16)
@@ -298,6 +299,70 @@ static void a_seed_from_outside_is_not_taken(void **state)
 	assert_int_equal(do_random_seed(*state, &q, &r), HF_E_RANDOM_SEED);
 }
 
+/* --- memory --------------------------------------------------------------------------------- */
+
+static enum hf_err make(struct vault *v)
+{
+	struct key_generate_req q = { .mech = MECH(AES_KEY_GEN), .attrs = TMPL(LEN_16, B(TOKEN, 1)) };
+	struct key_generate_res r;
+
+	return do_key_generate(v, &q, &r);
+}
+
+/* make_without has the n-th allocation fail, on either side of the call. */
+static enum hf_err make_without(struct vault *v, long n, bool *ret_fired)
+{
+	enum hf_err e;
+
+	v->fired = false;
+	secret_fail_after(n);
+	e = make(v);
+	*ret_fired = v->fired || secret_fail_fired();
+	secret_fail_after(-1);
+	return e;
+}
+
+/* The answer may be lost when the work is done, but never the other way round. */
+static void a_lack_of_memory_anywhere_makes_no_half_key(void **state)
+{
+	struct vault *v = *state;
+	size_t made = 0, tried = 0;
+	bool fired = true;
+
+	for (long n = 1; fired; n++, tried++) {
+		size_t before = count(v, TMPL_NONE);
+		enum hf_err e = make_without(v, n, &fired);
+
+		made = count(v, TMPL_NONE);
+		assert_true(made == before + 1 || (made == before && e != HF_OK));
+	}
+	assert_true(tried > 10);
+	vault_restart(v);
+	login_as(v, CKU_USER, USER_PIN);
+	assert_int_equal(count(v, TMPL_NONE), made);
+}
+
+static void a_lack_of_memory_anywhere_leaves_signing_possible(void **state)
+{
+	struct vault *v = *state;
+	uint64_t key = create(v, TMPL(U(CLASS, CKO_SECRET_KEY), U(KEY_TYPE, CKK_SHA256_HMAC),
+		AES_16));
+	struct op_cancel_req q = { .ops = 1u << OPK_SIGN };
+	struct op_cancel_res r;
+	struct slice sig;
+	bool fired = true;
+
+	for (long n = 1; fired; n++) {
+		v->fired = false;
+		secret_fail_after(n);
+		(void)!begin_sign(v, MECH(SHA256_HMAC), key);
+		fired = v->fired || secret_fail_fired();
+		secret_fail_after(-1);
+		assert_int_equal(do_op_cancel(v, &q, &r), HF_OK);
+		assert_int_equal(sign_with(v, MECH(SHA256_HMAC), key, SLICE_STR("x"), &sig), HF_OK);
+	}
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -315,6 +380,8 @@ int main(void)
 		T(a_guarded_key_wants_the_pin_for_every_signature),
 		T(random_bytes_come_as_many_as_asked),
 		T(a_seed_from_outside_is_not_taken),
+		T(a_lack_of_memory_anywhere_makes_no_half_key),
+		T(a_lack_of_memory_anywhere_leaves_signing_possible),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

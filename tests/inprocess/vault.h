@@ -18,7 +18,8 @@ struct vault {
 	uint64_t slot;
 	uint64_t session;
 	uint64_t request; /* of the last call */
-	uint16_t flags;   /* of the next calls */
+	uint16_t flags;   /* of the next call */
+	bool fired;       /* an allocation failed on purpose in the last call */
 	struct arena arena;
 	struct buf answer;
 };
