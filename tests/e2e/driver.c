@@ -1,0 +1,427 @@
+/* driver MODULE COMMAND [ARGUMENT...]: an ordinary PKCS#11 application in small, for
+ * the end-to-end tests. Each command prints what it found; exit code 1 is a failure. */
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <sys/select.h>
+#include <sys/wait.h>
+
+#include "pkcs11.h"
+
+#define PIN ((CK_UTF8CHAR *)(uintptr_t) "87654321")
+#define SO_PIN ((CK_UTF8CHAR *)(uintptr_t) "12345678")
+#define PIN_LEN 8
+
+static CK_FUNCTION_LIST *p11;
+static CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
+
+static void must(CK_RV rv, const char *what)
+{
+	if (rv == CKR_OK)
+		return;
+	fprintf(stderr, "%s: 0x%lx\n", what, rv);
+	exit(1);
+}
+
+/* first_slot: the slot whose token is (or is not) initialized. */
+static CK_SLOT_ID first_slot(bool initialized)
+{
+	CK_SLOT_ID slots[64];
+	CK_ULONG n = 64;
+	CK_TOKEN_INFO info;
+
+	must(p11->C_GetSlotList(CK_TRUE, slots, &n), "C_GetSlotList");
+	for (CK_ULONG i = 0; i < n; i++)
+		if (p11->C_GetTokenInfo(slots[i], &info) == CKR_OK &&
+		    ((info.flags & CKF_TOKEN_INITIALIZED) != 0) == initialized)
+			return slots[i];
+	must(CKR_TOKEN_NOT_PRESENT, "no such slot");
+	return 0;
+}
+
+static CK_SESSION_HANDLE session(void)
+{
+	CK_SESSION_HANDLE s;
+
+	must(p11->C_OpenSession(first_slot(true), CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, &s),
+		"C_OpenSession");
+	return s;
+}
+
+static CK_SESSION_HANDLE logged_in(void)
+{
+	CK_SESSION_HANDLE s = session();
+
+	must(p11->C_Login(s, CKU_USER, PIN, PIN_LEN), "C_Login");
+	return s;
+}
+
+static CK_OBJECT_HANDLE find(CK_SESSION_HANDLE s, const char *label, CK_OBJECT_CLASS class,
+	CK_ULONG *ret_count)
+{
+	CK_ATTRIBUTE t[] = { { CKA_CLASS, &class, sizeof(class) },
+		{ CKA_LABEL, (void *)(uintptr_t)label, strlen(label) } };
+	CK_OBJECT_HANDLE h[4096] = { 0 };
+	CK_ULONG n = 0;
+
+	must(p11->C_FindObjectsInit(s, t, 2), "C_FindObjectsInit");
+	must(p11->C_FindObjects(s, h, 4096, &n), "C_FindObjects");
+	must(p11->C_FindObjectsFinal(s), "C_FindObjectsFinal");
+	*ret_count = n;
+	return h[0];
+}
+
+static CK_RV make_pair(CK_SESSION_HANDLE s, const char *label, CK_BBOOL *token)
+{
+	static CK_BYTE p256[] = { 0x06, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7 };
+	CK_MECHANISM m = { CKM_EC_KEY_PAIR_GEN, NULL, 0 };
+	CK_ATTRIBUTE pub[] = { { CKA_EC_PARAMS, p256, sizeof(p256) }, { CKA_TOKEN, token, 1 },
+		{ CKA_LABEL, (void *)(uintptr_t)label, strlen(label) } };
+	CK_ATTRIBUTE priv[] = { { CKA_TOKEN, token, 1 }, { CKA_PRIVATE, &yes, 1 },
+		{ CKA_LABEL, (void *)(uintptr_t)label, strlen(label) } };
+	CK_OBJECT_HANDLE a, b;
+
+	return p11->C_GenerateKeyPair(s, &m, pub, 3, priv, 3, &a, &b);
+}
+
+/* --- commands ------------------------------------------------------------- */
+
+/* init: makes a partition with PINs, and a key pair "k". */
+static int cmd_init(char **arg)
+{
+	CK_UTF8CHAR label[32];
+	CK_SESSION_HANDLE s;
+
+	memset(label, ' ', sizeof(label));
+	memcpy(label, arg[0], strlen(arg[0]));
+	must(p11->C_InitToken(first_slot(false), SO_PIN, PIN_LEN, label), "C_InitToken");
+	s = session();
+	must(p11->C_Login(s, CKU_SO, SO_PIN, PIN_LEN), "C_Login SO");
+	must(p11->C_InitPIN(s, PIN, PIN_LEN), "C_InitPIN");
+	must(p11->C_Logout(s), "C_Logout");
+	must(p11->C_CloseSession(s), "C_CloseSession");
+	s = logged_in();
+	must(make_pair(s, "k", &yes), "C_GenerateKeyPair");
+	return 0;
+}
+
+struct load {
+	CK_OBJECT_HANDLE key;
+	double seconds;
+	atomic_ulong done, failed;
+};
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void *sign_thread(void *arg)
+{
+	struct load *l = arg;
+	CK_SESSION_HANDLE s = session();
+	double end = now() + l->seconds;
+
+	while (now() < end) {
+		CK_MECHANISM m = { CKM_ECDSA_SHA256, NULL, 0 };
+		CK_BYTE data[] = "data", sig[128];
+		CK_ULONG n = sizeof(sig);
+		CK_RV rv = p11->C_SignInit(s, &m, l->key);
+
+		if (rv == CKR_OK)
+			rv = p11->C_Sign(s, data, sizeof(data), sig, &n);
+		if (rv == CKR_OK) {
+			atomic_fetch_add(&l->done, 1);
+		} else {
+			atomic_fetch_add(&l->failed, 1);
+			fprintf(stderr, "sign: 0x%lx\n", rv);
+		}
+	}
+	p11->C_CloseSession(s);
+	return NULL;
+}
+
+/* sign SECONDS THREADS: signs without pause; every call must succeed. */
+static int cmd_sign(char **arg)
+{
+	CK_SESSION_HANDLE s = logged_in();
+	CK_ULONG n;
+	struct load l = { .key = find(s, "k", CKO_PRIVATE_KEY, &n), .seconds = atof(arg[0]) };
+	pthread_t t[64];
+	int threads = atoi(arg[1]);
+
+	for (int i = 0; i < threads; i++)
+		pthread_create(&t[i], NULL, sign_thread, &l);
+	for (int i = 0; i < threads; i++)
+		pthread_join(t[i], NULL);
+	printf("%lu signed, %lu failed\n", atomic_load(&l.done), atomic_load(&l.failed));
+	return l.failed == 0 && l.done > 0 ? 0 : 1;
+}
+
+/* make PREFIX: makes key pairs until it is killed, printing each label once the
+ * HSM has acknowledged it. A call that the HSM's death interrupts may fail. */
+static int cmd_make(char **arg)
+{
+	CK_SESSION_HANDLE s = logged_in();
+	char label[64];
+
+	for (int i = 0; i < 1000000; i++) {
+		snprintf(label, sizeof(label), "%s-%d", arg[0], i);
+		if (make_pair(s, label, &yes) != CKR_OK)
+			continue;
+		printf("%s\n", label);
+		fflush(stdout);
+	}
+	return 0;
+}
+
+/* check: reads labels from standard input; each must be there once, both halves. */
+static int cmd_check(char **arg)
+{
+	CK_SESSION_HANDLE s = logged_in();
+	char label[64];
+	int wrong = 0, seen = 0;
+
+	(void)arg;
+	while (scanf("%63s", label) == 1) {
+		CK_ULONG a, b;
+
+		find(s, label, CKO_PRIVATE_KEY, &a);
+		find(s, label, CKO_PUBLIC_KEY, &b);
+		seen++;
+		if (a != 1 || b != 1) {
+			fprintf(stderr, "%s: %lu private, %lu public\n", label, a, b);
+			wrong++;
+		}
+	}
+	printf("%d keys, %d wrong\n", seen, wrong);
+	return wrong == 0 ? 0 : 1;
+}
+
+/* sessions N: so many at once, all usable. */
+static int cmd_sessions(char **arg)
+{
+	CK_ULONG n = strtoul(arg[0], NULL, 10);
+	CK_SESSION_HANDLE *v = calloc(n, sizeof(*v));
+	CK_SESSION_INFO info;
+
+	logged_in();
+	for (CK_ULONG i = 0; i < n; i++)
+		v[i] = session();
+	for (CK_ULONG i = 0; i < n; i++) {
+		must(p11->C_GetSessionInfo(v[i], &info), "C_GetSessionInfo");
+		if (info.state != CKS_RW_USER_FUNCTIONS)
+			must(CKR_GENERAL_ERROR, "session state");
+	}
+	for (CK_ULONG i = 0; i < n; i++)
+		must(p11->C_CloseSession(v[i]), "C_CloseSession");
+	printf("%lu sessions\n", n);
+	free(v);
+	return 0;
+}
+
+/* wrong-pin N: so many failed logins; prints the last result. */
+static int cmd_wrong_pin(char **arg)
+{
+	CK_SESSION_HANDLE s = session();
+	CK_RV rv = CKR_OK;
+
+	for (int i = 0; i < atoi(arg[0]); i++)
+		rv = p11->C_Login(s, CKU_USER, (CK_UTF8CHAR *)(uintptr_t) "00000000", 8);
+	printf("0x%lx\n", rv);
+	return 0;
+}
+
+/* right-pin: prints the result of a login with the right PIN. */
+static int cmd_right_pin(char **arg)
+{
+	(void)arg;
+	printf("0x%lx\n", p11->C_Login(session(), CKU_USER, PIN, PIN_LEN));
+	return 0;
+}
+
+/* multipart: begins a digest, lets the test kill the vault (a line on standard
+ * input says go on), and sees one error and then a working digest. */
+static int cmd_multipart(char **arg)
+{
+	CK_SESSION_HANDLE s = logged_in();
+	CK_MECHANISM m = { CKM_SHA256, NULL, 0 };
+	CK_BYTE data[100] = { 1 }, out[32];
+	CK_ULONG n = sizeof(out);
+	CK_RV first, second;
+
+	(void)arg;
+	must(p11->C_DigestInit(s, &m), "C_DigestInit");
+	must(p11->C_DigestUpdate(s, data, sizeof(data)), "C_DigestUpdate");
+	printf("begun\n");
+	fflush(stdout);
+	getchar();
+	first = p11->C_DigestUpdate(s, data, sizeof(data));
+	second = p11->C_DigestFinal(s, out, &n);
+	must(p11->C_DigestInit(s, &m), "C_DigestInit after the loss");
+	n = sizeof(out);
+	must(p11->C_Digest(s, data, sizeof(data), out, &n), "C_Digest after the loss");
+	printf("0x%lx 0x%lx\n", first, second);
+	return first == CKR_DEVICE_ERROR && second == CKR_OPERATION_NOT_INITIALIZED ? 0 : 1;
+}
+
+#define SECRET "holdfast-e2e-known-secret-value!"
+
+/* store-secret: brings a known HMAC key; its bytes are in this process. */
+static int cmd_store_secret(char **arg)
+{
+	CK_SESSION_HANDLE s = logged_in();
+	CK_OBJECT_CLASS class = CKO_SECRET_KEY;
+	CK_KEY_TYPE type = CKK_GENERIC_SECRET;
+	char value[] = SECRET;
+	CK_ATTRIBUTE t[] = { { CKA_CLASS, &class, sizeof(class) }, { CKA_KEY_TYPE, &type, sizeof(type) },
+		{ CKA_VALUE, value, 32 }, { CKA_TOKEN, &yes, 1 }, { CKA_SENSITIVE, &yes, 1 },
+		{ CKA_EXTRACTABLE, &no, 1 }, { CKA_SIGN, &yes, 1 }, { CKA_LABEL, (void *)(uintptr_t) "h", 1 } };
+	CK_OBJECT_HANDLE h;
+
+	(void)arg;
+	must(p11->C_CreateObject(s, t, 8, &h), "C_CreateObject");
+	return 0;
+}
+
+/* use-secret: MACs with it, says its process id, and goes on until told to end. */
+static int cmd_use_secret(char **arg)
+{
+	CK_SESSION_HANDLE s = logged_in();
+	CK_MECHANISM m = { CKM_SHA256_HMAC, NULL, 0 };
+	CK_ULONG n;
+	CK_OBJECT_HANDLE h = find(s, "h", CKO_SECRET_KEY, &n);
+	CK_BYTE mac[32], data[] = "data";
+	CK_ATTRIBUTE value = { CKA_VALUE, mac, sizeof(mac) };
+	fd_set in;
+	struct timeval t;
+
+	(void)arg;
+	printf("%d\n", (int)getpid());
+	fflush(stdout);
+	do {
+		n = sizeof(mac);
+		must(p11->C_SignInit(s, &m, h), "C_SignInit");
+		must(p11->C_Sign(s, data, sizeof(data), mac, &n), "C_Sign");
+		FD_ZERO(&in);
+		FD_SET(0, &in);
+		t = (struct timeval){ 0, 1000 };
+	} while (select(1, &in, NULL, NULL, &t) == 0);
+	if (p11->C_GetAttributeValue(s, h, &value, 1) != CKR_ATTRIBUTE_SENSITIVE)
+		must(CKR_GENERAL_ERROR, "the value must be sensitive");
+	return 0;
+}
+
+/* fork: the child initializes anew while the parent goes on. */
+static int cmd_fork(char **arg)
+{
+	CK_SESSION_HANDLE s = logged_in();
+	int status;
+	pid_t pid = fork();
+	CK_SESSION_INFO info;
+
+	(void)arg;
+	if (pid == 0) {
+		if (p11->C_GetSessionInfo(s, &info) != CKR_CRYPTOKI_NOT_INITIALIZED)
+			_exit(2);
+		must(p11->C_Initialize(NULL), "C_Initialize in the child");
+		s = logged_in();
+		must(p11->C_Finalize(NULL), "C_Finalize in the child");
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	must(p11->C_GetSessionInfo(s, &info), "the parent's session");
+	if (info.state != CKS_RW_USER_FUNCTIONS)
+		must(CKR_GENERAL_ERROR, "the parent's login");
+	printf("child %d\n", WEXITSTATUS(status));
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : 1;
+}
+
+/* fill: stores data objects until the HSM refuses; prints how many and the error.
+ * What was there before must still work. */
+static int cmd_fill(char **arg)
+{
+	CK_SESSION_HANDLE s = logged_in();
+	static CK_BYTE value[60000];
+	CK_OBJECT_CLASS class = CKO_DATA;
+	CK_ATTRIBUTE t[] = { { CKA_CLASS, &class, sizeof(class) }, { CKA_TOKEN, &yes, 1 },
+		{ CKA_LABEL, (void *)(uintptr_t) "filler", 6 }, { CKA_VALUE, value, sizeof(value) } };
+	CK_OBJECT_HANDLE h;
+	CK_RV rv;
+	CK_ULONG n = 0, there;
+	struct load l = { .seconds = 0.2 };
+
+	(void)arg;
+	while ((rv = p11->C_CreateObject(s, t, 4, &h)) == CKR_OK && n < 4000)
+		n++;
+	find(s, "filler", CKO_DATA, &there);
+	l.key = find(s, "k", CKO_PRIVATE_KEY, &n);
+	sign_thread(&l);
+	printf("0x%lx, %lu objects, %lu signed, %lu failed\n", rv, there, atomic_load(&l.done),
+		atomic_load(&l.failed));
+	return rv == CKR_DEVICE_ERROR && l.failed == 0 && l.done > 0 ? 0 : 1;
+}
+
+/* info: loads, initializes, finalizes; for many starters at once. */
+static int cmd_info(char **arg)
+{
+	CK_ULONG n = 0;
+
+	(void)arg;
+	must(p11->C_GetSlotList(CK_TRUE, NULL, &n), "C_GetSlotList");
+	printf("%lu slots\n", n);
+	return n > 0 ? 0 : 1;
+}
+
+static const struct {
+	const char *name;
+	int args;
+	int (*run)(char **arg);
+} commands[] = {
+	{ "init", 1, cmd_init }, { "sign", 2, cmd_sign }, { "make", 1, cmd_make },
+	{ "check", 0, cmd_check }, { "sessions", 1, cmd_sessions }, { "wrong-pin", 1, cmd_wrong_pin },
+	{ "right-pin", 0, cmd_right_pin }, { "multipart", 0, cmd_multipart },
+	{ "store-secret", 0, cmd_store_secret }, { "use-secret", 0, cmd_use_secret },
+	{ "fork", 0, cmd_fork }, { "fill", 0, cmd_fill }, { "info", 0, cmd_info },
+};
+
+static void load(const char *path)
+{
+	void *lib = dlopen(path, RTLD_NOW);
+	CK_RV (*get)(CK_FUNCTION_LIST **) = NULL;
+
+	if (lib != NULL)
+		*(void **)&get = dlsym(lib, "C_GetFunctionList");
+	if (get == NULL) {
+		fprintf(stderr, "%s\n", dlerror());
+		exit(1);
+	}
+	must(get(&p11), "C_GetFunctionList");
+	must(p11->C_Initialize(NULL), "C_Initialize");
+}
+
+int main(int argc, char **argv)
+{
+	for (size_t i = 0; argc > 2 && i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (strcmp(commands[i].name, argv[2]) == 0 && argc == 3 + commands[i].args) {
+			int code;
+
+			load(argv[1]);
+			code = commands[i].run(argv + 3);
+			p11->C_Finalize(NULL);
+			return code;
+		}
+	fprintf(stderr, "usage: driver MODULE COMMAND [ARGUMENT...]\n");
+	return 2;
+}
