@@ -192,7 +192,7 @@ bool login_revoked(struct partition *p, const uint8_t id[LOGIN_ID_LEN])
 	MUTEX_HOLD(&p->roles->lock);
 
 	for (const struct gone *g = p->roles->gone; g != NULL; g = g->next)
-		if (memcmp(g->id, id, LOGIN_ID_LEN) == 0)
+		if (slice_eq(SLICE_OF(g->id), (struct slice){ id, LOGIN_ID_LEN }))
 			return true;
 	return false;
 }

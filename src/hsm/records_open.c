@@ -37,6 +37,11 @@ static void trouble(struct records *r, const char *fmt, ...)
 	va_end(ap);
 }
 
+static bool digest_eq(const uint8_t *a, const uint8_t *b)
+{
+	return slice_eq((struct slice){ a, DIGEST_LEN }, (struct slice){ b, DIGEST_LEN });
+}
+
 /* --- gathering ------------------------------------------------------------ */
 
 /* believe decodes what was sealed; false if it is damaged. */
@@ -134,13 +139,13 @@ static enum hf_err suspect(void *ctx, const char *name, uint64_t version)
 	TRY(digest_term(s->r, slice_str(name), version, term));
 	memcpy(without, s->actual, sizeof(without));
 	digest_sub(without, term);
-	if (memcmp(without, s->expected, sizeof(without)) == 0)
+	if (digest_eq(without, s->expected))
 		return add_stale(s->r, name, "had been deleted");
 	for (uint64_t newer = 1; newer <= NEWER_TRIES; newer++, s->tries++) {
 		memcpy(with, without, sizeof(with));
 		TRY(digest_term(s->r, slice_str(name), version + newer, term));
 		digest_add(with, term);
-		if (memcmp(with, s->expected, sizeof(with)) == 0)
+		if (digest_eq(with, s->expected))
 			return add_stale(s->r, name, "is an older version");
 	}
 	return HF_OK;
@@ -219,7 +224,7 @@ enum hf_err records_judge(struct records *r, bool *ret_rollback, bool *ret_diges
 	presence = judge_presence(r, &ev);
 	truth = newer(&ev);
 	differs = (ev.state_ok || ev.anchor_ok) &&
-		memcmp(truth->digest, ev.actual, DIGEST_LEN) != 0;
+		!digest_eq(truth->digest, ev.actual);
 	if (differs)
 		TRY(name_it(r, truth->digest, ev.actual));
 	TRY(anchor_state_copy(truth, &r->now));

@@ -142,7 +142,7 @@ static enum hf_err resume_same(struct app *app, struct partition *p, const struc
 	MUTEX_HOLD(&app->lock);
 	const struct app_login *l = app_login_of(app, p);
 	bool same = l != NULL && l->role == (enum role)t->role &&
-		memcmp(l->login_id, t->login_id, LOGIN_ID_LEN) == 0;
+		slice_eq(SLICE_OF(l->login_id), SLICE_OF(t->login_id));
 
 	return same ? HF_OK : HF_E_ALREADY_LOGGED_IN;
 }

@@ -1,0 +1,254 @@
+/* The audit chain: what it promises to somebody who has the records only. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "audit.h"
+#include "audit_check.h"
+#include "crypto.h"
+#include "keeper_ask.h"
+#include "keeper_memory.h"
+#include "log.h"
+
+static const uint8_t seed[32] = { 7 };
+
+static struct keeper_memory *memory;
+static struct audit *audit;
+
+static void open_audit(void)
+{
+	assert_int_equal(audit_open(keeper_memory_keeper(memory), SLICE_OF(seed), &audit), HF_OK);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	memory = keeper_memory_new();
+	open_audit();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	audit_close(audit);
+	keeper_memory_free(memory);
+	return 0;
+}
+
+static enum hf_err event(const char *name)
+{
+	return audit_event(audit, name, "", HF_OK);
+}
+
+/* struct log_copy is all records, to be tampered with. */
+struct log_copy {
+	struct arena a;
+	struct entry_list l;
+	struct entry *v;
+};
+
+static void take_log(struct log_copy *c)
+{
+	*c = (struct log_copy){ 0 };
+	assert_int_equal(keeper_audit_fetch(keeper_memory_keeper(memory), 1, 4096, &c->a, &c->l), HF_OK);
+	c->v = (struct entry *)(uintptr_t)c->l.v;
+}
+
+/* verify returns the number of the first bad record; 0: all are good. */
+static uint64_t verify(struct log_copy *c)
+{
+	struct audit_check check = { 0 };
+	struct audit_record rec;
+	const char *why;
+
+	audit_public_key(audit, check.public_key);
+	for (size_t i = 0; i < c->l.n; i++)
+		if (!audit_check_next(&check, c->l.v[i].record, &c->a, &rec, &why))
+			return check.seq;
+	return 0;
+}
+
+static uint64_t verify_and_drop(struct log_copy *c)
+{
+	uint64_t bad = verify(c);
+
+	arena_done(&c->a);
+	return bad;
+}
+
+static void some(int n)
+{
+	for (int i = 0; i < n; i++)
+		assert_int_equal(event("something"), HF_OK);
+}
+
+static void the_chain_verifies_over_restarts(void **state)
+{
+	struct log_copy c;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		some(5);
+		audit_close(audit);
+		open_audit();
+	}
+	take_log(&c);
+	assert_int_equal(c.l.n, 1 + 3 * (5 + 2)); /* and start, stop */
+	assert_int_equal(verify_and_drop(&c), 0);
+}
+
+static void a_changed_record_is_found_at_its_follower(void **state)
+{
+	struct log_copy c;
+
+	(void)state;
+	some(5);
+	take_log(&c);
+	((uint8_t *)(uintptr_t)c.v[2].record.p)[60] ^= 1; /* in time or what follows */
+	assert_int_equal(verify_and_drop(&c), 4);
+}
+
+static void a_removed_record_is_found(void **state)
+{
+	struct log_copy c;
+
+	(void)state;
+	some(5);
+	take_log(&c);
+	memmove(&c.v[2], &c.v[3], (c.l.n - 3) * sizeof(c.v[0]));
+	c.l.n--;
+	assert_int_equal(verify_and_drop(&c), 4);
+}
+
+static void a_swapped_pair_is_found(void **state)
+{
+	struct log_copy c;
+	struct entry e;
+
+	(void)state;
+	some(5);
+	take_log(&c);
+	e = c.v[2];
+	c.v[2] = c.v[3];
+	c.v[3] = e;
+	assert_int_equal(verify_and_drop(&c), 4);
+}
+
+static void a_forged_start_is_found(void **state)
+{
+	struct log_copy c;
+
+	(void)state;
+	take_log(&c);
+	((uint8_t *)(uintptr_t)c.v[0].record.p)[c.v[0].record.n - 1] ^= 1;
+	assert_int_equal(verify_and_drop(&c), 1);
+}
+
+static void what_cannot_be_kept_is_an_error_and_is_kept_later_once(void **state)
+{
+	struct log_copy c;
+
+	(void)state;
+	some(1);
+	keeper_memory_fail_audit(memory, 1);
+	assert_int_equal(event("refused"), HF_E_AUDIT);
+	some(1);
+	take_log(&c);
+	assert_int_equal(c.l.n, 4); /* start, something, refused, something */
+	assert_int_equal(verify_and_drop(&c), 0);
+}
+
+static void a_log_that_lost_its_order_goes_on_with_a_gap_record(void **state)
+{
+	struct entry e = { SLICE_STR("no record at all") };
+	struct audit_append_req q = { .records = { &e, 1 }, .sync = true };
+	struct audit_record rec;
+	struct log_copy c;
+	struct rd r;
+
+	(void)state;
+	some(2);
+	q.first = audit_sequence(audit) + 2; /* behind the stop record */
+	audit_close(audit);
+	assert_int_equal(keeper_audit_append(keeper_memory_keeper(memory), &q), HF_OK);
+	open_audit();
+	take_log(&c);
+	assert_int_equal(c.l.n, 7);
+	r = rd_of(c.l.v[5].record);
+	assert_true(audit_record_dec(&r, &c.a, &rec));
+	assert_int_equal(rec.seq, 6);
+	assert_true(slice_eq(rec.event, SLICE_STR("audit-gap")));
+	assert_int_equal(verify_and_drop(&c), 5);
+}
+
+static void checkpoints_are_signed(void **state)
+{
+	struct audit_record rec;
+	struct log_copy c;
+	struct rd r;
+
+	(void)state;
+	take_log(&c);
+	r = rd_of(c.l.v[0].record);
+	assert_true(audit_record_dec(&r, &c.a, &rec));
+	assert_true(slice_eq(rec.event, SLICE_STR("start")));
+	assert_int_equal(rec.signature.n, 64);
+	arena_done(&c.a);
+}
+
+#define THREADS 8
+#define EACH 50
+
+static void *record_many(void *ctx)
+{
+	for (int i = 0; i < EACH; i++)
+		if (event("parallel") != HF_OK)
+			return ctx;
+	return NULL;
+}
+
+static void many_threads_make_one_chain(void **state)
+{
+	pthread_t t[THREADS];
+	struct log_copy c;
+	void *failed;
+
+	(void)state;
+	for (int i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&t[i], NULL, record_many, state), 0);
+	for (int i = 0; i < THREADS; i++) {
+		assert_int_equal(pthread_join(t[i], &failed), 0);
+		assert_null(failed);
+	}
+	take_log(&c);
+	assert_int_equal(c.l.n, 1 + THREADS * EACH);
+	assert_int_equal(verify_and_drop(&c), 0);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(the_chain_verifies_over_restarts),
+		T(a_changed_record_is_found_at_its_follower),
+		T(a_removed_record_is_found),
+		T(a_swapped_pair_is_found),
+		T(a_forged_start_is_found),
+		T(what_cannot_be_kept_is_an_error_and_is_kept_later_once),
+		T(a_log_that_lost_its_order_goes_on_with_a_gap_record),
+		T(checkpoints_are_signed),
+		T(many_threads_make_one_chain),
+	};
+
+	log_open("vault", LOG_L_ERROR);
+	if (crypto_init() != HF_OK)
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,442 @@
+/* Sealed records over a keeper in memory, with a thief at the store. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "crypto.h"
+#include "keeper_ask.h"
+#include "keeper_memory.h"
+#include "log.h"
+#include "records.h"
+
+static const uint8_t store_key[CRYPTO_KEY] = { 1 };
+
+static struct keeper_memory *memory;
+static struct keeper *keeper;
+static struct records *records;
+static bool rollback, digest;
+
+static void open_again(void)
+{
+	records_close(records);
+	records = NULL;
+	assert_int_equal(records_open(keeper, SLICE_OF(store_key), &rollback, &digest, &records), HF_OK);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	memory = keeper_memory_new();
+	keeper = keeper_memory_keeper(memory);
+	open_again();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	records_close(records);
+	records = NULL;
+	keeper_memory_free(memory);
+	return 0;
+}
+
+static enum hf_err put(const char *name, uint64_t expect, const char *value)
+{
+	struct record_change c = { name, expect, expect + 1, SEAL_STORE, SLICE_NONE, slice_str(value) };
+
+	return records_write(records, &c, 1);
+}
+
+static enum hf_err drop(const char *name, uint64_t expect)
+{
+	struct record_change c = { .name = name, .expect = expect };
+
+	return records_write(records, &c, 1);
+}
+
+/* struct seen is what a scan told: "name=value " and "!name " for damaged ones. */
+struct seen {
+	char text[4096];
+	size_t n;
+};
+
+static enum hf_err see(void *ctx, const char *name, uint64_t version, struct slice plain)
+{
+	struct seen *s = ctx;
+	size_t n = strlen(s->text);
+
+	(void)version;
+	s->n++;
+	(void)snprintf(s->text + n, sizeof(s->text) - n, "%s=%.*s ", name, (int)plain.n,
+		(const char *)plain.p);
+	return HF_OK;
+}
+
+static void see_damaged(void *ctx, const char *name)
+{
+	struct seen *s = ctx;
+	size_t n = strlen(s->text);
+
+	(void)snprintf(s->text + n, sizeof(s->text) - n, "!%s ", name);
+}
+
+static struct seen scan(const char *prefix)
+{
+	struct seen s = { .n = 0 };
+	struct record_visit v = { &s, see, see_damaged };
+
+	assert_int_equal(records_scan(records, prefix, SEAL_STORE, SLICE_NONE, &v), HF_OK);
+	return s;
+}
+
+static void three(void)
+{
+	assert_int_equal(put("r/a", 0, "1"), HF_OK);
+	assert_int_equal(put("r/b", 0, "2"), HF_OK);
+	assert_int_equal(put("r/c", 0, "3"), HF_OK);
+}
+
+static void assert_as_left(void)
+{
+	assert_string_equal(records_trouble(records), "");
+	assert_false(rollback);
+	assert_false(digest);
+}
+
+/* --- the ordinary -------------------------------------------------------------------- */
+
+static void what_was_written_is_there_after_a_restart(void **state)
+{
+	(void)state;
+	three();
+	assert_int_equal(put("r/b", 1, "two"), HF_OK);
+	assert_int_equal(drop("r/c", 1), HF_OK);
+	open_again();
+	assert_as_left();
+	assert_string_equal(scan("r/").text, "r/a=1 r/b=two ");
+}
+
+static void a_batch_with_a_conflict_changes_nothing(void **state)
+{
+	struct record_change v[] = {
+		{ "r/d", 0, 1, SEAL_STORE, SLICE_NONE, SLICE_STR("4") },
+		{ "r/a", 7, 8, SEAL_STORE, SLICE_NONE, SLICE_STR("5") },
+	};
+
+	(void)state;
+	three();
+	assert_int_equal(records_write(records, v, 2), HF_E_CONFLICT);
+	assert_string_equal(scan("r/").text, "r/a=1 r/b=2 r/c=3 ");
+	open_again();
+	assert_as_left();
+}
+
+static void a_partitions_record_opens_with_its_key_only(void **state)
+{
+	uint8_t key[CRYPTO_KEY] = { 2 }, other[CRYPTO_KEY] = { 3 };
+	struct record_change c = { "p/x", 0, 1, SEAL_PARTITION, SLICE_OF(key), SLICE_STR("s") };
+	struct seen right = { .n = 0 }, wrong = { .n = 0 };
+	struct record_visit r = { &right, see, see_damaged }, w = { &wrong, see, see_damaged };
+
+	(void)state;
+	assert_int_equal(records_write(records, &c, 1), HF_OK);
+	assert_int_equal(records_scan(records, "p/", SEAL_PARTITION, SLICE_OF(key), &r), HF_OK);
+	assert_int_equal(records_scan(records, "p/", SEAL_PARTITION, SLICE_OF(other), &w), HF_OK);
+	assert_string_equal(right.text, "p/x=s ");
+	assert_string_equal(wrong.text, "!p/x ");
+}
+
+static void wiping_a_prefix_takes_all_of_it_and_nothing_else(void **state)
+{
+	char name[32];
+
+	(void)state;
+	for (int i = 0; i < 2500; i++) {
+		(void)snprintf(name, sizeof(name), "w/%04d", i);
+		assert_int_equal(put(name, 0, "x"), HF_OK);
+	}
+	assert_int_equal(put("x/keep", 0, "x"), HF_OK);
+	assert_int_equal(records_wipe(records, "w/"), HF_OK);
+	assert_int_equal(keeper_memory_count(memory, "w/"), 0);
+	assert_int_equal(keeper_memory_count(memory, "x/"), 1);
+	open_again();
+	assert_as_left();
+}
+
+#define WRITERS 8
+#define EACH 60
+
+static void *write_many(void *ctx)
+{
+	int who = *(const int *)ctx;
+	char name[32];
+
+	for (int i = 0; i < EACH; i++) {
+		(void)snprintf(name, sizeof(name), "t/%d/%d", who, i);
+		if (put(name, 0, "x") != HF_OK || put(name, 1, "y") != HF_OK)
+			return ctx;
+		/* What fails by its own fault does not take its neighbours along. */
+		if (put(name, 1, "z") != HF_E_CONFLICT)
+			return ctx;
+	}
+	return NULL;
+}
+
+static void many_writers_at_once_lose_nothing(void **state)
+{
+	pthread_t t[WRITERS];
+	int who[WRITERS];
+	void *failed;
+
+	(void)state;
+	for (int i = 0; i < WRITERS; i++) {
+		who[i] = i;
+		assert_int_equal(pthread_create(&t[i], NULL, write_many, &who[i]), 0);
+	}
+	for (int i = 0; i < WRITERS; i++) {
+		assert_int_equal(pthread_join(t[i], &failed), 0);
+		assert_null(failed);
+	}
+	open_again();
+	assert_as_left();
+	assert_int_equal(scan("t/").n, WRITERS * EACH);
+}
+
+/* --- damage --------------------------------------------------------------------------- */
+
+static void a_flipped_bit_is_found_and_the_others_serve(void **state)
+{
+	(void)state;
+	three();
+	keeper_memory_flip(memory, "r/b", 40);
+	open_again();
+	assert_string_equal(scan("r/").text, "r/a=1 !r/b r/c=3 ");
+}
+
+static void a_truncated_record_is_found(void **state)
+{
+	(void)state;
+	three();
+	keeper_memory_truncate(memory, "r/b", 10);
+	open_again();
+	assert_string_equal(scan("r/").text, "r/a=1 !r/b r/c=3 ");
+}
+
+static void swapped_records_are_found(void **state)
+{
+	(void)state;
+	three();
+	keeper_memory_swap(memory, "r/a", "r/c");
+	open_again();
+	assert_string_equal(scan("r/").text, "!r/a r/b=2 !r/c ");
+}
+
+static void an_older_version_of_a_record_is_named_and_not_used(void **state)
+{
+	(void)state;
+	three();
+	keeper_memory_snapshot(memory);
+	assert_int_equal(put("r/b", 1, "two"), HF_OK);
+	assert_int_equal(put("r/b", 2, "deux"), HF_OK);
+	keeper_memory_rollback_one(memory, "r/b");
+	open_again();
+	assert_true(digest);
+	assert_non_null(strstr(records_trouble(records), "r/b is an older version"));
+	assert_string_equal(scan("r/").text, "r/a=1 !r/b r/c=3 ");
+}
+
+static void a_deleted_record_put_back_is_named_and_not_used(void **state)
+{
+	CLEANUP(arena_done) struct arena a = { 0 };
+	struct change c = { SLICE_STR("r/b"), 0, 1, SLICE_NONE };
+	struct record rec;
+	bool found;
+
+	(void)state;
+	three();
+	assert_int_equal(keeper_get(keeper, "r/b", &a, &found, &rec), HF_OK);
+	assert_int_equal(drop("r/b", 1), HF_OK);
+	c.value = rec.value;
+	assert_int_equal(keeper_commit(keeper, (struct change_list){ &c, 1 }, SLICE_NONE), HF_OK);
+	open_again();
+	assert_true(digest);
+	assert_non_null(strstr(records_trouble(records), "r/b had been deleted"));
+	assert_string_equal(scan("r/").text, "r/a=1 !r/b r/c=3 ");
+}
+
+static void a_record_that_was_taken_away_is_noticed(void **state)
+{
+	(void)state;
+	three();
+	keeper_memory_remove(memory, "r/b");
+	open_again();
+	assert_true(digest);
+	assert_non_null(strstr(records_trouble(records), "records are missing"));
+}
+
+/* --- roll-back -------------------------------------------------------------------------- */
+
+static void an_older_store_is_noticed_and_resets_no_counter(void **state)
+{
+	(void)state;
+	three();
+	assert_int_equal(records_fail_set(records, "s", 2, 1), HF_OK);
+	keeper_memory_snapshot(memory);
+	assert_int_equal(records_fail_set(records, "s", 2, 2), HF_OK);
+	assert_int_equal(records_fail_set(records, "s", 2, 3), HF_OK);
+	keeper_memory_rollback(memory);
+	open_again();
+	assert_true(rollback);
+	assert_non_null(strstr(records_trouble(records), "an older store was put back"));
+	assert_int_equal(records_fail_get(records, "s", 2), 3);
+	assert_string_equal(scan("r/").text, "r/a=1 r/b=2 r/c=3 ");
+}
+
+static void an_older_anchor_is_noticed_and_resets_no_counter(void **state)
+{
+	CLEANUP(arena_done) struct arena a = { 0 };
+	struct slice old;
+
+	(void)state;
+	assert_int_equal(records_fail_set(records, "s", 2, 1), HF_OK);
+	assert_int_equal(keeper_anchor(keeper, &a, &old), HF_OK);
+	assert_int_equal(records_fail_set(records, "s", 2, 2), HF_OK);
+	assert_int_equal(keeper_commit(keeper, (struct change_list){ 0 }, old), HF_OK);
+	open_again(); /* one change behind: a crash may do that, so no alarm */
+	assert_false(rollback);
+	assert_int_equal(records_fail_get(records, "s", 2), 2);
+	assert_int_equal(records_fail_set(records, "s", 2, 3), HF_OK);
+	assert_int_equal(keeper_commit(keeper, (struct change_list){ 0 }, old), HF_OK);
+	open_again();
+	assert_true(rollback);
+	assert_int_equal(records_fail_get(records, "s", 2), 3);
+}
+
+static void a_damaged_anchor_is_noticed(void **state)
+{
+	(void)state;
+	three();
+	assert_int_equal(keeper_commit(keeper, (struct change_list){ 0 }, SLICE_STR("x")), HF_OK);
+	open_again();
+	assert_true(rollback);
+	assert_true(records_anchor_lost(records));
+}
+
+static void a_lost_state_is_noticed_and_resets_no_counter(void **state)
+{
+	(void)state;
+	three();
+	assert_int_equal(records_fail_set(records, "s", 2, 2), HF_OK);
+	keeper_memory_remove(memory, "hsm/state");
+	open_again();
+	assert_true(rollback);
+	assert_int_equal(records_fail_get(records, "s", 2), 2);
+	assert_int_equal(put("r/d", 0, "4"), HF_OK);
+	open_again();
+	assert_as_left();
+}
+
+/* --- a keeper in trouble ------------------------------------------------------------------ */
+
+static void a_full_disk_fails_the_write_and_nothing_else(void **state)
+{
+	(void)state;
+	three();
+	keeper_memory_fail_commits(memory, 1);
+	assert_int_equal(put("r/d", 0, "4"), HF_E_STORE);
+	assert_int_equal(records_fail_get(records, "s", 2), 0);
+	keeper_memory_fail_commits(memory, 1);
+	assert_int_equal(records_fail_set(records, "s", 2, 1), HF_E_STORE);
+	assert_int_equal(records_fail_get(records, "s", 2), 0);
+	assert_int_equal(put("r/d", 0, "4"), HF_OK);
+	open_again();
+	assert_as_left();
+	assert_string_equal(scan("r/").text, "r/a=1 r/b=2 r/c=3 r/d=4 ");
+}
+
+/* struct liar keeps a commit and says that the connection broke. */
+struct liar {
+	struct keeper base;
+	unsigned lies;
+	bool keeps; /* or only says so */
+};
+
+static enum hf_err lie(struct keeper *k, enum keeper_op op, struct slice fields, struct arena *a,
+	struct rd *rest)
+{
+	struct liar *l = (struct liar *)(void *)k;
+	bool lies = op == KEEPER_STORE_COMMIT && l->lies > 0;
+
+	if (lies)
+		l->lies--;
+	if (!lies || l->keeps)
+		if (keeper->call(keeper, op, fields, a, rest) != HF_OK)
+			return HF_E_STORE;
+	return lies ? HF_E_CONNECTION : HF_OK;
+}
+
+static void with_liar(bool keeps)
+{
+	struct liar l = { { lie }, 0, keeps };
+
+	three();
+	records_close(records);
+	records = NULL;
+	assert_int_equal(records_open(&l.base, SLICE_OF(store_key), &rollback, &digest, &records), HF_OK);
+	l.lies = 1;
+	assert_int_equal(put("r/d", 0, "4"), HF_OK);
+	assert_int_equal(put("r/d", 1, "four"), HF_OK);
+	open_again();
+	assert_as_left();
+	assert_string_equal(scan("r/").text, "r/a=1 r/b=2 r/c=3 r/d=four ");
+}
+
+static void a_commit_that_was_kept_though_the_answer_was_lost_counts(void **state)
+{
+	(void)state;
+	with_liar(true);
+}
+
+static void a_commit_that_was_lost_with_its_answer_is_sent_again(void **state)
+{
+	(void)state;
+	with_liar(false);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(what_was_written_is_there_after_a_restart),
+		T(a_batch_with_a_conflict_changes_nothing),
+		T(a_partitions_record_opens_with_its_key_only),
+		T(wiping_a_prefix_takes_all_of_it_and_nothing_else),
+		T(many_writers_at_once_lose_nothing),
+		T(a_flipped_bit_is_found_and_the_others_serve),
+		T(a_truncated_record_is_found),
+		T(swapped_records_are_found),
+		T(an_older_version_of_a_record_is_named_and_not_used),
+		T(a_deleted_record_put_back_is_named_and_not_used),
+		T(a_record_that_was_taken_away_is_noticed),
+		T(an_older_store_is_noticed_and_resets_no_counter),
+		T(an_older_anchor_is_noticed_and_resets_no_counter),
+		T(a_damaged_anchor_is_noticed),
+		T(a_lost_state_is_noticed_and_resets_no_counter),
+		T(a_full_disk_fails_the_write_and_nothing_else),
+		T(a_commit_that_was_kept_though_the_answer_was_lost_counts),
+		T(a_commit_that_was_lost_with_its_answer_is_sent_again),
+	};
+
+	log_open("vault", LOG_L_ERROR);
+	if (crypto_init() != HF_OK)
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
