@@ -116,13 +116,12 @@ static enum hf_err fill(const struct crypt *c, struct cipher *s, struct buf *out
 	return cipher_run(s, (struct slice){ zeros, AES_BLOCK - part }, out);
 }
 
-static enum hf_err finish(struct crypt *c, struct slice in, struct slice sig, struct buf *out)
+static enum hf_err last_part(struct crypt *c, struct slice in, struct buf *out)
 {
 	struct cipher *s = c->state;
 	uint8_t block[2 * AES_BLOCK];
 	int n = 0;
 
-	(void)sig;
 	TRY(update(c, in, out));
 	TRY(fill(c, s, out));
 	if (s->mode->padded && !crypt_encrypts(c) && (s->got == 0 || s->got % AES_BLOCK != 0))
@@ -132,6 +131,17 @@ static enum hf_err finish(struct crypt *c, struct slice in, struct slice sig, st
 	buf_raw(out, (struct slice){ block, (size_t)n });
 	secret_wipe(block, sizeof(block));
 	return buf_err(out);
+}
+
+static enum hf_err finish(struct crypt *c, struct slice in, struct slice sig, struct buf *out)
+{
+	size_t before = out->n;
+	enum hf_err e = last_part(c, in, out);
+
+	(void)sig;
+	if (e != HF_OK)
+		buf_cut(out, before);
+	return e;
 }
 
 static size_t bound(const struct crypt *c, size_t in, bool last)

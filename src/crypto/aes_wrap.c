@@ -10,15 +10,18 @@
 struct cipher_mode {
 	const char *name; /* the row's argument */
 	enum aes_mode mode;
-	size_t iv;   /* bytes of the optional IV */
-	bool pkcs7;  /* filled to whole semiblocks with PKCS#7 padding */
-	size_t least; /* shortest plaintext */
+	struct slice iv; /* the default (RFC 3394 §2.2.3.1, RFC 5649 §3) */
+	bool pkcs7;      /* filled to whole semiblocks with PKCS#7 padding */
+	size_t least;    /* shortest plaintext */
 };
 
+static const uint8_t kw_iv[] = { 0xa6, 0xa6, 0xa6, 0xa6, 0xa6, 0xa6, 0xa6, 0xa6 };
+static const uint8_t kwp_iv[] = { 0xa6, 0x59, 0x59, 0xa6 };
+
 static const struct cipher_mode modes[] = {
-	{ "KW", AES_WRAP, 8, false, 2 * SEMIBLOCK },
-	{ "KWP", AES_WRAP_PAD, 4, false, 1 },
-	{ "KW-PKCS7", AES_WRAP, 8, true, 2 * SEMIBLOCK },
+	{ "KW", AES_WRAP, { kw_iv, 8 }, false, 2 * SEMIBLOCK },
+	{ "KWP", AES_WRAP_PAD, { kwp_iv, 4 }, false, 1 },
+	{ "KW-PKCS7", AES_WRAP, { kw_iv, 8 }, true, 2 * SEMIBLOCK },
 };
 
 static const struct cipher_mode *mode_of(const struct mech *m)
@@ -36,15 +39,13 @@ static enum hf_err begin(struct crypt *c)
 	struct cipher *s;
 	enum hf_err e;
 
-	if (iv.n != 0 && iv.n != m->iv)
+	if (iv.n == 0)
+		iv = m->iv;
+	if (iv.n != m->iv.n)
 		return HF_E_MECHANISM_PARAM;
 	TRY(cipher_begin(c, m->mode, &s));
 	s->mode = m;
-	/* The default IV comes back only with the key. */
-	e = EVP_CipherInit_ex2(s->ctx, NULL, c->key->value.p, iv.n == 0 ? NULL : iv.p, -1, NULL) ==
-			    1 ?
-		    HF_OK :
-		    ossl_err(HF_E_INTERNAL);
+	e = cipher_restart(s, iv.p);
 	return e == HF_OK ? HF_OK : cipher_fail(c, e);
 }
 

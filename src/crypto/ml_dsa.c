@@ -25,7 +25,8 @@ struct ml_dsa {
 	const struct hash *hash; /* NULL: pure */
 	bool ours;               /* the digest is ours to make */
 	EVP_MD_CTX *md;
-	bool plain; /* pctx has no context and the default randomness */
+	struct buf given; /* the caller's digest, as it comes */
+	bool plain;       /* pctx has no context and the default randomness */
 };
 
 /* The two parameters, as one. */
@@ -40,6 +41,7 @@ static void drop(struct kept *k)
 
 	EVP_PKEY_CTX_free(s->pctx);
 	EVP_MD_CTX_free(s->md);
+	buf_done(&s->given);
 	secret_free(s);
 }
 
@@ -92,6 +94,7 @@ static enum hf_err start(struct ml_dsa *s, const struct crypt *c, const struct a
 	bool pure = c->mech->family == &family_ml_dsa;
 	bool plain = a->hedge != CKH_DETERMINISTIC_REQUIRED && (!pure || a->context.n == 0);
 
+	s->given.max = EVP_MAX_MD_SIZE;
 	s->ours = !pure && c->mech->arg != NULL;
 	if (!pure) {
 		s->hash = s->ours ? hash_by_name(c->mech->arg) : hash_by_ckm(a->hash);
@@ -135,7 +138,7 @@ static enum hf_err update(struct crypt *c, struct slice in, struct buf *out)
 
 	(void)out;
 	if (!s->ours)
-		return HF_E_MECHANISM;
+		return gather_more(&s->given, in) == HF_OK ? HF_OK : HF_E_DATA_LEN;
 	OSSL_TRY(EVP_DigestUpdate(s->md, in.p, in.n), HF_E_INTERNAL);
 	return HF_OK;
 }
@@ -176,7 +179,7 @@ static enum hf_err prehash(struct crypt *c, struct slice in, struct buf *ret)
 	struct ml_dsa *s = c->state;
 	uint8_t md[EVP_MAX_MD_SIZE];
 
-	if (!s->ours && in.n != s->hash->n)
+	if (!s->ours && (gather_all(&s->given, in, &in) != HF_OK || in.n != s->hash->n))
 		return HF_E_DATA_LEN;
 	if (s->ours) {
 		TRY(digest(s, in, md));
@@ -215,12 +218,21 @@ static size_t bound(const struct crypt *c, size_t in, bool last)
 	return last && c->verb == VERB_SIGN ? c->key->set->out : 0;
 }
 
+static void end(struct crypt *c)
+{
+	struct ml_dsa *s = c->state;
+
+	if (s != NULL)
+		buf_reset(&s->given);
+	kept_end(c);
+}
+
 const struct family family_ml_dsa = {
 	.name = "ml_dsa",
 	.begin = begin,
 	.finish = finish,
 	.bound = bound,
-	.end = kept_end,
+	.end = end,
 };
 
 const struct family family_hash_ml_dsa = {
@@ -229,5 +241,5 @@ const struct family family_hash_ml_dsa = {
 	.update = update,
 	.finish = finish,
 	.bound = bound,
-	.end = kept_end,
+	.end = end,
 };

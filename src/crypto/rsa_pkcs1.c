@@ -12,20 +12,24 @@ static enum hf_err setup(struct sig *s, const struct crypt *c)
 	return rsa_setup(s, c, RSA_PKCS1_PADDING);
 }
 
+/* fits: OpenSSL takes an empty message for a failure when it verifies. */
+static bool fits(const struct crypt *c, struct slice tbs)
+{
+	return tbs.n > 0 && tbs.n <= rsa_bytes(c->key) - PKCS1_PAD;
+}
+
 static enum hf_err sign(struct sig *s, const struct crypt *c, struct slice tbs, struct buf *out)
 {
-	size_t k = rsa_bytes(c->key);
-
 	if (c->verb == VERB_VERIFY_RECOVER)
 		return rsa_recover(s, c, tbs, out);
-	if (s->hash == NULL && tbs.n > k - PKCS1_PAD)
+	if (s->hash == NULL && !fits(c, tbs))
 		return HF_E_DATA_LEN;
 	return rsa_sign(s, c, tbs, s->hash == NULL ? HF_E_INTERNAL : HF_E_KEY_SIZE, out);
 }
 
 static enum hf_err verify(struct sig *s, const struct crypt *c, struct slice tbs, struct slice sig)
 {
-	if (tbs.n > rsa_bytes(c->key) - PKCS1_PAD)
+	if (!fits(c, tbs))
 		return HF_E_DATA_LEN;
 	OSSL_TRY(EVP_PKEY_verify(s->pctx, sig.p, sig.n, tbs.p, tbs.n), HF_E_SIGNATURE);
 	return HF_OK;

@@ -176,7 +176,8 @@ static const struct {
 	"d8b65dc19351257f3ef44b51bc23dcc0",
 	"90b82daa950bf95d8b718ef04042d355",
 	"671114b0850fc63e241adffd667c326318f886886c43d19cba0aae4cb7b2bb1a",
-	"ba1f7450578e3aef9741f56531de3fbced7a9c80dce50bf9f865bc12ccbaf35a", /* the last output's first bytes */
+	/* the last output's first bytes */
+	"ba1f7450578e3aef9741f56531de3fbced7a9c80dce50bf9f865bc12ccbaf35a",
 };
 
 struct rands {
