@@ -9,7 +9,7 @@
 #include "partition.h"
 
 #define US_PER_S 1000000u
-#define PURGE_AT_ONCE 8u /* expired revocations deleted with a new one */
+#define PURGE_AT_ONCE 32u /* expired revocations deleted with a new one */
 
 /* --- beginning ------------------------------------------------------------------ */
 
@@ -164,37 +164,46 @@ enum hf_err login_end(struct hsm *h, struct app *app, struct partition *p, struc
 /* --- what outlives its end ------------------------------------------------------------ */
 
 struct gone {
-	struct gone *next;
+	struct map_node by_id;
 	uint8_t id[LOGIN_ID_LEN];
 	uint64_t version;
 	uint64_t expiry; /* UTC, microseconds: its tickets are void by themselves */
 };
 
-static void gone_append(struct roles *r, struct gone *g)
+static struct gone *of_node(struct map_node *n)
 {
-	*r->gone_last = g;
-	r->gone_last = &g->next;
+	return container_of(n, struct gone, by_id);
+}
+
+/* Ids are random: their first half names one; a second one of the same half is
+ * as good as the first. */
+static enum hf_err gone_put(struct roles *r, struct gone *g)
+{
+	enum hf_err e = map_put(&r->gone, get_u64(g->id), &g->by_id);
+
+	if (e == HF_OK && (r->gone.n == 1 || g->expiry < r->gone_due))
+		r->gone_due = g->expiry;
+	return e;
 }
 
 void gone_free(struct roles *r)
 {
-	while (r->gone != NULL) {
-		struct gone *g = r->gone;
+	struct map_node *n = map_next(&r->gone, NULL);
 
-		r->gone = g->next;
-		hf_free(g);
+	while (n != NULL) {
+		struct map_node *next = map_next(&r->gone, n);
+
+		hf_free(of_node(n));
+		n = next;
 	}
-	r->gone_last = &r->gone;
+	map_done(&r->gone);
 }
 
 bool login_revoked(struct partition *p, const uint8_t id[LOGIN_ID_LEN])
 {
 	MUTEX_HOLD(&p->roles->lock);
 
-	for (const struct gone *g = p->roles->gone; g != NULL; g = g->next)
-		if (slice_eq(SLICE_OF(g->id), (struct slice){ id, LOGIN_ID_LEN }))
-			return true;
-	return false;
+	return map_get(&p->roles->gone, get_u64(id)) != NULL;
 }
 
 static void gone_name(const struct partition *p, const uint8_t id[LOGIN_ID_LEN],
@@ -206,19 +215,26 @@ static void gone_name(const struct partition *p, const uint8_t id[LOGIN_ID_LEN],
 	(void)snprintf(out, RECORD_NAME, "p/%s/gone/%s", p->serial, hex);
 }
 
-/* take_expired takes the oldest off the list, if they expired. */
+/* take_expired takes some of those that expired out of the map; nothing is
+ * looked at before the first of them is due. */
 static size_t take_expired(struct roles *r, struct gone *v[PURGE_AT_ONCE])
 {
-	uint64_t now = clock_wall_us();
+	uint64_t now = clock_wall_us(), due = UINT64_MAX;
 	MUTEX_HOLD(&r->lock);
 	size_t n = 0;
 
-	while (n < PURGE_AT_ONCE && r->gone != NULL && r->gone->expiry < now) {
-		v[n++] = r->gone;
-		r->gone = r->gone->next;
+	if (now < r->gone_due)
+		return 0;
+	for (struct map_node *m = map_next(&r->gone, NULL), *next; m != NULL; m = next) {
+		struct gone *g = of_node(m);
+
+		next = map_next(&r->gone, m);
+		if (g->expiry < now && n < PURGE_AT_ONCE)
+			v[n++] = of_node(map_del(&r->gone, m->key));
+		else if (g->expiry < due)
+			due = g->expiry;
 	}
-	if (r->gone == NULL)
-		r->gone_last = &r->gone;
+	r->gone_due = due;
 	return n;
 }
 
@@ -258,9 +274,14 @@ enum hf_err login_revoke(struct hsm *h, struct partition *p, const uint8_t id[LO
 	n = take_expired(p->roles, expired);
 	{
 		MUTEX_HOLD(&p->roles->lock);
-		gone_append(p->roles, g);
+		e = gone_put(p->roles, g);
 	}
-	e = write_gone(h, p, &copy, expired, n);
+	if (e == HF_OK)
+		e = write_gone(h, p, &copy, expired, n);
+	else
+		hf_free(g);
+	if (e == HF_E_CONFLICT) /* revoked already */
+		e = HF_OK;
 	for (size_t i = 0; i < n; i++)
 		hf_free(expired[i]);
 	return e;
@@ -293,6 +314,9 @@ enum hf_err gone_load(struct hsm *h, struct partition *p, const char *name, uint
 		hf_free(g);
 		return gone_purge(h, name, version);
 	}
-	gone_append(p->roles, g);
+	if (gone_put(p->roles, g) != HF_OK) {
+		hf_free(g);
+		return HF_E_MEMORY;
+	}
 	return HF_OK;
 }

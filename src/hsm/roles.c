@@ -19,7 +19,6 @@ enum hf_err roles_new(struct roles **ret)
 		hf_free(r);
 		return HF_E_MEMORY;
 	}
-	r->gone_last = &r->gone;
 	mutex_init(&r->pin);
 	mutex_init(&r->lock);
 	*ret = r;

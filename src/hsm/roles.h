@@ -32,7 +32,8 @@ struct roles {
 	uint64_t part_version;    /* of the record p/SERIAL */
 	struct role_record so, user;
 	unsigned users;           /* applications logged in as user */
-	struct gone *gone, **gone_last; /* oldest first */
+	struct map gone;          /* by the first half of the login's id */
+	uint64_t gone_due;        /* when the first of them expires; UTC, microseconds */
 	struct damaged *damaged;  /* the partition's damaged records */
 };
 

@@ -114,7 +114,7 @@ enum hf_err ticket_make(struct hsm *h, struct app *app, struct partition *p, str
 	(void)pthread_rwlock_unlock(&p->lock);
 	TRY(buf_err(&plain));
 	TRY(crypto_seal(secret_slice(&h->ticket_key), SLICE_STR("ticket"), buf_slice(&plain), &sealed));
-	*ret_renew_s = h->cfg.ticket_seconds / 2;
+	*ret_renew_s = h->cfg.ticket_seconds / 2 + 1;
 	return arena_dup(a, buf_slice(&sealed), ret);
 }
 

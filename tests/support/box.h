@@ -1,0 +1,113 @@
+/* box.h: an HSM in a box, and several people who talk to it, each over a
+ * connection of their own (the loopback transport). */
+#ifndef HF_TEST_BOX_H
+#define HF_TEST_BOX_H
+
+#include "hsm.h"
+#include "keeper_memory.h"
+#include "pkcs11.h"
+
+#define SO_PIN "so-pin-1234"
+#define USER_PIN "user-pin-1234"
+#define OWNER 1000u /* uid of who makes the partitions */
+#define ADMIN 0u
+
+struct box {
+	struct keeper_memory *keeper;
+	int key_fd;
+	struct hsm_config cfg;
+	struct hsm *hsm;
+};
+
+/* box_new: an HSM just born, weak Argon2id so that tests are quick. */
+void box_new(struct box *b);
+void box_free(struct box *b);
+/* box_restart: everybody must have left. */
+void box_restart(struct box *b);
+enum hf_err box_start(struct box *b);
+void box_stop(struct box *b);
+
+struct who {
+	struct box *box;
+	struct transport *t;
+	uint64_t session;
+	uint64_t request;
+	uint16_t flags;
+	uint8_t app[32];
+	struct arena arena;
+};
+
+/* who_comes connects as this user; app: a byte that names the application.
+ * who_leaves closes the connection. */
+void who_comes(struct who *w, struct box *b, uint64_t uid, uint8_t app);
+void who_leaves(struct who *w);
+
+enum hf_err who_asks(struct who *w, enum calls_op op, struct slice fields, struct rd *rest);
+
+#define WHO_CALL(NAME, name)                                                   \
+	static inline enum hf_err do_##name(struct who *w, const struct name##_req *q, \
+		struct name##_res *r)                                          \
+	{                                                                      \
+		CLEANUP(buf_done) struct buf b = BUF_MAX(WIRE_MAX_BYTES);      \
+		struct rd rest;                                                \
+									       \
+		name##_req_enc(&b, q);                                         \
+		TRY(buf_err(&b));                                              \
+		TRY(who_asks(w, CALLS_##NAME, buf_slice(&b), &rest));          \
+		return name##_res_dec(&rest, &w->arena, r) && rd_done(&rest) ? \
+			HF_OK : HF_E_MALFORMED;                                \
+	}
+
+WHO_CALL(HELLO, hello)
+WHO_CALL(PING, ping)
+WHO_CALL(STATUS, status)
+WHO_CALL(SELF_TEST, self_test)
+WHO_CALL(UNLOCK, unlock)
+WHO_CALL(STOP, stop)
+WHO_CALL(PASSPHRASE_SET, passphrase_set)
+WHO_CALL(SLOT_LIST, slot_list)
+WHO_CALL(TOKEN_INFO, token_info)
+WHO_CALL(TOKEN_INIT, token_init)
+WHO_CALL(PARTITION_LIST, partition_list)
+WHO_CALL(PARTITION_CREATE, partition_create)
+WHO_CALL(PARTITION_DELETE, partition_delete)
+WHO_CALL(SESSION_OPEN, session_open)
+WHO_CALL(SESSION_CLOSE, session_close)
+WHO_CALL(SESSION_CLOSE_ALL, session_close_all)
+WHO_CALL(SESSION_INFO, session_info)
+WHO_CALL(LOGIN, login)
+WHO_CALL(LOGOUT, logout)
+WHO_CALL(RESUME, resume)
+WHO_CALL(TICKET_RENEW, ticket_renew)
+WHO_CALL(PIN_INIT, pin_init)
+WHO_CALL(PIN_SET, pin_set)
+WHO_CALL(OBJECT_CREATE, object_create)
+WHO_CALL(FIND, find)
+WHO_CALL(KEY_GENERATE, key_generate)
+WHO_CALL(SIGN_INIT, sign_init)
+WHO_CALL(SIGN, sign)
+WHO_CALL(RANDOM, random)
+WHO_CALL(AUDIT_READ, audit_read)
+
+/* --- in few words; without enum hf_err they fail the test ------------------------ */
+
+enum hf_err init(struct who *w, uint64_t slot, const char *so_pin);
+/* ready makes a partition in slot with both PINs set; nobody is logged in, no
+ * session is open. */
+void ready(struct who *w, uint64_t slot);
+void opens(struct who *w, uint64_t slot, bool rw); /* sets w->session */
+enum hf_err closes(struct who *w);
+enum hf_err log_in(struct who *w, uint32_t user, const char *pin);
+/* logs_in keeps the ticket in ret (may be NULL), good until w leaves. */
+void logs_in(struct who *w, uint32_t user, const char *pin, struct slice *ret);
+enum hf_err log_out(struct who *w);
+enum hf_err resume(struct who *w, uint64_t slot, struct slice ticket);
+uint32_t state_of(struct who *w); /* CKS_ of w's session; 0xffffffff: no such */
+uint32_t flags_of(struct who *w, uint64_t slot); /* CKF_ of the token */
+/* fact gives the value of a line of the status, "" if it is not there. */
+const char *fact(struct who *w, const char *name);
+/* makes creates a data object on the token; finds counts what w sees. */
+enum hf_err makes(struct who *w, const char *label, bool private_);
+size_t finds(struct who *w);
+
+#endif
