@@ -66,7 +66,7 @@ static enum hf_err put_new(struct rsa *r, int i)
 	r->v[i] = BN_secure_new();
 	if (r->v[i] == NULL)
 		return ossl_err(HF_E_MEMORY);
-	if (i >= PUBLIC)
+	if (i != N && i != E)
 		BN_set_flags(r->v[i], BN_FLG_CONSTTIME);
 	return HF_OK;
 }

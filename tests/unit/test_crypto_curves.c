@@ -42,7 +42,7 @@ static const struct component *named(const char *name)
 
 	text[0] = 0x13;
 	text[1] = (char)strlen(name);
-	strcpy(text + 2, name);
+	memcpy(text + 2, name, strlen(name));
 	hex_encode((struct slice){ (uint8_t *)text, strlen(name) + 2 }, digits);
 	c[0] = (struct component){ CKA_EC_PARAMS, digits };
 	return c;
