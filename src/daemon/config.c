@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { NUMBER, SECONDS, FLAG, UNLOCK, LEVEL };
+enum kind { NUMBER, SECONDS, FLAG, UNLOCK, LEVEL, PATH };
 
 struct setting {
 	const char *key;
@@ -32,63 +32,116 @@ static const char *const words[][6] = {
 	[FLAG] = { "no", "yes", NULL },
 	[UNLOCK] = { "file", "passphrase", NULL },
 	[LEVEL] = { "error", "warn", "notice", "info", "debug", NULL },
+	[PATH] = { "none", NULL },
 };
 
-static uint64_t *field(struct config *c, const struct setting *s)
+static void *field(const struct config *c, const struct setting *s)
 {
-	return (uint64_t *)(void *)((char *)c + s->offset);
+	return (char *)(uintptr_t)c + s->offset;
+}
+
+static void put_number(struct config *c, const struct setting *s, uint64_t v)
+{
+	memcpy(field(c, s), &v, sizeof(v));
+}
+
+static uint64_t get_number(const struct config *c, const struct setting *s)
+{
+	uint64_t v;
+
+	memcpy(&v, field(c, s), sizeof(v));
+	return v;
 }
 
 void config_default(struct config *c)
 {
+	*c = (struct config){ 0 };
 	for (size_t i = 0; i < SETTINGS; i++)
-		*field(c, &settings[i]) = settings[i].initial;
+		if (settings[i].kind != PATH)
+			put_number(c, &settings[i], settings[i].initial);
 }
 
-static bool word_value(enum kind k, const char *value, uint64_t *ret)
+static bool set_path(struct config *c, const struct setting *s, const char *value)
 {
-	for (size_t i = 0; words[k][i] != NULL; i++)
-		if (strcmp(words[k][i], value) == 0) {
-			*ret = i;
+	size_t n = strlen(value);
+
+	if (strcmp(value, words[PATH][0]) == 0)
+		n = 0;
+	else if (value[0] != '/' || n >= CONFIG_PATH)
+		return false;
+	memcpy(field(c, s), value, n);
+	((char *)field(c, s))[n] = '\0';
+	return true;
+}
+
+static bool set_word(struct config *c, const struct setting *s, const char *value)
+{
+	for (size_t i = 0; words[s->kind][i] != NULL; i++)
+		if (strcmp(words[s->kind][i], value) == 0) {
+			put_number(c, s, i);
 			return true;
 		}
 	return false;
 }
 
-static void say_allowed(const struct setting *s, char why[160])
+static bool set_number(struct config *c, const struct setting *s, const char *value)
 {
-	size_t n = 0;
+	unsigned long long v;
+	char *end;
 
-	if (s->kind == NUMBER || s->kind == SECONDS)
-		n = (size_t)snprintf(why, 160, "a number from %llu to %llu%s",
-			(unsigned long long)s->least, (unsigned long long)s->most,
-			s->kind == SECONDS ? ", or " : "");
-	for (size_t i = 0; words[s->kind][i] != NULL && n < 160; i++)
-		n += (size_t)snprintf(why + n, 160 - n, "%s%s", i > 0 ? ", " : "", words[s->kind][i]);
+	if (!isdigit((unsigned char)*value))
+		return false;
+	errno = 0;
+	v = strtoull(value, &end, 10);
+	if (*end != '\0' || errno != 0 || v < s->least || v > s->most)
+		return false;
+	put_number(c, s, v);
+	return true;
 }
 
-bool config_set(struct config *c, const char *key, const char *value, char why[160])
+static bool set_value(struct config *c, const struct setting *s, const char *value)
+{
+	switch (s->kind) {
+	case NUMBER:
+		return set_number(c, s, value);
+	case SECONDS:
+		return set_word(c, s, value) || set_number(c, s, value);
+	case PATH:
+		return set_path(c, s, value);
+	case FLAG:
+	case UNLOCK:
+	case LEVEL:
+		return set_word(c, s, value);
+	}
+	return false;
+}
+
+static void say_allowed(const struct setting *s, char why[CONFIG_WHY])
+{
+	int n = 0;
+
+	if (s->kind == NUMBER || s->kind == SECONDS)
+		n = snprintf(why, CONFIG_WHY, "must be a number from %llu to %llu",
+			(unsigned long long)s->least, (unsigned long long)s->most);
+	if (s->kind == PATH)
+		n = snprintf(why, CONFIG_WHY, "must be a path that begins with / and has less than %d bytes",
+			CONFIG_PATH);
+	for (size_t i = 0; words[s->kind][i] != NULL && n >= 0 && n < CONFIG_WHY; i++)
+		n += snprintf(why + n, (size_t)(CONFIG_WHY - n), "%s%s", n == 0 ? "must be " : i > 0 ?
+			(words[s->kind][i + 1] == NULL ? " or " : ", ") : ", or ", words[s->kind][i]);
+}
+
+bool config_set(struct config *c, const char *key, const char *value, char why[CONFIG_WHY])
 {
 	for (size_t i = 0; i < SETTINGS; i++) {
-		const struct setting *s = &settings[i];
-		unsigned long long v;
-		char *end;
-
-		if (strcmp(s->key, key) != 0)
+		if (strcmp(settings[i].key, key) != 0)
 			continue;
-		if (word_value(s->kind, value, field(c, s)))
+		if (set_value(c, &settings[i], value))
 			return true;
-		errno = 0;
-		v = strtoull(value, &end, 10);
-		if ((s->kind == NUMBER || s->kind == SECONDS) && isdigit((unsigned char)*value) &&
-		    *end == '\0' && errno == 0 && v >= s->least && v <= s->most) {
-			*field(c, s) = v;
-			return true;
-		}
-		say_allowed(s, why);
+		say_allowed(&settings[i], why);
 		return false;
 	}
-	snprintf(why, 160, "one of the settings in holdfast.conf(5)");
+	snprintf(why, CONFIG_WHY, "there is no such setting; holdfastd --print-config shows all");
 	return false;
 }
 
@@ -106,7 +159,7 @@ static char *trim(char *s)
 
 static bool read_line(struct config *c, char *line, const char *name, unsigned number)
 {
-	char why[160], *eq, *key = line, *value;
+	char why[CONFIG_WHY], *eq, *key = line, *value;
 
 	line[strcspn(line, "#")] = '\0';
 	if (*trim(line) == '\0')
@@ -122,40 +175,60 @@ static bool read_line(struct config *c, char *line, const char *name, unsigned n
 	value = trim(eq + 1);
 	if (config_set(c, key, value, why))
 		return true;
-	fprintf(stderr, "holdfastd: %s:%u: %s = %s: must be %s\n", name, number, key, value, why);
+	fprintf(stderr, "holdfastd: %s:%u: %s = %s: %s\n", name, number, key, value, why);
 	return false;
+}
+
+/* whole_line: false when fgets stopped in the middle of a line. */
+static bool whole_line(const char *line, FILE *f)
+{
+	return strchr(line, '\n') != NULL || feof(f);
 }
 
 bool config_read(struct config *c, FILE *f, const char *name)
 {
-	char line[512];
+	char line[CONFIG_PATH + 256];
 	unsigned number = 0;
 	bool ok = true;
 
-	while (fgets(line, sizeof(line), f) != NULL)
-		ok = read_line(c, line, name, ++number) && ok;
+	while (fgets(line, sizeof(line), f) != NULL) {
+		number++;
+		if (!whole_line(line, f)) {
+			fprintf(stderr, "holdfastd: %s:%u: the line is too long\n", name, number);
+			return false;
+		}
+		ok = read_line(c, line, name, number) && ok;
+	}
 	if (ferror(f)) {
-		fprintf(stderr, "holdfastd: %s: cannot be read\n", name);
+		fprintf(stderr, "holdfastd: %s: cannot be read: %s\n", name, strerror(errno));
 		return false;
 	}
 	return ok;
 }
 
+static void write_value(const struct config *c, const struct setting *s, FILE *f)
+{
+	const char *word = NULL;
+	uint64_t v = 0;
+
+	if (s->kind == PATH)
+		word = *(const char *)field(c, s) != '\0' ? field(c, s) : words[PATH][0];
+	else
+		v = get_number(c, s);
+	if (s->kind != PATH && s->kind != NUMBER && (s->kind != SECONDS || v == 0))
+		word = words[s->kind][v];
+	if (word != NULL)
+		fprintf(f, "%s = %s\n", s->key, word);
+	else
+		fprintf(f, "%s = %llu\n", s->key, (unsigned long long)v);
+}
+
 bool config_write(const struct config *c, FILE *f, bool with_help)
 {
-	struct config copy = *c;
-
 	for (size_t i = 0; i < SETTINGS; i++) {
-		const struct setting *s = &settings[i];
-		uint64_t v = *field(&copy, s);
-		bool is_word = s->kind != NUMBER && (s->kind != SECONDS || v == 0);
-
 		if (with_help)
-			fprintf(f, "# %s\n#", s->help);
-		if (is_word)
-			fprintf(f, "%s = %s\n", s->key, words[s->kind][v]);
-		else
-			fprintf(f, "%s = %llu\n", s->key, (unsigned long long)v);
+			fprintf(f, "# %s\n#", settings[i].help);
+		write_value(c, &settings[i], f);
 		if (with_help)
 			fputc('\n', f);
 	}

@@ -6,8 +6,17 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#define CONFIG_PATH 1024 /* bytes of a path, NUL included */
+
+#define CONFIG_FIELD_NUMBER(field) uint64_t field;
+#define CONFIG_FIELD_SECONDS(field) uint64_t field;
+#define CONFIG_FIELD_FLAG(field) uint64_t field;
+#define CONFIG_FIELD_UNLOCK(field) uint64_t field;
+#define CONFIG_FIELD_LEVEL(field) uint64_t field;
+#define CONFIG_FIELD_PATH(field) char field[CONFIG_PATH];
+
 struct config {
-#define SETTING(key, field, kind, initial, least, most, help) uint64_t field;
+#define SETTING(key, field, kind, initial, least, most, help) CONFIG_FIELD_##kind(field)
 #include "config.def"
 #undef SETTING
 };
@@ -21,8 +30,10 @@ void config_default(struct config *c);
  * allowed. */
 bool config_read(struct config *c, FILE *f, const char *name);
 
-/* config_set sets one key; false: *ret_why says why not (static or in why[]). */
-bool config_set(struct config *c, const char *key, const char *value, char why[160]);
+/* config_set sets one key; false: why[] says what is wrong ("must be a number from
+ * 1 to 100", "there is no such setting"). */
+#define CONFIG_WHY 160
+bool config_set(struct config *c, const char *key, const char *value, char why[CONFIG_WHY]);
 
 /* config_write writes all settings in the form that config_read reads. */
 bool config_write(const struct config *c, FILE *f, bool with_help);

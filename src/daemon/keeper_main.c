@@ -1,4 +1,6 @@
 /* keeper_main.c: the keeper's process around keeper.c. */
+#include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "keeper.h"
@@ -6,11 +8,23 @@
 #include "roles.h"
 #include "sandbox.h"
 
+/* only_one waits until the keeper before this one is dead: the kernel may still be
+ * about to kill it when the monitor's lock is free already. */
+static bool only_one(void)
+{
+	int fd = openat(FD_DATA, "keeper.lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd >= 0 && flock(fd, LOCK_EX) == 0)
+		return true; /* kept until the end */
+	log_error("keeper.lock in the data directory: %m");
+	return false;
+}
+
 int keeper_main(const struct config *c, const struct role_flags *f)
 {
 	struct keeper_ctx k;
 
-	if (sandbox_harden() != HF_OK)
+	if (sandbox_harden() != HF_OK || !only_one())
 		return 1;
 	if (keeper_open(FD_DATA, c->audit_segment, &k) != HF_OK)
 		return 1;

@@ -1,15 +1,22 @@
 /* main.c: options and places of holdfastd; which of its processes this one is. */
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "crypto.h"
+#include "instance.h"
+#include "integrity.h"
 #include "log.h"
 #include "roles.h"
 
-enum option_id { HOME = 1, PRIVATE, CONFIG, SET, NO_SECCOMP, UNSEALED, CHECK, DUMP, VERSION, HELP, ROLE };
+enum option_id {
+	HOME = 1, PRIVATE, FOREGROUND, CONFIG, SET, NO_SECCOMP, UNSEALED, CHECK, DUMP, VERSION, HELP,
+	ROLE
+};
 
 static const struct {
 	struct option o;
@@ -17,11 +24,12 @@ static const struct {
 } options[] = {
 	{ { "home", required_argument, NULL, HOME }, "DIR", "keep everything of this instance under DIR" },
 	{ { "private", no_argument, NULL, PRIVATE }, "", "leave when no client was there for idle-timeout" },
+	{ { "foreground", no_argument, NULL, FOREGROUND }, "", "do not detach (it never does)" },
 	{ { "config", required_argument, NULL, CONFIG }, "FILE", "read settings from FILE" },
-	{ { "set", required_argument, NULL, SET }, "KEY=VALUE", "one setting, before those of the file" },
+	{ { "set", required_argument, NULL, SET }, "KEY=VALUE", "one setting, stronger than the file's" },
 	{ { "allow-no-seccomp", no_argument, NULL, NO_SECCOMP }, "", "start even where the system-call filter fails" },
 	{ { "allow-unsealed", no_argument, NULL, UNSEALED }, "", "start although the executable carries no checksum" },
-	{ { "check", no_argument, NULL, CHECK }, "", "read the settings, say whether they are good, and exit" },
+	{ { "check", no_argument, NULL, CHECK }, "", "check settings, executable and cryptography, and exit" },
 	{ { "print-config", no_argument, NULL, DUMP }, "", "print all settings with what they mean, and exit" },
 	{ { "version", no_argument, NULL, VERSION }, "", "print the version" },
 	{ { "help", no_argument, NULL, HELP }, "", "print this help" },
@@ -30,8 +38,12 @@ static const struct {
 
 #define OPTIONS (sizeof(options) / sizeof(options[0]))
 
+#define SETS_MAX 64
+
 struct start {
 	const char *home, *config, *role;
+	char *sets[SETS_MAX]; /* KEY=VALUE of --set */
+	unsigned set_count;
 	struct role_flags flags;
 	struct config settings;
 	bool check, dump;
@@ -53,19 +65,27 @@ static void help(void)
 	     "/etc/holdfast/holdfast.conf. See holdfastd(8) and holdfast.conf(5).");
 }
 
+static bool keep_set(struct start *s, char *pair)
+{
+	if (s->set_count < SETS_MAX && strchr(pair, '=') != NULL) {
+		s->sets[s->set_count++] = pair;
+		return true;
+	}
+	fprintf(stderr, "holdfastd: --set wants KEY=VALUE, at most %d times, not '%s'\n", SETS_MAX, pair);
+	return false;
+}
+
 static bool set_one(struct start *s, char *pair)
 {
-	char why[160], *eq = strchr(pair, '=');
+	char why[CONFIG_WHY], *eq = strchr(pair, '=');
+	bool ok;
 
-	if (eq == NULL) {
-		fprintf(stderr, "holdfastd: --set wants KEY=VALUE, not '%s'\n", pair);
-		return false;
-	}
 	*eq = '\0';
-	if (config_set(&s->settings, pair, eq + 1, why))
-		return true;
-	fprintf(stderr, "holdfastd: --set %s=%s: must be %s\n", pair, eq + 1, why);
-	return false;
+	ok = config_set(&s->settings, pair, eq + 1, why);
+	if (!ok)
+		fprintf(stderr, "holdfastd: --set %s=%s: %s\n", pair, eq + 1, why);
+	*eq = '=';
+	return ok;
 }
 
 /* take_option: -1 go on, else the exit code. */
@@ -78,11 +98,13 @@ static int take_option(struct start *s, int id)
 	case PRIVATE:
 		s->flags.private_ = true;
 		return -1;
+	case FOREGROUND:
+		return -1;
 	case CONFIG:
 		s->config = optarg;
 		return -1;
 	case SET:
-		return set_one(s, optarg) ? -1 : EXIT_USAGE;
+		return keep_set(s, optarg) ? -1 : EXIT_USAGE;
 	case NO_SECCOMP:
 		s->flags.allow_no_seccomp = true;
 		return -1;
@@ -129,8 +151,8 @@ static int parse(struct start *s, int argc, char **argv)
 	return -1;
 }
 
-/* read_settings: a file that was named must be there; a usual one may be. */
-static bool read_settings(struct start *s, const char *usual)
+/* read_file: a file that was named must be there; a usual one may be. */
+static bool read_file(struct start *s, const char *usual)
 {
 	const char *path = s->config != NULL ? s->config : usual;
 	FILE *f = fopen(path, "re");
@@ -144,6 +166,20 @@ static bool read_settings(struct start *s, const char *usual)
 	}
 	ok = config_read(&s->settings, f, path);
 	fclose(f);
+	return ok;
+}
+
+static bool read_settings(struct start *s, const char *usual)
+{
+	bool ok = read_file(s, usual);
+
+	for (unsigned i = 0; i < s->set_count; i++)
+		ok = set_one(s, s->sets[i]) && ok;
+	if (s->settings.pin_min > s->settings.pin_max) {
+		fprintf(stderr, "holdfastd: pin-min = %llu must not be above pin-max = %llu\n",
+			(unsigned long long)s->settings.pin_min, (unsigned long long)s->settings.pin_max);
+		ok = false;
+	}
 	return ok;
 }
 
@@ -166,30 +202,60 @@ static int run_role(struct start *s)
 	return EXIT_USAGE;
 }
 
-static bool places(const struct start *s, struct instance_paths *p, char usual[4096])
+static bool join(char out[PATH_MAX], const char *dir, const char *name)
 {
-	int n;
+	int n = snprintf(out, PATH_MAX, "%s%s", dir, name);
 
-	p->system = s->home == NULL;
-	if (p->system) {
-		snprintf(p->home, sizeof(p->home), "/var/lib/holdfast");
-		snprintf(p->data, sizeof(p->data), "/var/lib/holdfast");
-		snprintf(p->socket_dir, sizeof(p->socket_dir), "/run/holdfast");
-		snprintf(usual, 4096, "/etc/holdfast/holdfast.conf");
-		return true;
+	return n >= 0 && n < PATH_MAX;
+}
+
+/* places says where an instance has its things; usual: its settings file. */
+static bool places(const struct start *s, struct instance_paths *p, char usual[PATH_MAX])
+{
+	p->system = s->home == NULL || *s->home == '\0';
+	if (!p->system)
+		return join(p->home, s->home, "") && join(p->data, s->home, "/data") &&
+		       join(p->socket_dir, s->home, "") && join(usual, s->home, "/holdfast.conf");
+	return join(p->home, "/var/lib/holdfast", "") && join(p->data, "/var/lib/holdfast", "") &&
+	       join(p->socket_dir, "/run/holdfast", "") &&
+	       join(usual, "/etc/holdfast/holdfast.conf", "");
+}
+
+static void report(void *ctx, const char *name, bool ok)
+{
+	(void)ctx;
+	if (!ok)
+		fprintf(stderr, "holdfastd: the self-test %s failed\n", name);
+}
+
+/* check_all does what a start would do first, and touches nothing. */
+static int check_all(const struct start *s)
+{
+	enum integrity seal;
+
+	puts("settings: good");
+	if (secret_init(0) != HF_OK || crypto_init() != HF_OK) {
+		fputs("holdfastd: protected memory or OpenSSL cannot be set up\n", stderr);
+		return 1;
 	}
-	snprintf(p->home, sizeof(p->home), "%s", s->home);
-	snprintf(p->socket_dir, sizeof(p->socket_dir), "%s", s->home);
-	n = snprintf(p->data, sizeof(p->data), "%s/data", s->home);
-	snprintf(usual, 4096, "%s/holdfast.conf", s->home);
-	return n > 0 && (size_t)n < sizeof(p->data) - 32;
+	seal = integrity_check();
+	if (seal == INTEGRITY_WRONG || (seal == INTEGRITY_UNSEALED && !s->flags.allow_unsealed)) {
+		fputs(seal == INTEGRITY_WRONG ? "holdfastd: the executable is not the one that was built\n" :
+			"holdfastd: the executable is not sealed\n", stderr);
+		return 1;
+	}
+	puts(seal == INTEGRITY_GOOD ? "executable: integrity verified" : "executable: not sealed");
+	if (!crypto_selftest(report, NULL))
+		return 1;
+	printf("self-tests: passed (%s)\n", crypto_version());
+	return 0;
 }
 
 int main(int argc, char **argv)
 {
 	struct start s = { .home = getenv("HOLDFAST_HOME") };
-	struct instance_paths paths;
-	char usual[4096];
+	struct instance_paths paths = { 0 };
+	char usual[PATH_MAX];
 	int code;
 
 	config_default(&s.settings);
@@ -204,12 +270,13 @@ int main(int argc, char **argv)
 	}
 	if (!read_settings(&s, usual))
 		return EXIT_USAGE;
+	if (*s.settings.socket_dir != '\0')
+		snprintf(paths.socket_dir, sizeof(paths.socket_dir), "%s", s.settings.socket_dir);
+	paths.everybody = paths.system || *s.settings.socket_dir != '\0';
 	if (s.dump)
 		return config_write(&s.settings, stdout, true) ? 0 : 1;
-	if (s.check) {
-		puts("the settings are good");
-		return 0;
-	}
+	if (s.check)
+		return check_all(&s);
 	log_open("monitor", (enum log_level)s.settings.log_level);
 	return monitor_main(&s.settings, &s.flags, &paths);
 }

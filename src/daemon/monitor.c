@@ -1,28 +1,30 @@
-/* monitor.c: starts vault and keeper, and starts them again when one dies. */
+/* monitor.c: starts vault and keeper, and starts them again when one dies. Holds
+ * nothing but descriptors. */
 #include <errno.h>
-#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "instance.h"
 #include "log.h"
+#include "notify.h"
 #include "roles.h"
+#include "sandbox.h"
 
-#define SOCKET_NAME "vault.sock"
-#define RESTARTS_AT_ONCE 10    /* without a pause; one more is allowed each second */
-#define PATIENCE_S 5           /* for the other role to leave by itself */
+#define RESTARTS_AT_ONCE 10 /* without a pause; one more is allowed each second */
+#define FIRST_STARTS 3      /* that may fail before the first that serves */
+#define STOP_S 15           /* for the vault to end calls and close the audit log */
+#define PATIENCE_S 5        /* for the other role to leave by itself */
+#define GONE_S 10           /* between looks whether the instance is still there */
 
 enum { VAULT, KEEPER, ROLES }; /* the gate's place is behind them */
 
@@ -30,119 +32,76 @@ static const char *const role_names[ROLES] = { "vault", "keeper" };
 
 struct monitor {
 	const struct role_flags *flags;
-	int config, data, listen, unlock, lock, control[2];
-	pid_t pid[ROLES];
+	const struct instance *places;
+	int config[ROLES];    /* settings; each role reads its own copy at its own pace */
+	int signals;
+	int notify;
+	int control;          /* the vault's other end */
+	pid_t pid[ROLES];     /* 0: has ended */
+	int status[ROLES];    /* of those that have, as waitpid(2) tells */
+	bool stopping;        /* somebody asked for the end */
+	bool served;          /* it came to serving once */
+	uint64_t deadline;    /* of what goes on; 0: none */
 };
 
-/* --- places ----------------------------------------------------------------- */
-
-static int open_dir(const char *path, mode_t mode)
+static uint64_t in_seconds(unsigned s)
 {
-	int fd;
-
-	if (mkdir(path, mode) != 0 && errno != EEXIST) {
-		log_error("%s cannot be made: %m", path);
-		return -1;
-	}
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		log_error("%s cannot be opened: %m", path);
-	return fd;
+	return clock_mono_ns() + s * 1000000000ull;
 }
 
-/* only_one takes the instance's lock for as long as this process lives. */
-static int only_one(int dir)
-{
-	int fd = openat(dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+/* --- starting a role -------------------------------------------------------- */
 
-	if (fd < 0) {
-		log_error("the lock file cannot be opened: %m (is the directory read-only?)");
-		return -1;
-	}
-	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-		close(fd);
-		return -2;
-	}
-	return fd;
-}
-
-/* listen_at binds the socket inside dir; through /proc/self/fd, since a socket's
- * path may only have 107 bytes. */
-static int listen_at(int dir, mode_t mode)
-{
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	mode_t old = umask(0777 & ~mode);
-	bool ok;
-
-	snprintf(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d/%s", dir, SOCKET_NAME);
-	unlinkat(dir, SOCKET_NAME, 0);
-	ok = fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0 && listen(fd, SOMAXCONN) == 0;
-	umask(old);
-	if (!ok)
-		log_error("the socket cannot be made: %m");
-	return ok ? fd : -1;
-}
-
-/* activated: the socket that systemd hands over (sd_listen_fds(3)), or -1. */
-static int activated(void)
-{
-	const char *pid = getenv("LISTEN_PID"), *n = getenv("LISTEN_FDS");
-	char own[32];
-
-	snprintf(own, sizeof(own), "%d", (int)getpid());
-	if (pid == NULL || n == NULL || strcmp(pid, own) != 0 || strcmp(n, "1") != 0)
-		return -1;
-	fcntl(3, F_SETFL, fcntl(3, F_GETFL) | O_NONBLOCK);
-	return fcntl(3, F_DUPFD_CLOEXEC, 32);
-}
-
-static int settings_fd(const struct config *c)
-{
-	int fd = memfd_create("holdfast-config", MFD_CLOEXEC);
-	FILE *f = fd >= 0 ? fdopen(dup(fd), "w") : NULL;
-
-	if (f == NULL || !config_write(c, f, false) || fclose(f) != 0)
-		return -1;
-	return fd;
-}
-
-/* --- roles ------------------------------------------------------------------- */
-
-/* give puts descriptor fd at number n for the program to come. All of ours are
- * above 31, so none is overwritten before it was given. */
+/* give puts descriptor fd at number n for the program to come. Ours are all above
+ * those numbers, so none is overwritten before it was given. */
 static void give(int fd, int n)
 {
 	if (fd >= 0 && dup2(fd, n) < 0)
 		_exit(127);
 }
 
-static int above(int fd)
+static void give_all(const struct monitor *m, int role, int link, int control)
 {
-	int high = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 32);
-
-	if (fd >= 0)
-		close(fd);
-	return high;
+	give(m->config[role], FD_CONFIG);
+	lseek(FD_CONFIG, 0, SEEK_SET);
+	give(link, FD_LINK);
+	if (role == KEEPER) {
+		give(m->places->data, FD_DATA);
+		return;
+	}
+	give(control, FD_CONTROL);
+	give(m->places->listen, FD_LISTEN);
+	give(m->places->unlock, FD_UNLOCK);
+	give(m->places->passphrase, FD_PASSPHRASE);
 }
 
-static void become(const struct monitor *m, int role, int link, pid_t parent)
+/* Nothing of the environment reaches the roles but what is for them: it could
+ * change how the C library and OpenSSL work. */
+static void keep_environment(char *out[], size_t max)
 {
-	char *argv[8] = { NULL };
-	char name[32];
-	sigset_t blocked;
+	static const char *const names[] = { "JOURNAL_STREAM", "HOLDFAST_TEST_FAIL_SELFTEST",
+#ifdef __SANITIZE_ADDRESS__
+		"ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS",
+#endif
+	};
+	size_t n = 0;
+
+	for (char **e = environ; *e != NULL; e++)
+		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && n + 1 < max; i++) {
+			size_t len = strlen(names[i]);
+
+			if (strncmp(*e, names[i], len) == 0 && (*e)[len] == '=')
+				out[n++] = *e;
+		}
+	out[n] = NULL;
+}
+
+/* Signals stay blocked: a terminal's Ctrl-C reaches all processes, and it is the
+ * monitor's to end them in order. */
+static _Noreturn void become(const struct monitor *m, int role, int link, int control)
+{
+	char name[32], *argv[8] = { NULL }, *env[8];
 	int n = 0;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(0);
-	/* The keeper leaves when the vault does; a terminal's Ctrl-C reaches all. */
-	sigemptyset(&blocked);
-	if (role == KEEPER) {
-		sigaddset(&blocked, SIGINT);
-		sigaddset(&blocked, SIGTERM);
-	}
-	sigprocmask(SIG_SETMASK, &blocked, NULL);
 	snprintf(name, sizeof(name), "--role=%s", role_names[role]);
 	argv[n++] = (char *)(uintptr_t) "holdfastd";
 	argv[n++] = name;
@@ -152,123 +111,192 @@ static void become(const struct monitor *m, int role, int link, pid_t parent)
 		argv[n++] = (char *)(uintptr_t) "--allow-no-seccomp";
 	if (m->flags->allow_unsealed)
 		argv[n++] = (char *)(uintptr_t) "--allow-unsealed";
-	give(m->config, FD_CONFIG);
-	give(link, FD_LINK);
-	give(m->control[0], FD_CONTROL);
-	give(role == VAULT ? m->listen : m->data, FD_DATA);
-	if (role == VAULT)
-		give(m->unlock, FD_UNLOCK);
-	lseek(FD_CONFIG, 0, SEEK_SET);
-	execv("/proc/self/exe", argv);
+	keep_environment(env, sizeof(env) / sizeof(env[0]));
+	give_all(m, role, link, control);
+	execve("/proc/self/exe", argv, env);
+	log_error("%s cannot be executed: %m", role_names[role]);
 	_exit(127);
 }
 
-static pid_t spawn(const struct monitor *m, int role, int link)
+static pid_t spawn(const struct monitor *m, int role, int link, int control)
 {
 	pid_t parent = getpid(), pid = fork();
 
-	if (pid == 0)
-		become(m, role, link, parent);
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != parent)
+			_exit(0);
+		become(m, role, link, control);
+	}
 	if (pid < 0)
 		log_error("%s cannot be started: %m", role_names[role]);
-	return pid;
+	return pid < 0 ? 0 : pid;
 }
 
+static bool high_pair(int pair[2])
+{
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
+		log_error("no socket pair: %m");
+		return false;
+	}
+	pair[0] = fd_high(pair[0]);
+	pair[1] = fd_high(pair[1]);
+	return true;
+}
+
+/* start_all: false when not both run. */
 static bool start_all(struct monitor *m)
 {
-	int pair[2];
+	int link[2], control[2];
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
+	if (!high_pair(link))
 		return false;
-	pair[0] = above(pair[0]);
-	pair[1] = above(pair[1]);
-	m->pid[KEEPER] = spawn(m, KEEPER, pair[0]);
-	m->pid[VAULT] = spawn(m, VAULT, pair[1]);
-	close(pair[0]);
-	close(pair[1]);
+	if (!high_pair(control)) {
+		close(link[0]);
+		close(link[1]);
+		return false;
+	}
+	m->control = control[0];
+	m->deadline = 0;
+	m->pid[KEEPER] = spawn(m, KEEPER, link[0], -1);
+	m->pid[VAULT] = spawn(m, VAULT, link[1], control[1]);
+	close(link[0]);
+	close(link[1]);
+	close(control[1]);
 	return m->pid[VAULT] > 0 && m->pid[KEEPER] > 0;
 }
 
-static bool any_left(const struct monitor *m)
+/* --- watching --------------------------------------------------------------- */
+
+static void say_end(int role, pid_t pid, int status)
 {
-	return m->pid[VAULT] > 0 || m->pid[KEEPER] > 0;
+	if (WIFSIGNALED(status))
+		log_warn("%s (process %d) was ended by signal %d%s", role_names[role], (int)pid,
+			WTERMSIG(status),
+			WTERMSIG(status) == SIGSYS ? ": a system call that is not allowed" : "");
+	else if (WEXITSTATUS(status) != 0)
+		log_warn("%s (process %d) ended with code %d", role_names[role], (int)pid,
+			WEXITSTATUS(status));
 }
 
-/* reap notes who ended. True: the vault did; *ret_status is how. */
-static bool reap(struct monitor *m, int *ret_status)
+static void reap(struct monitor *m)
 {
-	bool vault = false;
 	int status;
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		for (int r = 0; r < ROLES; r++) {
-			if (m->pid[r] != pid)
-				continue;
-			m->pid[r] = 0;
-			if (WIFSIGNALED(status))
-				log_warn("%s (process %d) was ended by signal %d%s", role_names[r], (int)pid,
-					WTERMSIG(status),
-					WTERMSIG(status) == SIGSYS ? ": a system call that is not allowed" : "");
-			else if (WEXITSTATUS(status) != 0)
-				log_warn("%s (process %d) ended with code %d", role_names[r], (int)pid,
-					WEXITSTATUS(status));
-			if (r == VAULT) {
-				vault = true;
-				*ret_status = status;
+		for (int r = 0; r < ROLES; r++)
+			if (m->pid[r] == pid) {
+				say_end(r, pid, status);
+				m->pid[r] = 0;
+				m->status[r] = status;
 			}
-		}
-	return vault;
 }
 
-/* wait_signal waits for one of the blocked signals; 0: time is over. */
-static int wait_signal(const sigset_t *set, unsigned seconds)
+/* ask_end: the vault sees the end of its control channel, ends what goes on and
+ * leaves; the keeper follows it. */
+static void ask_end(struct monitor *m)
 {
-	struct timespec t = { (time_t)seconds, 0 };
-	int s;
-
-	do
-		s = seconds > 0 ? sigtimedwait(set, NULL, &t) : sigwaitinfo(set, NULL);
-	while (s < 0 && errno == EINTR);
-	return s < 0 ? 0 : s;
+	m->stopping = true;
+	m->deadline = in_seconds(STOP_S);
+	notify_say(m->notify, "STOPPING=1");
+	if (m->control >= 0)
+		shutdown(m->control, SHUT_WR);
 }
 
-/* finish lets the roles leave: each goes when the other has gone. */
-static void finish(struct monitor *m, const sigset_t *set)
+static void take_signals(struct monitor *m)
 {
-	uint64_t until = clock_mono_ns() + PATIENCE_S * 1000000000ull;
-	int unused;
+	struct signalfd_siginfo s;
 
-	while (any_left(m) && clock_mono_ns() < until) {
-		wait_signal(set, 1);
-		reap(m, &unused);
+	while (read(m->signals, &s, sizeof(s)) == (ssize_t)sizeof(s)) {
+		if (s.ssi_signo == SIGHUP)
+			log_notice("settings are read at the start only; restart to change them");
+		if ((s.ssi_signo == SIGTERM || s.ssi_signo == SIGINT) && !m->stopping)
+			ask_end(m);
 	}
+	reap(m);
+}
+
+static void take_control(struct monitor *m)
+{
+	char c;
+
+	if (read(m->control, &c, 1) != 1) {
+		close(m->control);
+		m->control = -1;
+	} else if (c == ROLE_READY && !m->served) {
+		m->served = true;
+		notify_say(m->notify, "READY=1");
+		log_info("ready");
+	}
+}
+
+static int wait_ms(const struct monitor *m)
+{
+	uint64_t now = clock_mono_ns();
+
+	if (m->deadline == 0)
+		return GONE_S * 1000;
+	return m->deadline <= now ? 0 : (int)((m->deadline - now) / 1000000u) + 1;
+}
+
+/* wait_event handles what comes next. False: the deadline has passed. */
+static bool wait_event(struct monitor *m)
+{
+	struct pollfd p[2] = { { m->signals, POLLIN, 0 }, { m->control, POLLIN, 0 } };
+	int n = poll(p, 2, wait_ms(m));
+
+	if (n < 0)
+		return true;
+	if (p[1].revents != 0)
+		take_control(m);
+	if (p[0].revents != 0)
+		take_signals(m);
+	if (n == 0 && m->deadline == 0 && m->flags->private_ && instance_gone(m->places)) {
+		log_warn("the directory was removed: leaving");
+		ask_end(m);
+	}
+	return n > 0 || m->deadline == 0;
+}
+
+static void kill_rest(struct monitor *m)
+{
 	for (int r = 0; r < ROLES; r++)
 		if (m->pid[r] > 0) {
 			log_warn("%s does not leave; killing it", role_names[r]);
 			kill(m->pid[r], SIGKILL);
-			waitpid(m->pid[r], NULL, 0);
+			waitpid(m->pid[r], &m->status[r], 0);
 			m->pid[r] = 0;
 		}
 }
 
-/* ready tells systemd (sd_notify(3)). */
-static void ready(void)
+/* finish: when one has gone the other goes by itself, or is made to. */
+static void finish(struct monitor *m)
 {
-	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	int fd;
+	m->deadline = in_seconds(PATIENCE_S);
+	while (m->pid[VAULT] > 0 || m->pid[KEEPER] > 0)
+		if (!wait_event(m))
+			kill_rest(m);
+	m->deadline = 0;
+	if (m->control >= 0)
+		close(m->control);
+	m->control = -1;
+}
 
-	if (path == NULL || strlen(path) >= sizeof(a.sun_path))
-		return;
-	memcpy(a.sun_path, path, strlen(path));
-	if (a.sun_path[0] == '@')
-		a.sun_path[0] = '\0';
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0)
-		(void)!sendto(fd, "READY=1", 7, MSG_NOSIGNAL, (struct sockaddr *)&a,
-			(socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path)));
-	close(fd);
+/* run_once starts the roles and returns when none is left. */
+static void run_once(struct monitor *m)
+{
+	m->status[VAULT] = m->status[KEEPER] = -1;
+	if (start_all(m))
+		while (m->pid[VAULT] > 0 && m->pid[KEEPER] > 0 && wait_event(m))
+			;
+	finish(m);
+}
+
+static bool ended_with(const struct monitor *m, int role, int code)
+{
+	return m->status[role] != -1 && WIFEXITED(m->status[role]) &&
+	       WEXITSTATUS(m->status[role]) == code;
 }
 
 /* may_restart_now: a program that cannot start must not take the machine; one that
@@ -289,97 +317,105 @@ static bool may_restart_now(void)
 	return true;
 }
 
+/* pause_restart waits until a restart is due. */
+static void pause_restart(struct monitor *m)
+{
+	while (!m->stopping && !may_restart_now()) {
+		m->deadline = in_seconds(1);
+		while (!m->stopping && wait_event(m))
+			;
+	}
+}
+
 /* watch returns the exit code of the whole when it ends. */
-static int watch(struct monitor *m, const sigset_t *set)
+static int watch(struct monitor *m)
 {
-	bool stop = false;
-
-	for (;;) {
-		int status = 0, s;
-		bool vault = false;
-
-		if (!start_all(m))
+	for (unsigned starts = 1;; starts++) {
+		run_once(m);
+		if (ended_with(m, VAULT, 0))
+			return 0;
+		if (ended_with(m, VAULT, EXIT_NO_SANDBOX) || ended_with(m, KEEPER, EXIT_NO_SANDBOX))
+			return EXIT_NO_SANDBOX;
+		if (m->stopping)
 			return 1;
-		while (!vault && m->pid[KEEPER] > 0) {
-			s = wait_signal(set, 0);
-			if (s == SIGTERM || s == SIGINT) {
-				stop = true;
-				kill(m->pid[VAULT], SIGTERM);
-			}
-			vault = reap(m, &status);
+		if (!m->served && starts >= FIRST_STARTS) {
+			log_error("it does not start; see the lines above");
+			return 1;
 		}
-		finish(m, set);
-		if (vault && WIFEXITED(status) &&
-		    (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == EXIT_NO_SANDBOX))
-			return WEXITSTATUS(status);
-		if (stop)
-			return 1;
+		pause_restart(m);
+		if (m->stopping)
+			return 0;
 		log_notice("starting vault and keeper again");
-		while (!may_restart_now()) {
-			s = wait_signal(set, 1);
-			if (s == SIGTERM || s == SIGINT)
-				return 0;
-		}
 	}
 }
 
-static bool open_places(struct monitor *m, const struct config *c,
-	const struct instance_paths *paths)
-{
-	int data = open_dir(paths->data, 0700), dir;
+/* --- the process -------------------------------------------------------------- */
 
-	if (data < 0)
-		return false;
-	m->data = above(data);
-	m->listen = activated();
-	if (m->listen < 0) {
-		dir = open_dir(paths->socket_dir, paths->system ? 0755 : 0700);
-		m->listen = dir < 0 ? -1 : above(listen_at(dir, paths->system ? 0666 : 0600));
-		if (dir >= 0)
-			close(dir);
+static int settings_fd(const struct config *c)
+{
+	int fd = memfd_create("holdfast-config", MFD_CLOEXEC);
+	FILE *f = fd >= 0 ? fdopen(dup(fd), "w") : NULL;
+
+	if (f == NULL || !config_write(c, f, false) || fclose(f) != 0) {
+		log_error("the settings cannot be handed over: %m");
+		return -1;
 	}
-	m->unlock = -1;
-	if (c->unlock == UNLOCK_BY_FILE) {
-		m->unlock = above(openat(m->data, "unlock.key", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
-			0600));
-		if (m->unlock < 0)
-			log_error("unlock.key cannot be opened: %m");
-	}
-	m->config = above(settings_fd(c));
-	if (pipe2(m->control, O_CLOEXEC) != 0)
-		return false;
-	m->control[0] = above(m->control[0]);
-	m->control[1] = above(m->control[1]);
-	return m->listen >= 0 && m->config >= 0 && (c->unlock != UNLOCK_BY_FILE || m->unlock >= 0);
+	return fd_high(fd);
 }
 
-int monitor_main(const struct config *c, const struct role_flags *f,
-	const struct instance_paths *paths)
+static int signals_fd(void)
 {
-	struct monitor m = { .flags = f };
 	sigset_t set;
-	int data = open_dir(paths->home, 0700), code;
 
-	if (data < 0)
-		return 1;
-	m.lock = only_one(data);
-	close(data);
-	if (m.lock == -2) {
-		if (!f->private_)
-			log_error("a holdfastd runs already for %s", paths->home);
-		return f->private_ ? 0 : 1;
-	}
-	if (m.lock < 0 || !open_places(&m, c, paths))
-		return 1;
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	ready();
-	code = watch(&m, &set);
+	return fd_high(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+}
+
+/* give_up: from here on neither this process nor those that it starts can write
+ * outside the instance, get more rights, or be looked at. */
+static void give_up(const struct instance *i)
+{
+	const int own[] = { i->home, i->data, i->socket_dir };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_DUMPABLE, 0) != 0)
+		log_warn("prctl: %m");
+	(void)sandbox_write_only_in(own, sizeof(own) / sizeof(own[0]));
+}
+
+int monitor_main(const struct config *c, const struct role_flags *f,
+	const struct instance_paths *paths)
+{
+	struct instance places;
+	struct monitor m = { .flags = f, .places = &places, .control = -1 };
+	int code;
+
+	switch (instance_open(c, paths, &places)) {
+	case INSTANCE_RUNS:
+		if (!f->private_)
+			log_error("a holdfastd runs already for %s", paths->home);
+		return f->private_ ? 0 : 1;
+	case INSTANCE_FAILED:
+		return 1;
+	case INSTANCE_OPEN:
+		break;
+	}
+	for (int r = 0; r < ROLES; r++) {
+		m.config[r] = settings_fd(c);
+		if (m.config[r] < 0)
+			return 1;
+	}
+	m.signals = signals_fd();
+	m.notify = fd_high(notify_open());
+	if (m.signals < 0)
+		return 1;
+	give_up(&places);
+	code = watch(&m);
+	instance_close(&places);
 	log_info("stopped");
 	return code;
 }

@@ -10,11 +10,14 @@
 enum {
 	FD_CONFIG = 3,  /* settings, as config_write writes them */
 	FD_LINK = 4,    /* socketpair between vault and keeper */
-	FD_CONTROL = 5, /* pipe whose end is closed when the monitor goes */
+	FD_CONTROL = 5, /* vault: says ROLE_READY; end of file: leave in order */
 	FD_DATA = 6,    /* keeper: the data directory */
 	FD_LISTEN = 6,  /* vault: the listening socket */
 	FD_UNLOCK = 7,  /* vault: the unlock file; closed when there is none */
+	FD_PASSPHRASE = 8, /* vault: the passphrase file; closed when there is none */
 };
+
+#define ROLE_READY 'R' /* one byte: the vault serves */
 
 struct role_flags {
 	bool private_;        /* leaves when idle */
@@ -24,10 +27,7 @@ struct role_flags {
 int vault_main(const struct config *c, const struct role_flags *f);
 int keeper_main(const struct config *c, const struct role_flags *f);
 
-struct instance_paths {
-	char data[4096], socket_dir[4096], home[4096];
-	bool system;
-};
+struct instance_paths;
 int monitor_main(const struct config *c, const struct role_flags *f,
 	const struct instance_paths *paths);
 

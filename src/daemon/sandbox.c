@@ -42,6 +42,7 @@ enum hf_err sandbox_harden(void)
 /* What each ABI handles; the header of an older distribution does not know all
  * names, so the bits of Documentation/userspace-api/landlock.rst stand here. */
 #define FS_ABI1 ((1ull << 13) - 1)
+#define FS_READ 0xdull           /* execute, read files and directories */
 #define FS_REFER (1ull << 13)    /* ABI 2 */
 #define FS_TRUNCATE (1ull << 14) /* ABI 3 */
 #define FS_IOCTL_DEV (1ull << 15) /* ABI 5 */
@@ -63,13 +64,29 @@ static int create(const struct ruleset *r, size_t n, unsigned flags)
 	return (int)syscall(SYS_landlock_create_ruleset, r, n, flags);
 }
 
-int sandbox_no_files(int dirfd)
+/* restrict_to handles every right there is, and gives some back below directories. */
+struct grant {
+	int dir;
+	uint64_t rights;
+};
+
+static bool grant_all(int ruleset, const struct grant *g, size_t n, uint64_t handled)
 {
-	int abi = create(NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+	for (size_t i = 0; i < n; i++) {
+		struct landlock_path_beneath_attr below = { g[i].rights & handled, g[i].dir };
+
+		if (g[i].dir >= 0 &&
+		    syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &below, 0) != 0)
+			return false;
+	}
+	return true;
+}
+
+static int restrict_to(const struct grant *g, size_t n)
+{
+	int abi = create(NULL, 0, LANDLOCK_CREATE_RULESET_VERSION), fd;
 	struct ruleset r = { .fs = fs_rights(abi) };
-	struct landlock_path_beneath_attr below = { .allowed_access = r.fs, .parent_fd = dirfd };
 	size_t size = abi >= 6 ? 24 : abi >= 4 ? 16 : 8;
-	int fd;
 
 	if (abi < 1)
 		return 0;
@@ -78,11 +95,32 @@ int sandbox_no_files(int dirfd)
 	fd = create(&r, size, 0);
 	if (fd < 0)
 		return 0;
-	if (dirfd >= 0)
-		(void)!syscall(SYS_landlock_add_rule, fd, LANDLOCK_RULE_PATH_BENEATH, &below, 0);
-	if (syscall(SYS_landlock_restrict_self, fd, 0) != 0)
+	if (!grant_all(fd, g, n, r.fs) || syscall(SYS_landlock_restrict_self, fd, 0) != 0)
 		abi = 0;
 	close(fd);
+	return abi;
+}
+
+int sandbox_no_files(int dirfd)
+{
+	const struct grant own = { dirfd, UINT64_MAX };
+
+	return restrict_to(&own, 1);
+}
+
+int sandbox_write_only_in(const int *dirs, size_t n)
+{
+	struct grant g[8] = { { open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), FS_READ } };
+	size_t count = 1;
+	int abi;
+
+	while (count < sizeof(g) / sizeof(g[0]) && count <= n) {
+		g[count] = (struct grant){ dirs[count - 1], UINT64_MAX };
+		count++;
+	}
+	abi = restrict_to(g, count);
+	if (g[0].dir >= 0)
+		close(g[0].dir);
 	return abi;
 }
 
@@ -95,9 +133,9 @@ static const int common_calls[] = {
 	CALL(read), CALL(write), CALL(readv), CALL(writev), CALL(pread64), CALL(pwrite64),
 	CALL(recvfrom), CALL(recvmsg), CALL(sendto), CALL(sendmsg), CALL(shutdown), CALL(close),
 	CALL(poll), CALL(ppoll), CALL(fsync), CALL(fdatasync), CALL(ftruncate), CALL(lseek),
-	CALL(fstat), CALL(newfstatat), CALL(fcntl),
+	CALL(fstat), CALL(fcntl),
 	CALL(futex), CALL(rseq), CALL(set_robust_list), CALL(sched_yield),
-	CALL(sched_getaffinity), CALL(membarrier), CALL(gettid), CALL(getpid), CALL(tgkill),
+	CALL(sched_getaffinity), CALL(membarrier), CALL(gettid), CALL(getpid),
 	CALL(exit), CALL(exit_group), CALL(restart_syscall),
 	CALL(brk), CALL(munmap), CALL(mremap), CALL(madvise), CALL(mlock), CALL(mlock2), CALL(munlock),
 	CALL(clock_gettime), CALL(clock_nanosleep), CALL(nanosleep), CALL(gettimeofday),
@@ -116,7 +154,7 @@ static const int keeper_calls[] = {
 	CALL(openat), CALL(open), CALL(stat), CALL(lstat), CALL(access), CALL(faccessat), CALL(unlink),
 	CALL(unlinkat), CALL(renameat), CALL(rename), CALL(mkdirat), CALL(getdents64), CALL(dup),
 	CALL(fchmod), CALL(fchown), CALL(readlink), CALL(readlinkat), CALL(getcwd), CALL(umask),
-	CALL(fallocate), CALL(statx), CALL(pwritev), CALL(preadv), CALL(fstatfs), CALL(ioctl),
+	CALL(fallocate), CALL(statx), CALL(pwritev), CALL(preadv), CALL(fstatfs), CALL(newfstatat),
 };
 
 static bool allow(scmp_filter_ctx f, const int *calls, size_t n)
@@ -130,25 +168,36 @@ static bool allow(scmp_filter_ctx f, const int *calls, size_t n)
 /* Calls that depend on their arguments: no executable memory is made, a clone
  * makes a thread and nothing else. clone3's argument cannot be looked at; glibc
  * falls back to clone. */
+struct careful {
+	int call;
+	struct scmp_arg_cmp arg;
+};
+
 static bool allow_with_care(scmp_filter_ctx f)
 {
-	return seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(mmap), 1,
-		       SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)) == 0 &&
-	       seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(mprotect), 1,
-		       SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)) == 0 &&
-	       seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(clone), 1,
-		       SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD)) == 0 &&
-	       seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), CALL(clone3), 0) == 0 &&
-	       seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(prctl), 1,
-		       SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME)) == 0 &&
-	       seccomp_rule_add(f, SCMP_ACT_ALLOW, CALL(prctl), 1,
-		       SCMP_A0(SCMP_CMP_EQ, 0x53564d41 /* PR_SET_VMA: names of mappings */)) == 0;
+	const struct careful rows[] = {
+		{ CALL(mmap), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0) },
+		{ CALL(mprotect), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0) },
+		{ CALL(clone), SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD) },
+		{ CALL(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME) },
+		{ CALL(prctl), SCMP_A0(SCMP_CMP_EQ, 0x53564d41 /* PR_SET_VMA: names of mappings */) },
+		{ CALL(tgkill), SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()) }, /* abort(3) */
+		{ CALL(prlimit64), SCMP_A0(SCMP_CMP_EQ, 0) },
+		{ CALL(newfstatat), SCMP_A3(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, AT_EMPTY_PATH) }, /* fstat(3) */
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (rows[i].call >= 0 &&
+		    seccomp_rule_add(f, SCMP_ACT_ALLOW, rows[i].call, 1, rows[i].arg) != 0)
+			return false;
+	return seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), CALL(clone3), 0) == 0;
 }
 
 enum hf_err sandbox_calls(enum sandbox_role role)
 {
 	scmp_filter_ctx f = seccomp_init(SANITIZED ? SCMP_ACT_ALLOW : SCMP_ACT_KILL_PROCESS);
-	bool ok = f != NULL && seccomp_attr_set(f, SCMP_FLTATR_CTL_TSYNC, 1) == 0;
+	bool ok = f != NULL && seccomp_attr_set(f, SCMP_FLTATR_CTL_TSYNC, 1) == 0 &&
+		  seccomp_attr_set(f, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) == 0;
 
 	if (!SANITIZED) {
 		ok = ok && allow(f, common_calls, sizeof(common_calls) / sizeof(int)) &&

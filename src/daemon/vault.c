@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -11,6 +12,7 @@
 #include "integrity.h"
 #include "keeper_link.h"
 #include "log.h"
+#include "passphrase.h"
 #include "roles.h"
 #include "sandbox.h"
 #include "serve.h"
@@ -78,9 +80,30 @@ static bool protect(struct hsm *h, int landlock, bool allow_no_seccomp)
 	return filtered || allow_no_seccomp;
 }
 
-/* wait returns when the vault should end: told by a signal, an administrator or
- * idleness; true. False: the monitor is gone. */
-static bool wait_for_end(struct hsm *h, struct server *s, int signals, uint64_t idle_s)
+/* unlock_by_file: where it fails, the HSM stays locked and says so to everybody. */
+static void unlock_by_file(struct hsm *h, struct secret *passphrase)
+{
+	enum hf_err e = HF_E_STATE;
+
+	if (passphrase->n > 0)
+		e = passphrase_unlock(h, secret_slice(passphrase));
+	secret_done(passphrase);
+	if (e == HF_OK)
+		log_notice("unlocked with the passphrase of passphrase-file");
+	else if (e != HF_E_STATE)
+		log_error("passphrase-file does not unlock the HSM: %s", err_text(e));
+}
+
+static void say_ready(void)
+{
+	const char c = ROLE_READY;
+
+	(void)!send(FD_CONTROL, &c, 1, MSG_NOSIGNAL);
+}
+
+/* wait_for_end returns when the vault should end: told by the monitor, a signal, an
+ * administrator, or idleness. */
+static void wait_for_end(struct hsm *h, struct server *s, int signals, uint64_t idle_s)
 {
 	struct pollfd p[] = { { FD_CONTROL, POLLIN, 0 }, { signals, POLLIN, 0 },
 		{ serve_wake_fd(s), POLLIN, 0 } };
@@ -89,16 +112,14 @@ static bool wait_for_end(struct hsm *h, struct server *s, int signals, uint64_t 
 
 	for (;;) {
 		poll(p, 3, timeout);
-		if (p[0].revents != 0)
-			return false;
-		if (p[1].revents != 0 || hsm_stop_wanted(h))
-			return true;
+		if (p[0].revents != 0 || p[1].revents != 0 || hsm_stop_wanted(h))
+			return;
 		serve_tick(s);
 		if (hsm_connections(h) > 0)
 			busy = clock_mono_ns();
 		else if (idle_s > 0 && clock_mono_ns() - busy > idle_s * 1000000000u) {
 			log_info("idle: leaving");
-			return true;
+			return;
 		}
 	}
 }
@@ -110,7 +131,6 @@ static int signals_fd(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
@@ -120,10 +140,12 @@ static int run(const struct config *c, const struct role_flags *f, struct keeper
 {
 	struct hsm_config settings = hsm_settings(c);
 	struct hsm_unlock unlock = { c->unlock == UNLOCK_BY_FILE ? FD_UNLOCK : -1 };
+	struct secret passphrase = { 0 };
 	struct hsm *h;
 	struct server *s;
-	bool orderly;
 
+	if (passphrase_read(FD_PASSPHRASE, &passphrase) != HF_OK)
+		return 1;
 	if (hsm_open(&settings, k, &unlock, &h) != HF_OK) {
 		log_error("the store cannot be opened; see above");
 		return 1;
@@ -131,12 +153,14 @@ static int run(const struct config *c, const struct role_flags *f, struct keeper
 	check_integrity(h, f->allow_unsealed);
 	if (!protect(h, landlock, f->allow_no_seccomp))
 		return EXIT_NO_SANDBOX;
+	unlock_by_file(h, &passphrase);
 	if (serve_start(h, FD_LISTEN, c, &s) != HF_OK)
 		return 1;
-	orderly = wait_for_end(h, s, signals, f->private_ ? c->idle_seconds : 0);
-	if (serve_stop(s) && orderly)
+	say_ready();
+	wait_for_end(h, s, signals, f->private_ ? c->idle_seconds : 0);
+	if (serve_stop(s))
 		hsm_close(h);
-	return orderly ? 0 : 1;
+	return 0;
 }
 
 int vault_main(const struct config *c, const struct role_flags *f)

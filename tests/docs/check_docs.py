@@ -68,7 +68,7 @@ def check_commands():
 def check_settings():
     page = items(read('man/holdfast.conf.5'))
     words = {'FLAG': ('no', 'yes'), 'UNLOCK': ('file', 'passphrase'),
-             'LEVEL': ('error', 'warn', 'notice', 'info', 'debug')}
+             'LEVEL': ('error', 'warn', 'notice', 'info', 'debug'), 'PATH': ('none',)}
     settings = rows(read('spec/config.def'), 'SETTING')
     assert settings
     yield from differ('holdfast.conf.5', {f'Cm {s[0]}' for s in settings}, set(page))
