@@ -1,5 +1,6 @@
 /* The primitives that Holdfast itself uses, and the self-test. */
 #include "crypt.h"
+#include "fault.h"
 
 static void sha256_of_two_parts_is_that_of_the_whole(void **state)
 {
@@ -134,6 +135,28 @@ static void argon2id_is_the_reference_implementations(void **state)
 		HF_E_ARGUMENTS);
 }
 
+static void argon2id_without_memory_is_an_error_and_never_another_key(void **state)
+{
+	struct secret right = { 0 }, out = { 0 };
+	bool fired = true;
+
+	(void)state;
+	assert_int_equal(crypto_argon2id(SLICE_STR("pin"), SLICE_STR("somesalt"), 64, 1, &right), HF_OK);
+	for (long n = 1; fired; n++) {
+		enum hf_err e;
+
+		secret_fail_after(n);
+		e = crypto_argon2id(SLICE_STR("pin"), SLICE_STR("somesalt"), 64, 1, &out);
+		fired = secret_fail_fired();
+		secret_fail_after(-1);
+		assert_true(e == HF_OK || fired);
+		if (e == HF_OK)
+			assert_true(secret_eq(secret_slice(&out), secret_slice(&right)));
+		secret_done(&out);
+	}
+	secret_done(&right);
+}
+
 static void ed25519_is_rfc_8032s(void **state)
 {
 	uint8_t pub[32], sig[64], seed[32], copy[32];
@@ -248,6 +271,7 @@ int main(void)
 		cmocka_unit_test(a_sealed_message_with_any_bit_changed_is_damaged),
 		cmocka_unit_test(the_same_message_never_seals_the_same),
 		cmocka_unit_test(argon2id_is_the_reference_implementations),
+		cmocka_unit_test(argon2id_without_memory_is_an_error_and_never_another_key),
 		cmocka_unit_test(ed25519_is_rfc_8032s),
 		cmocka_unit_test(random_bytes_do_not_repeat),
 		cmocka_unit_test(the_self_test_passes),
