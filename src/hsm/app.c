@@ -113,8 +113,7 @@ static void app_leave(struct hsm *h, struct app *app)
 		(void)map_del(&h->apps, app->by_id.key);
 		h->app_count--;
 	}
-	if (sessions_end(h, app, NULL, false) != HF_OK)
-		return; /* out of memory: it stays, unreachable */
+	sessions_end(h, app, NULL, false);
 	for (struct app_login *l = app->logins; l != NULL; l = l->next)
 		if (l->role != ROLE_PUBLIC)
 			login_gone(h, l->part, l->role);

@@ -34,14 +34,12 @@ void session_unref(struct session *s); /* NULL-safe */
 void session_end(struct hsm *h, struct session *s, bool revoke);
 /* sessions_end closes all of the application's sessions with p (NULL: all); the
  * caller holds no session's lock. */
-enum hf_err sessions_end(struct hsm *h, struct app *app, const struct partition *p, bool revoke)
-	HF_MUST_CHECK;
+void sessions_end(struct hsm *h, struct app *app, const struct partition *p, bool revoke);
 /* sessions_end_all closes those of every application with p. */
-enum hf_err sessions_end_all(struct hsm *h, const struct partition *p) HF_MUST_CHECK;
+void sessions_end_all(struct hsm *h, const struct partition *p);
 
-/* session_cancel ends the operations of a session whose lock the caller holds. */
-void session_cancel(struct session *s);
-/* session_catch_up does so if a login ended since they began. */
+/* session_catch_up ends operations with private keys if a login ended since they
+ * began. The caller holds the session's lock. */
 void session_catch_up(struct session *s);
 
 #endif

@@ -31,12 +31,14 @@ void damaged_free(struct damaged *d)
 	hf_free(d);
 }
 
-static bool known(const struct damaged *d, const char *name)
+/* find returns the name's place, or d->n. */
+static size_t find(const struct damaged *d, const char *name)
 {
-	for (size_t i = 0; i < d->n; i++)
-		if (strcmp(d->v[i], name) == 0)
-			return true;
-	return false;
+	size_t i = 0;
+
+	while (i < d->n && strcmp(d->v[i], name) != 0)
+		i++;
+	return i;
 }
 
 /* Out of memory the log line has to do. */
@@ -45,7 +47,7 @@ void damaged_add(struct damaged *d, const char *name)
 	MUTEX_HOLD(&d->lock);
 	char **v;
 
-	if (known(d, name))
+	if (find(d, name) < d->n)
 		return;
 	log_error("the stored record %s is damaged or out of date; it is left as it is, and not used",
 		name);
@@ -56,6 +58,24 @@ void damaged_add(struct damaged *d, const char *name)
 	v[d->n] = hf_strdup(name);
 	if (v[d->n] != NULL)
 		d->n++;
+}
+
+bool damaged_has(struct damaged *d, const char *name)
+{
+	MUTEX_HOLD(&d->lock);
+
+	return find(d, name) < d->n;
+}
+
+void damaged_forget(struct damaged *d, const char *name)
+{
+	MUTEX_HOLD(&d->lock);
+	size_t i = find(d, name);
+
+	if (i == d->n)
+		return;
+	hf_free(d->v[i]);
+	d->v[i] = d->v[--d->n];
 }
 
 size_t damaged_count(struct damaged *d)

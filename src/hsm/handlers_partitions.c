@@ -289,9 +289,13 @@ enum hf_err on_partition_delete(struct calls_ctx *c, const struct partition_dele
 {
 	struct partition *p = partition_by_serial(c->hsm, q->serial);
 
+	enum hf_err e;
+
 	(void)r;
-	if (p == NULL)
-		return c->head.flags & WIRE_FLAG_REPEAT ? HF_OK : HF_E_NO_PARTITION;
-	set_part(c, p);
-	return partition_delete(c->hsm, p);
+	if (p != NULL) {
+		set_part(c, p);
+		return partition_delete(c->hsm, p);
+	}
+	e = partition_delete_damaged(c->hsm, q->serial);
+	return e == HF_E_NO_PARTITION && (c->head.flags & WIRE_FLAG_REPEAT) ? HF_OK : e;
 }

@@ -36,7 +36,8 @@ enum hf_err on_session_close_all(struct calls_ctx *c, const struct session_close
 	if (e == HF_E_NO_TOKEN)
 		return HF_OK;
 	TRY(e);
-	return sessions_end(c->hsm, c->app, p, true);
+	sessions_end(c->hsm, c->app, p, true);
+	return HF_OK;
 }
 
 static uint32_t session_state(enum role role, bool rw)

@@ -125,7 +125,7 @@ static void cancel_idle(struct app *app, const struct partition *p, const struct
 
 		if (s->part != p || s == own || pthread_mutex_trylock(&s->lock.m) != 0)
 			continue;
-		session_cancel(s);
+		ops_drop_private(s);
 		mutex_unlock(&s->lock);
 	}
 }

@@ -48,5 +48,8 @@ enum hf_err partition_create(struct hsm *h, const struct partition_new *n, struc
 enum hf_err partition_reset(struct hsm *h, struct partition *p, struct slice so_pin,
 	struct slice label) HF_MUST_CHECK;
 enum hf_err partition_delete(struct hsm *h, struct partition *p) HF_MUST_CHECK;
+/* partition_delete_damaged deletes one that could not be loaded; HF_E_NO_PARTITION
+ * if there is none of that serial number. */
+enum hf_err partition_delete_damaged(struct hsm *h, struct slice serial) HF_MUST_CHECK;
 
 #endif

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "audit.h"
 #include "log.h"
 #include "login.h"
 #include "object.h"
@@ -191,14 +192,26 @@ static enum hf_err scan_part(struct hsm *h, struct partition *p, const char *kin
 	return records_scan(h->records, prefix, SEAL_STORE, SLICE_NONE, &v);
 }
 
+static enum hf_err tell_damage(struct hsm *h, const struct partition *p, size_t n)
+{
+	char text[96];
+
+	(void)snprintf(text, sizeof(text), "%zu private records of partition %s", n, p->serial);
+	return audit_event(h->audit, "damage", text, HF_E_DAMAGED);
+}
+
 enum hf_err partition_load_private(struct hsm *h, struct partition *p, struct slice key)
 {
 	struct loading l = { h, p };
 	const struct record_visit v = { &l, visit_object, damaged_in };
 	char prefix[PART_NAME_LEN];
 
+	size_t before = damaged_count(p->roles->damaged), after;
+
 	(void)snprintf(prefix, sizeof(prefix), OBJECT_PRIVATE_PREFIX, p->serial);
-	return records_scan(h->records, prefix, SEAL_PARTITION, key, &v);
+	TRY(records_scan(h->records, prefix, SEAL_PARTITION, key, &v));
+	after = damaged_count(p->roles->damaged);
+	return after == before ? HF_OK : tell_damage(h, p, after - before);
 }
 
 /* Without the anchor the counters may be old: one attempt each is left. */

@@ -341,14 +341,28 @@ static void clear_away(struct hsm *h, const struct partition *p)
 		log_warn("partition %s: %s; the next start deletes the rest of it", p->serial, err_text(e));
 }
 
+/* One whose own record is damaged is in no slot; what there is of it goes. */
+enum hf_err partition_delete_damaged(struct hsm *h, struct slice serial)
+{
+	char prefix[PART_NAME_LEN];
+
+	if (serial.n != SERIAL_LEN)
+		return HF_E_NO_PARTITION;
+	(void)snprintf(prefix, sizeof(prefix), "p/%.*s", (int)serial.n, (const char *)serial.p);
+	if (!damaged_has(h->damaged, prefix))
+		return HF_E_NO_PARTITION;
+	TRY(records_wipe(h->records, prefix));
+	damaged_forget(h->damaged, prefix);
+	return HF_OK;
+}
+
 enum hf_err partition_delete(struct hsm *h, struct partition *p)
 {
 	enum hf_err e;
 
 	TRY(set_deleted(p, true));
-	e = sessions_end_all(h, p);
-	if (e == HF_OK)
-		e = delete_record(h, p);
+	sessions_end_all(h, p);
+	e = delete_record(h, p);
 	if (e != HF_OK) {
 		(void)set_deleted(p, false);
 		return e;

@@ -222,6 +222,15 @@ static enum hf_err role_usable(struct hsm *h, const struct partition *p, enum ro
 	return role_locked(h, p, role) ? HF_E_PIN_LOCKED : HF_OK;
 }
 
+/* take_back tries twice: what fails for want of memory should lock nobody out. */
+static enum hf_err take_back(struct hsm *h, const struct partition *p, enum role role,
+	unsigned failures)
+{
+	if (records_fail_set(h->records, p->serial, role, failures) == HF_OK)
+		return HF_OK;
+	return records_fail_set(h->records, p->serial, role, failures);
+}
+
 enum hf_err role_open(struct hsm *h, struct partition *p, enum role role, struct slice pin,
 	struct secret *ret)
 {
@@ -235,9 +244,11 @@ enum hf_err role_open(struct hsm *h, struct partition *p, enum role role, struct
 	e = unwrap(h, p, role, pin, &key);
 	if (e == HF_E_PIN_INCORRECT && role_locked(h, p, role))
 		log_warn("partition %s: the PIN of %s is locked now", p->serial, role_name(role));
-	if (e != HF_OK)
+	if (e == HF_E_PIN_INCORRECT)
 		return e;
-	TRY(records_fail_set(h->records, p->serial, role, 0));
+	/* A failure of ours (no memory) was no guess: the count is as it was. */
+	TRY(take_back(h, p, role, e == HF_OK ? 0 : failures));
+	TRY(e);
 	rewrap(h, p, role, pin, secret_slice(&key));
 	*ret = secret_take(&key);
 	return HF_OK;

@@ -26,11 +26,6 @@ struct session *session_find(struct app *app, uint64_t id)
 	return s;
 }
 
-void session_cancel(struct session *s)
-{
-	ops_drop(s);
-}
-
 void session_catch_up(struct session *s)
 {
 	uint64_t ended;
@@ -40,7 +35,7 @@ void session_catch_up(struct session *s)
 		ended = s->login->ended;
 	}
 	if (s->ended != ended)
-		session_cancel(s);
+		ops_drop_private(s);
 	s->ended = ended;
 }
 
@@ -170,7 +165,7 @@ void session_end(struct hsm *h, struct session *s, bool revoke)
 	if (s->closed)
 		return;
 	s->closed = true;
-	session_cancel(s);
+	ops_drop(s);
 	leave(s, &out);
 	objects_drop_session(p->objects, s->app, s->by_id.key, false);
 	if (out.role != ROLE_PUBLIC) {
@@ -193,21 +188,19 @@ static void end_one(struct hsm *h, struct session *s, bool revoke)
 	session_unref(s);
 }
 
-/* struct many is a list of references, taken while a lock is held. */
+/* struct many is some references, taken while a lock is held: so that closing
+ * needs no memory, it goes in rounds. */
+#define MANY 64
 struct many {
-	struct session **v;
+	struct session *v[MANY];
 	size_t n;
 };
 
-static enum hf_err collect(struct app *app, const struct partition *p, struct many *m)
+static void collect(struct app *app, const struct partition *p, struct many *m)
 {
 	MUTEX_HOLD(&app->lock);
-	struct session **v = hf_realloc(m->v, m->n + app->sessions.n + 1, sizeof(*v));
 
-	if (v == NULL)
-		return HF_E_MEMORY;
-	m->v = v;
-	for (struct map_node *n = map_next(&app->sessions, NULL); n != NULL;
+	for (struct map_node *n = map_next(&app->sessions, NULL); n != NULL && m->n < MANY;
 	     n = map_next(&app->sessions, n)) {
 		struct session *s = container_of(n, struct session, by_id);
 
@@ -216,36 +209,40 @@ static enum hf_err collect(struct app *app, const struct partition *p, struct ma
 		atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
 		m->v[m->n++] = s;
 	}
-	return HF_OK;
 }
 
 static void end_many(struct hsm *h, struct many *m, bool revoke)
 {
 	for (size_t i = 0; i < m->n; i++)
 		end_one(h, m->v[i], revoke);
-	hf_free(m->v);
 }
 
-enum hf_err sessions_end(struct hsm *h, struct app *app, const struct partition *p, bool revoke)
+void sessions_end(struct hsm *h, struct app *app, const struct partition *p, bool revoke)
 {
-	struct many m = { 0 };
+	struct many m;
 
-	TRY(collect(app, p, &m));
-	end_many(h, &m, revoke);
-	return HF_OK;
+	do {
+		m.n = 0;
+		collect(app, p, &m);
+		end_many(h, &m, revoke);
+	} while (m.n > 0);
 }
 
-enum hf_err sessions_end_all(struct hsm *h, const struct partition *p)
+static void collect_all(struct hsm *h, const struct partition *p, struct many *m)
 {
-	struct many m = { 0 };
-	enum hf_err e = HF_OK;
+	MUTEX_HOLD(&h->lock);
 
-	{
-		MUTEX_HOLD(&h->lock);
-		for (struct map_node *n = map_next(&h->apps, NULL); n != NULL && e == HF_OK;
-		     n = map_next(&h->apps, n))
-			e = collect(container_of(n, struct app, by_id), p, &m);
-	}
-	end_many(h, &m, false);
-	return e;
+	for (struct map_node *n = map_next(&h->apps, NULL); n != NULL; n = map_next(&h->apps, n))
+		collect(container_of(n, struct app, by_id), p, m);
+}
+
+void sessions_end_all(struct hsm *h, const struct partition *p)
+{
+	struct many m;
+
+	do {
+		m.n = 0;
+		collect_all(h, p, &m);
+		end_many(h, &m, false);
+	} while (m.n > 0);
 }

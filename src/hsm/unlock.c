@@ -116,8 +116,9 @@ static void file_wipe(int fd)
 		log_warn("the old unlock key could not be wiped from its file: %m");
 }
 
-static void say_file(void)
+static void say_file(struct hsm *h)
 {
+	hsm_fact(h, "unlock", "by a file beside the data (for development)");
 	log_warn("the unlock key lies in a file beside the data: whoever copies both has every key; "
 		"for production set a passphrase ('holdfast passphrase set')");
 }
@@ -251,12 +252,16 @@ enum hf_err unlock_at_open(struct hsm *h, struct secret *ret)
 			return HF_OK; /* the first passphrase makes it */
 		if (file_is_empty(h->unlock.key_fd))
 			TRY(file_write(h->unlock.key_fd));
-		say_file();
+		say_file(h);
 		return root_new(ret);
 	}
-	if (r.method == METHOD_PASSPHRASE)
+	if (r.method == METHOD_PASSPHRASE) {
+		hsm_fact(h, "unlock", "by passphrase");
+		if (h->unlock.key_fd >= 0 && !file_is_empty(h->unlock.key_fd))
+			file_wipe(h->unlock.key_fd); /* a change was cut short */
 		return HF_OK;
-	say_file();
+	}
+	say_file(h);
 	e = unwrap(h, &r, SLICE_NONE, ret);
 	if (e == HF_E_DAMAGED)
 		log_error("the unlock key in its file does not open %s: put the right one back", ROOT_NAME);
@@ -297,9 +302,11 @@ enum hf_err unlock_change(struct hsm *h, struct slice passphrase)
 	if (to_file && file_is_empty(h->unlock.key_fd))
 		TRY(file_write(h->unlock.key_fd));
 	TRY(root_write(h, passphrase));
-	if (to_file)
-		say_file();
-	else
+	if (to_file) {
+		say_file(h);
+	} else {
+		hsm_fact(h, "unlock", "by passphrase");
 		file_wipe(h->unlock.key_fd);
+	}
 	return HF_OK;
 }

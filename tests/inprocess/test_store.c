@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "box.h"
+#include "fault.h"
 
 static struct box box;
 static struct who anna;
@@ -164,6 +165,28 @@ static void a_damaged_partition_takes_no_other_along(void **state)
 	assert_true(keeper_memory_count(box.keeper, name) >= 3); /* what is below it is kept */
 }
 
+static void a_damaged_partition_can_be_deleted(void **state)
+{
+	struct partition_delete_req q = { 0 };
+	struct partition_delete_res r;
+	struct who root;
+	char name[256];
+
+	(void)state;
+	stop();
+	(void)snprintf(name, sizeof(name), "%.18s", keeper_memory_find(box.keeper, "p/", 0));
+	keeper_memory_flip(box.keeper, name, 45);
+	start();
+	q.serial = slice_str(name + 2);
+	who_comes(&root, &box, ADMIN, 9);
+	assert_int_equal(do_partition_delete(&anna, &q, &r), HF_E_DENIED);
+	assert_int_equal(do_partition_delete(&root, &q, &r), HF_OK);
+	assert_int_equal(do_partition_delete(&root, &q, &r), HF_E_NO_PARTITION);
+	assert_string_equal(fact(&root, "damaged records"), "0");
+	assert_int_equal(keeper_memory_count(box.keeper, "p/"), 0);
+	who_leaves(&root);
+}
+
 static void an_older_store_put_back_serves_and_says_so(void **state)
 {
 	(void)state;
@@ -226,6 +249,77 @@ static void every_commit_may_fail_and_the_module_stays_whole(void **state)
 	stop();
 	start_and_log_in();
 	assert_int_equal(finds(&anna), 5);
+	assert_string_equal(fact(&anna, "store"), "as it was left");
+}
+
+/* sweep lets every allocation of what `act` does fail once; it must end in an
+ * error then, or succeed without. */
+static void sweep(enum hf_err (*act)(void), void (*undo)(void))
+{
+	for (long n = 1; n < 5000; n++) {
+		enum hf_err e;
+		bool fired;
+
+		secret_fail_after(n);
+		e = act();
+		fired = secret_fail_fired();
+		secret_fail_after(-1);
+		if (e == HF_OK)
+			undo();
+		else
+			assert_int_equal(fired ? HF_OK : e, HF_OK);
+		if (!fired)
+			return;
+	}
+	fail_msg("%s", "no end of allocations");
+}
+
+static enum hf_err act_login(void)
+{
+	return log_in(&anna, CKU_USER, USER_PIN);
+}
+
+/* A login may have succeeded and its answer failed. */
+static void undo_login(void)
+{
+	(void)log_out(&anna);
+}
+
+static enum hf_err act_login_after_all(void)
+{
+	undo_login();
+	return act_login();
+}
+
+static enum hf_err act_session(void)
+{
+	struct session_open_req q = { 0, true };
+	struct session_open_res r;
+
+	return do_session_open(&anna, &q, &r);
+}
+
+static enum hf_err act_init(void)
+{
+	return init(&anna, 1, SO_PIN);
+}
+
+static void undo_nothing(void)
+{
+}
+
+static void out_of_memory_anywhere_is_an_error_and_no_guess(void **state)
+{
+	(void)state;
+	assert_int_equal(log_out(&anna), HF_OK);
+	sweep(act_login_after_all, undo_login);
+	sweep(act_session, undo_nothing);
+	sweep(act_init, undo_nothing);
+	assert_int_equal(act_login(), HF_OK);
+	assert_int_equal(makes(&anna, "still here", true), HF_OK);
+	stop();
+	start_and_log_in();
+	assert_int_equal(finds(&anna), 1);
 	assert_string_equal(fact(&anna, "store"), "as it was left");
 }
 
@@ -313,10 +407,12 @@ int main(void)
 		T(swapped_objects_are_both_named),
 		T(an_older_pin_record_put_back_does_not_bring_the_old_pin_back),
 		T(a_damaged_partition_takes_no_other_along),
+		T(a_damaged_partition_can_be_deleted),
 		T(an_older_store_put_back_serves_and_says_so),
 		T(a_store_without_its_root_is_not_taken_for_new),
 		T(the_wrong_unlock_key_opens_nothing),
 		T(every_commit_may_fail_and_the_module_stays_whole),
+		T(out_of_memory_anywhere_is_an_error_and_no_guess),
 		T(a_passphrase_locks_the_hsm_until_it_is_given),
 		T(a_new_hsm_without_a_file_takes_its_first_passphrase),
 	};
