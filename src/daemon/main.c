@@ -22,17 +22,28 @@ static const struct {
 	struct option o;
 	const char *arg, *help; /* NULL: for holdfastd's own use */
 } options[] = {
-	{ { "home", required_argument, NULL, HOME }, "DIR", "keep everything of this instance under DIR" },
-	{ { "private", no_argument, NULL, PRIVATE }, "", "leave when no client was there for idle-timeout" },
-	{ { "foreground", no_argument, NULL, FOREGROUND }, "", "do not detach (it never does)" },
-	{ { "config", required_argument, NULL, CONFIG }, "FILE", "read settings from FILE" },
-	{ { "set", required_argument, NULL, SET }, "KEY=VALUE", "one setting, stronger than the file's" },
-	{ { "allow-no-seccomp", no_argument, NULL, NO_SECCOMP }, "", "start even where the system-call filter fails" },
-	{ { "allow-unsealed", no_argument, NULL, UNSEALED }, "", "start although the executable carries no checksum" },
-	{ { "check", no_argument, NULL, CHECK }, "", "check settings, executable and cryptography, and exit" },
-	{ { "print-config", no_argument, NULL, DUMP }, "", "print all settings with what they mean, and exit" },
-	{ { "version", no_argument, NULL, VERSION }, "", "print the version" },
-	{ { "help", no_argument, NULL, HELP }, "", "print this help" },
+	{ { "home", required_argument, NULL, HOME }, "DIR",
+		"keep everything of this instance under DIR" },
+	{ { "private", no_argument, NULL, PRIVATE }, "",
+		"leave when no client was there for idle-timeout" },
+	{ { "foreground", no_argument, NULL, FOREGROUND }, "",
+		"do not detach (it never does)" },
+	{ { "config", required_argument, NULL, CONFIG }, "FILE",
+		"read settings from FILE" },
+	{ { "set", required_argument, NULL, SET }, "KEY=VALUE",
+		"one setting, stronger than the file's" },
+	{ { "allow-no-seccomp", no_argument, NULL, NO_SECCOMP }, "",
+		"start even where the system-call filter fails" },
+	{ { "allow-unsealed", no_argument, NULL, UNSEALED }, "",
+		"start although the executable carries no checksum" },
+	{ { "check", no_argument, NULL, CHECK }, "",
+		"check settings, executable and cryptography, and exit" },
+	{ { "print-config", no_argument, NULL, DUMP }, "",
+		"print all settings with what they mean, and exit" },
+	{ { "version", no_argument, NULL, VERSION }, "",
+		"print the version" },
+	{ { "help", no_argument, NULL, HELP }, "",
+		"print this help" },
 	{ { "role", required_argument, NULL, ROLE }, NULL, NULL },
 };
 
@@ -53,7 +64,8 @@ static void help(void)
 {
 	char line[64];
 
-	puts("usage: holdfastd [OPTION...]\n\nThe Holdfast HSM: holds keys, answers clients on a unix socket.\n");
+	puts("usage: holdfastd [OPTION...]\n\n"
+	     "The Holdfast HSM: holds keys, answers clients on a unix socket.\n");
 	for (size_t i = 0; i < OPTIONS; i++) {
 		if (options[i].help == NULL)
 			continue;
@@ -159,7 +171,7 @@ static bool read_file(struct start *s, const char *usual)
 	bool ok;
 
 	if (f == NULL) {
-		if (errno == ENOENT && s->config == NULL)
+		if ((errno == ENOENT || errno == ENOTDIR) && s->config == NULL)
 			return true;
 		fprintf(stderr, "holdfastd: %s: %s\n", path, strerror(errno));
 		return false;

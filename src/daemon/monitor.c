@@ -32,7 +32,7 @@ static const char *const role_names[ROLES] = { "vault", "keeper" };
 
 struct monitor {
 	const struct role_flags *flags;
-	const struct instance *places;
+	struct instance *places;
 	int config[ROLES];    /* settings; each role reads its own copy at its own pace */
 	int signals;
 	int notify;
@@ -179,6 +179,7 @@ static void say_end(int role, pid_t pid, int status)
 			WEXITSTATUS(status));
 }
 
+/* Whoever comes when the vault has left for good must find nobody, not a queue. */
 static void reap(struct monitor *m)
 {
 	int status;
@@ -190,6 +191,8 @@ static void reap(struct monitor *m)
 				say_end(r, pid, status);
 				m->pid[r] = 0;
 				m->status[r] = status;
+				if (r == VAULT && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+					instance_close(m->places);
 			}
 }
 
@@ -199,6 +202,7 @@ static void ask_end(struct monitor *m)
 {
 	m->stopping = true;
 	m->deadline = in_seconds(STOP_S);
+	instance_close(m->places);
 	notify_say(m->notify, "STOPPING=1");
 	if (m->control >= 0)
 		shutdown(m->control, SHUT_WR);

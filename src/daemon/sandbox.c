@@ -183,7 +183,8 @@ static bool allow_with_care(scmp_filter_ctx f)
 		{ CALL(prctl), SCMP_A0(SCMP_CMP_EQ, 0x53564d41 /* PR_SET_VMA: names of mappings */) },
 		{ CALL(tgkill), SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()) }, /* abort(3) */
 		{ CALL(prlimit64), SCMP_A0(SCMP_CMP_EQ, 0) },
-		{ CALL(newfstatat), SCMP_A3(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, AT_EMPTY_PATH) }, /* fstat(3) */
+		/* fstat(3) */
+		{ CALL(newfstatat), SCMP_A3(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, AT_EMPTY_PATH) },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)

@@ -21,8 +21,11 @@
 
 static const char *grade_name(enum secret_grade g)
 {
-	static const char *const names[] = { [SECRET_MEMFD] = "memfd_secret",
-		[SECRET_LOCKED] = "locked, not dumped", [SECRET_PLAIN] = "not locked (raise RLIMIT_MEMLOCK)" };
+	static const char *const names[] = {
+		[SECRET_MEMFD] = "memfd_secret",
+		[SECRET_LOCKED] = "locked, not dumped",
+		[SECRET_PLAIN] = "not locked (raise RLIMIT_MEMLOCK)",
+	};
 
 	return names[g];
 }
@@ -35,6 +38,7 @@ static struct hsm_config hsm_settings(const struct config *c)
 	h.max_objects = (unsigned)c->max_objects;
 	h.max_connections = (unsigned)c->max_connections;
 	h.max_applications = (unsigned)c->max_applications;
+	h.max_message = (unsigned)c->max_message;
 	h.pin_min = (unsigned)c->pin_min;
 	h.pin_max = (unsigned)c->pin_max;
 	h.pin_failures = (unsigned)c->pin_failures;

@@ -12,7 +12,7 @@ enum hf_err on_hello(struct calls_ctx *c, const struct hello_req *q, struct hell
 		return HF_E_MALFORMED;
 	TRY(app_join(c->conn, q->app, q->program));
 	r->version = WIRE_VERSION;
-	r->max_message = WIRE_MAX_BYTES;
+	r->max_message = c->hsm->cfg.max_message != 0 ? c->hsm->cfg.max_message : WIRE_MAX_BYTES;
 	r->serial = slice_str(c->hsm->serial);
 	r->boot = c->hsm->boot;
 	return HF_OK;

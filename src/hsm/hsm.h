@@ -29,6 +29,7 @@ struct hsm_config {
 	unsigned max_objects;         /* per partition */
 	unsigned max_connections;     /* whole HSM */
 	unsigned max_applications;    /* whole HSM */
+	unsigned max_message;         /* bytes of a frame's fields; 0: WIRE_MAX_BYTES */
 	unsigned pin_min, pin_max;    /* bytes */
 	unsigned pin_failures;        /* then locked */
 	unsigned ticket_seconds;      /* a ticket's life */

@@ -1,0 +1,263 @@
+#include "conn.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "clock.h"
+
+#define READ_STEP ((size_t)8192)  /* bytes asked of a socket at once, at least */
+#define REQUESTS_IN_A_ROW 64      /* of one client, before others are served */
+#define LANE_KEEPS ((size_t)1 << 20) /* a longer buffer goes back to the allocator */
+
+enum progress { DONE, WAIT, CLOSE };
+
+void conn_open(struct conn *c, int fd, struct hsm_conn *hsm, enum hf_err refused,
+	size_t max_message)
+{
+	*c = (struct conn){ .fd = fd, .hsm = hsm, .refused = refused, .max_message = max_message };
+	c->in = c->out = BUF_MAX(WIRE_MAX_BYTES + WIRE_HEAD);
+	if (hsm == NULL) /* who is refused may not stay */
+		atomic_store(&c->since_ns, clock_mono_ns());
+}
+
+void conn_done(struct conn *c)
+{
+	close(c->fd);
+	if (c->hsm != NULL)
+		hsm_conn_close(c->hsm);
+	buf_done(&c->in);
+	buf_done(&c->out);
+}
+
+void lane_done(struct lane *l)
+{
+	buf_done(&l->in);
+	buf_done(&l->out);
+}
+
+static void swap(struct buf *a, struct buf *b)
+{
+	struct buf t = *a;
+
+	*a = *b;
+	*b = t;
+}
+
+static void borrow(struct buf *own, struct buf *lanes)
+{
+	if (own->p != NULL || lanes->p == NULL)
+		return;
+	lanes->max = own->max;
+	swap(own, lanes);
+}
+
+static void give_back(struct buf *own, struct buf *lanes)
+{
+	if (own->n > 0)
+		return;
+	if (lanes->p != NULL || own->cap > LANE_KEEPS)
+		buf_done(own);
+	else
+		swap(own, lanes);
+	*own = BUF_MAX(WIRE_MAX_BYTES + WIRE_HEAD);
+}
+
+/* --- the client keeps us waiting --------------------------------------------- */
+
+static void waits(struct conn *c)
+{
+	uint64_t none = 0;
+
+	if (c->in.n > 0 || c->drain)
+		atomic_compare_exchange_strong(&c->since_ns, &none, clock_mono_ns());
+}
+
+static void came(struct conn *c)
+{
+	if (c->hsm != NULL && !c->drain)
+		atomic_store(&c->since_ns, 0);
+}
+
+/* --- bytes --------------------------------------------------------------------- */
+
+/* flush sends what is left of the answer. */
+static enum progress flush(struct conn *c)
+{
+	while (c->sent < c->out.n) {
+		ssize_t n = send(c->fd, c->out.p + c->sent, c->out.n - c->sent, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? WAIT : CLOSE;
+		c->sent += (size_t)n;
+	}
+	buf_reset(&c->out);
+	c->sent = 0;
+	return DONE;
+}
+
+/* read_size: memory grows with what has arrived, so a length that a stranger says
+ * allocates nothing; and of what follows the request only little is taken along. */
+static size_t read_size(const struct conn *c)
+{
+	size_t was = c->in.n, step = was > READ_STEP ? was : READ_STEP;
+	size_t whole = was < WIRE_HEAD ? READ_STEP : WIRE_HEAD + get_u32(c->in.p);
+	size_t missing = whole - was > READ_STEP ? whole - was : READ_STEP;
+
+	step = step < missing ? step : missing;
+	return step < c->in.max - was ? step : c->in.max - was;
+}
+
+/* fill reads once. WAIT: nothing there. */
+static enum progress fill(struct conn *c)
+{
+	size_t was = c->in.n, step = read_size(c);
+	uint8_t *p = step > 0 ? buf_add(&c->in, step) : NULL;
+	ssize_t n;
+
+	if (p == NULL)
+		return CLOSE;
+	do
+		n = recv(c->fd, p, step, 0);
+	while (n < 0 && errno == EINTR);
+	buf_cut(&c->in, was + (n > 0 ? (size_t)n : 0));
+	if (n < 0)
+		return errno == EAGAIN ? WAIT : CLOSE;
+	return n == 0 ? CLOSE : DONE;
+}
+
+/* discard: the client may still be sending what was refused; closing now would take
+ * the answer away from it. */
+static enum progress discard(struct conn *c)
+{
+	enum progress p;
+
+	do {
+		buf_reset(&c->in);
+		p = fill(c);
+	} while (p == DONE);
+	return p;
+}
+
+/* --- requests -------------------------------------------------------------------- */
+
+static void answer_error(struct conn *c, struct wire_head head, enum hf_err e)
+{
+	uint8_t *p = buf_add(&c->out, WIRE_HEAD);
+
+	head.length = 0;
+	head.flags = (uint16_t)e;
+	head.session = 0;
+	if (p != NULL)
+		wire_head_put(&head, p);
+}
+
+/* whole looks for a request at the front of what was read. CLOSE: it is too long. */
+static enum progress whole(const struct conn *c, struct wire_head *ret)
+{
+	if (c->in.n < WIRE_HEAD)
+		return WAIT;
+	if (wire_head_get(c->in.p, WIRE_MAX_BYTES, ret) != HF_OK || ret->length > c->max_message) {
+		ret->opcode = get_u16(c->in.p + 4);
+		ret->request = get_u64(c->in.p + 8);
+		return CLOSE;
+	}
+	return c->in.n - WIRE_HEAD >= ret->length ? DONE : WAIT;
+}
+
+/* drop removes the request that was answered from the front. */
+static void drop(struct conn *c, const struct wire_head *head)
+{
+	size_t used = WIRE_HEAD + head->length, rest = c->in.n - used;
+
+	memmove(c->in.p, c->in.p + used, rest);
+	buf_cut(&c->in, rest);
+}
+
+/* refuse answers for the last time. */
+static void refuse(struct conn *c, const struct wire_head *head, enum hf_err e)
+{
+	answer_error(c, *head, e);
+	c->drain = true;
+	waits(c);
+}
+
+static enum progress answer(struct conn *c, const struct wire_head *head)
+{
+	struct slice fields = { c->in.p + WIRE_HEAD, head->length };
+
+	if (c->hsm == NULL) {
+		refuse(c, head, c->refused);
+		return DONE;
+	}
+	if (!hsm_serve(c->hsm, head, fields, &c->out) || buf_err(&c->out) != HF_OK)
+		return CLOSE;
+	drop(c, head);
+	return DONE;
+}
+
+/* next_request reads until there is one, or what is there has been refused. */
+static enum progress next_request(struct conn *c, struct wire_head *head)
+{
+	enum progress p;
+
+	for (;;) {
+		p = whole(c, head);
+		if (p == DONE)
+			return DONE;
+		if (p == CLOSE) {
+			refuse(c, head, HF_E_TOO_BIG);
+			return DONE;
+		}
+		p = fill(c);
+		if (p != DONE)
+			return p;
+	}
+}
+
+static enum conn_next go_on(struct conn *c, bool may_be_slow)
+{
+	for (unsigned served = 0;; served++) {
+		struct wire_head head = { 0 };
+		enum progress p = flush(c);
+
+		if (p != DONE)
+			return p == WAIT ? CONN_WRITE : CONN_CLOSE;
+		if (c->drain)
+			return discard(c) == WAIT ? CONN_READ : CONN_CLOSE;
+		if (served == REQUESTS_IN_A_ROW)
+			return CONN_AGAIN;
+		p = next_request(c, &head);
+		if (p != DONE)
+			return p == WAIT ? CONN_READ : CONN_CLOSE;
+		if (c->drain)
+			continue;
+		came(c);
+		if (hsm_is_slow(&head) && !may_be_slow)
+			return CONN_SLOW;
+		may_be_slow = false;
+		if (answer(c, &head) == CLOSE) {
+			(void)flush(c);
+			return CONN_CLOSE;
+		}
+	}
+}
+
+enum conn_next conn_advance(struct conn *c, struct lane *l, bool may_be_slow)
+{
+	enum conn_next next;
+
+	borrow(&c->in, &l->in);
+	borrow(&c->out, &l->out);
+	next = go_on(c, may_be_slow);
+	if (next == CONN_READ)
+		waits(c);
+	if (c->drain)
+		buf_reset(&c->in);
+	give_back(&c->in, &l->in);
+	give_back(&c->out, &l->out);
+	return next;
+}

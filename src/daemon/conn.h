@@ -1,0 +1,51 @@
+/* conn.h: one client's connection: collects a request as it arrives, has it
+ * answered, sends the answer as the client takes it. Never waits. */
+#ifndef HF_CONN_H
+#define HF_CONN_H
+
+#include <stdatomic.h>
+
+#include "hsm.h"
+
+/* struct lane is a serving thread's own buffers. A connection borrows them while the
+ * thread works on it, and keeps them only with half a request or half an answer in
+ * them: thousands of idle connections have no buffers at all. */
+struct lane {
+	struct buf in, out;
+};
+
+struct conn {
+	struct conn *prev, *next; /* the server's */
+	struct conn *next_slow;   /* the server's */
+	int fd;
+	struct hsm_conn *hsm;     /* NULL: refused, every request is answered `refused` */
+	enum hf_err refused;
+	size_t max_message;       /* bytes of a request's fields */
+	struct buf in, out;
+	size_t sent;              /* bytes of out */
+	bool drain;               /* answered for the last time: reads to the end */
+	_Atomic uint64_t since_ns; /* it began to keep us waiting; 0: it does not */
+};
+
+/* What a connection needs next. */
+enum conn_next {
+	CONN_READ,  /* more from the client */
+	CONN_WRITE, /* that the client takes something */
+	CONN_AGAIN, /* nothing, but others are due */
+	CONN_SLOW,  /* a thread for slow calls */
+	CONN_CLOSE,
+};
+
+/* conn_open for a non-blocking socket. hsm NULL: `refused` says why. */
+void conn_open(struct conn *c, int fd, struct hsm_conn *hsm, enum hf_err refused,
+	size_t max_message);
+
+/* conn_advance does what can be done now. may_be_slow: on a thread for slow calls. */
+enum conn_next conn_advance(struct conn *c, struct lane *l, bool may_be_slow);
+
+/* conn_done closes the socket and releases the rest. */
+void conn_done(struct conn *c);
+
+void lane_done(struct lane *l);
+
+#endif
