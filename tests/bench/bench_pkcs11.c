@@ -250,7 +250,7 @@ static void prepare(CK_SESSION_HANDLE s, struct shared *sh)
 	const struct work *w = sh->work;
 	struct state st = { sh, s, sh->signature, sh->signature, sizeof(sh->signature) };
 
-	if (w->key.generate == 0 || w->what == GENERATE)
+	if (w->key.value == NULL || w->what == GENERATE)
 		return;
 	sh->key = find(s, w->name, w->key.pair ? CKO_PRIVATE_KEY : CKO_SECRET_KEY);
 	sh->pub = find(s, w->name, CKO_PUBLIC_KEY);
