@@ -1,7 +1,7 @@
 #include "anchor.h"
 
+#include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "crc.h"
@@ -16,43 +16,49 @@
 
 struct anchor {
 	int fd;
-	uint64_t turn;
-	struct buf value;
+	uint64_t turn;     /* of the newest whole slot; 0: there is none */
+	struct buf newest; /* that slot, with its head */
 };
 
-static bool read_slot(int fd, unsigned slot, uint64_t *ret_turn, struct buf *ret)
+static struct slice value_of(const struct buf *slot)
 {
-	uint8_t head[HEAD];
+	if (slot->n < HEAD)
+		return SLICE_NONE;
+	return (struct slice){ slot->p + HEAD, slot->n - HEAD };
+}
+
+/* read_slot returns the slot's turn; 0: it is empty or torn. */
+static uint64_t read_slot(int fd, unsigned slot, struct buf *ret)
+{
+	uint8_t head[HEAD], *p;
 	uint32_t n;
-	uint8_t *p;
 	off_t at = (off_t)slot * SLOT_SIZE;
 
 	if (pread(fd, head, HEAD, at) != HEAD || get_u32(head) != MAGIC)
-		return false;
+		return 0;
 	n = get_u32(head + 4);
-	*ret_turn = get_u64(head + 8);
-	buf_reset(ret);
-	p = n <= ANCHOR_MAX ? buf_add(ret, n) : NULL;
-	return p != NULL && pread(fd, p, n, at + HEAD) == (ssize_t)n &&
-	       crc32_of(buf_slice(ret)) == get_u32(head + 16);
+	p = n <= ANCHOR_MAX ? buf_add(ret, HEAD + n) : NULL;
+	if (p == NULL || pread(fd, p, HEAD + n, at) != (ssize_t)(HEAD + n) ||
+	    crc32_of(value_of(ret)) != get_u32(head + 16))
+		return 0;
+	return get_u64(head + 8);
 }
 
+/* A torn slot's turn counts for nothing: it is the one to be written next. */
 static void read_newest(struct anchor *a)
 {
-	CLEANUP(buf_done) struct buf other = BUF_MAX(ANCHOR_MAX);
-	uint64_t turn0 = 0, turn1 = 0;
-	bool good0 = read_slot(a->fd, 0, &turn0, &a->value);
-	bool good1 = read_slot(a->fd, 1, &turn1, &other);
+	for (unsigned slot = 0; slot < 2; slot++) {
+		CLEANUP(buf_done) struct buf b = BUF_MAX(ANCHOR_MAX + HEAD);
+		uint64_t turn = read_slot(a->fd, slot, &b);
 
-	if (!good0)
-		buf_reset(&a->value);
-	if (good1 && (!good0 || turn1 > turn0)) {
-		struct buf t = a->value;
+		if (turn > a->turn) {
+			struct buf t = a->newest;
 
-		a->value = other;
-		other = t;
+			a->newest = b;
+			b = t;
+			a->turn = turn;
+		}
 	}
-	a->turn = turn1 > turn0 ? turn1 : turn0;
 }
 
 enum hf_err anchor_open(int dirfd, const char *name, struct anchor **ret)
@@ -61,7 +67,7 @@ enum hf_err anchor_open(int dirfd, const char *name, struct anchor **ret)
 
 	if (a == NULL)
 		return HF_E_MEMORY;
-	a->value = BUF_MAX(ANCHOR_MAX);
+	a->newest = BUF_MAX(ANCHOR_MAX + HEAD);
 	a->fd = openat(dirfd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (a->fd < 0) {
 		log_error("anchor: %s cannot be opened: %m", name);
@@ -78,19 +84,32 @@ void anchor_close(struct anchor *a)
 	if (a == NULL)
 		return;
 	close(a->fd);
-	buf_done(&a->value);
+	buf_done(&a->newest);
 	hf_free(a);
 }
 
 struct slice anchor_get(const struct anchor *a)
 {
-	return buf_slice(&a->value);
+	return value_of(&a->newest);
+}
+
+static enum hf_err write_slot(int fd, off_t at, struct slice s)
+{
+	ssize_t n = pwrite(fd, s.p, s.n, at);
+
+	if (n >= 0 && (size_t)n < s.n)
+		errno = ENOSPC;
+	if (n != (ssize_t)s.n || fdatasync(fd) != 0) {
+		log_error("anchor: cannot be written: %m");
+		return HF_E_STORE;
+	}
+	return HF_OK;
 }
 
 enum hf_err anchor_put(struct anchor *a, struct slice value)
 {
 	CLEANUP(buf_done) struct buf b = BUF_MAX(ANCHOR_MAX + HEAD);
-	off_t at = (off_t)((a->turn + 1) % 2) * SLOT_SIZE;
+	struct buf before = a->newest;
 
 	buf_u32(&b, MAGIC);
 	buf_u32(&b, (uint32_t)value.n);
@@ -98,12 +117,9 @@ enum hf_err anchor_put(struct anchor *a, struct slice value)
 	buf_u32(&b, crc32_of(value));
 	buf_raw(&b, value);
 	TRY(buf_err(&b));
-	if (pwrite(a->fd, b.p, b.n, at) != (ssize_t)b.n || fdatasync(a->fd) != 0) {
-		log_error("anchor: cannot be written: %m");
-		return HF_E_STORE;
-	}
+	TRY(write_slot(a->fd, (off_t)((a->turn + 1) % 2) * SLOT_SIZE, buf_slice(&b)));
 	a->turn++;
-	buf_reset(&a->value);
-	buf_raw(&a->value, value);
-	return buf_err(&a->value);
+	a->newest = b;
+	b = before;
+	return HF_OK;
 }

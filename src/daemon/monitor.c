@@ -1,6 +1,8 @@
 /* monitor.c: starts vault and keeper, and starts them again when one dies. Holds
  * nothing but descriptors. */
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,7 +37,7 @@ struct monitor {
 	const struct role_flags *flags;
 	struct instance *places;
 	int config[ROLES];    /* settings; each role reads its own copy at its own pace */
-	int signals;
+	int null, signals;
 	int notify;
 	int control;          /* the vault's other end */
 	pid_t pid[ROLES];     /* 0: has ended */
@@ -51,27 +54,32 @@ static uint64_t in_seconds(unsigned s)
 
 /* --- starting a role -------------------------------------------------------- */
 
-/* give puts descriptor fd at number n for the program to come. Ours are all above
- * those numbers, so none is overwritten before it was given. */
+/* give puts descriptor fd (-1: nothing) at number n for the program to come. Ours are
+ * all above those numbers, so none is overwritten before it was given. */
 static void give(int fd, int n)
 {
-	if (fd >= 0 && dup2(fd, n) < 0)
+	if (fd < 0)
+		close(n);
+	else if (dup2(fd, n) < 0)
 		_exit(127);
 }
 
+/* Of the terminal only standard error remains; whatever else this process was
+ * started with stays here. */
 static void give_all(const struct monitor *m, int role, int link, int control)
 {
+	bool vault = role == VAULT;
+
+	give(m->null, STDIN_FILENO);
+	give(m->null, STDOUT_FILENO);
 	give(m->config[role], FD_CONFIG);
 	lseek(FD_CONFIG, 0, SEEK_SET);
 	give(link, FD_LINK);
-	if (role == KEEPER) {
-		give(m->places->data, FD_DATA);
-		return;
-	}
-	give(control, FD_CONTROL);
-	give(m->places->listen, FD_LISTEN);
-	give(m->places->unlock, FD_UNLOCK);
-	give(m->places->passphrase, FD_PASSPHRASE);
+	give(vault ? control : -1, FD_CONTROL);
+	give(vault ? m->places->listen : m->places->data, vault ? FD_LISTEN : FD_DATA);
+	give(vault ? m->places->unlock : -1, FD_UNLOCK);
+	give(vault ? m->places->passphrase : -1, FD_PASSPHRASE);
+	(void)syscall(SYS_close_range, FD_PASSPHRASE + 1, UINT_MAX, 0);
 }
 
 /* Nothing of the environment reaches the roles but what is for them: it could
@@ -413,9 +421,10 @@ int monitor_main(const struct config *c, const struct role_flags *f,
 		if (m.config[r] < 0)
 			return 1;
 	}
+	m.null = fd_high(open("/dev/null", O_RDWR | O_CLOEXEC));
 	m.signals = signals_fd();
 	m.notify = fd_high(notify_open());
-	if (m.signals < 0)
+	if (m.signals < 0 || m.null < 0)
 		return 1;
 	give_up(&places);
 	code = watch(&m);

@@ -19,10 +19,11 @@ enum hf_err passphrase_read(int fd, struct secret *ret)
 		return HF_OK;
 	TRY(secret_alloc(&line, LINE_MAX_BYTES + 1));
 	n = pread(fd, line.p, line.n, 0);
-	if (n < 0) {
+	if (n < 0)
 		log_error("passphrase-file cannot be read: %m");
+	close(fd);
+	if (n < 0)
 		return HF_E_ARGUMENTS;
-	}
 	end = n > 0 ? memchr(line.p, '\n', (size_t)n) : NULL;
 	if (end != NULL)
 		n = end - line.p;

@@ -5,7 +5,7 @@
 #include "hsm.h"
 
 /* passphrase_read yields the first line of fd, without its end; empty where fd is no
- * open descriptor. Logs what is wrong. */
+ * open descriptor. Closes fd. Logs what is wrong. */
 enum hf_err passphrase_read(int fd, struct secret *ret) HF_MUST_CHECK;
 
 /* passphrase_unlock makes the call "unlock", as an administrator would. HF_E_STATE:

@@ -21,19 +21,27 @@
 #define SANITIZED 0
 #endif
 
+static void raise_limit(int which)
+{
+	struct rlimit r;
+
+	if (getrlimit((__rlimit_resource_t)which, &r) == 0) {
+		r.rlim_cur = r.rlim_max;
+		(void)setrlimit((__rlimit_resource_t)which, &r);
+	}
+}
+
 enum hf_err sandbox_harden(void)
 {
-	struct rlimit none = { 0, 0 }, files;
+	struct rlimit none = { 0, 0 };
 
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || prctl(PR_SET_DUMPABLE, 0) != 0 ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || setrlimit(RLIMIT_CORE, &none) != 0) {
 		log_error("sandbox: prctl or setrlimit: %m");
 		return HF_E_INTERNAL;
 	}
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-		files.rlim_cur = files.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &files);
-	}
+	raise_limit(RLIMIT_NOFILE);
+	raise_limit(RLIMIT_MEMLOCK);
 	return HF_OK;
 }
 

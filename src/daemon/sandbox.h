@@ -8,7 +8,7 @@
 #include "err.h"
 
 /* sandbox_harden: not dumpable, no core file, no new privileges, dies with its
- * parent; more descriptors allowed. Every role calls it first. */
+ * parent; as many descriptors and as much locked memory as it may have. Every role calls it first. */
 enum hf_err sandbox_harden(void) HF_MUST_CHECK;
 
 /* sandbox_no_files takes away the whole file system and, where the kernel can, TCP,

@@ -172,12 +172,12 @@ int vault_main(const struct config *c, const struct role_flags *f)
 	struct keeper *k;
 	int landlock, signals = signals_fd();
 
+	if (signals < 0 || sandbox_harden() != HF_OK)
+		return 1;
 	if (secret_init(0) != HF_OK || crypto_init() != HF_OK) {
 		log_error("protected memory or OpenSSL cannot be set up");
 		return 1;
 	}
-	if (signals < 0 || sandbox_harden() != HF_OK)
-		return 1;
 	landlock = sandbox_no_files(-1);
 	if (keeper_link_open(FD_LINK, &k) != HF_OK)
 		return 1;

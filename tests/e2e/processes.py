@@ -240,6 +240,25 @@ def test_the_environment_does_not_reach_the_roles(i):
         assert b'OPENSSL_CONF' not in open(f'/proc/{pid}/environ', 'rb').read()
 
 
+def test_the_roles_have_only_what_they_need(i):
+    extra = os.open('/dev/zero', os.O_RDONLY)
+    Daemon(i, pass_fds=[extra]).up()
+    for role, pid in i.roles().items():
+        status = open(f'/proc/{pid}/status').read()
+        assert re.search(r'^Seccomp:\s2$', status, re.M), status
+        assert re.search(r'^NoNewPrivs:\s1$', status, re.M), status
+        assert re.search(r'^CapEff:\s0+$', status, re.M) or os.getuid() == 0, status
+        names = {os.readlink(f'/proc/{pid}/fd/{fd}') for fd in os.listdir(f'/proc/{pid}/fd')}
+        files = {n for n in names if n.startswith('/') and not n.startswith('/secretmem')}
+        own = f'{i.home}/data'
+        if role == 'vault':
+            assert files == {'/dev/null', f'{own}/unlock.key', os.path.realpath(f'{i.home}/../log')}, files
+        else:
+            assert '/dev/zero' not in files and f'{own}/unlock.key' not in files, files
+        limits = open(f'/proc/{pid}/limits').read()
+        assert re.search(r'Max core file size +0 +0 ', limits), limits
+
+
 # --- sockets -----------------------------------------------------------------
 
 def test_systemd_hands_over_the_socket_and_hears_of_it(i):
