@@ -152,6 +152,11 @@ static bool parse(struct cli *c, const struct command *k, int argc, char **argv)
 	return true;
 }
 
+static bool begins_group(size_t i)
+{
+	return i == 0 || strcmp(commands[i].group, commands[i - 1].group) != 0;
+}
+
 int cmd_completion(struct cli *c)
 {
 	(void)c;
@@ -159,10 +164,11 @@ int cmd_completion(struct cli *c)
 	     "_holdfast() {\n"
 	     "  local cur=${COMP_WORDS[COMP_CWORD]} line=\"${COMP_WORDS[1]} ${COMP_WORDS[2]}\" words=\n"
 	     "  [[ ${COMP_WORDS[COMP_CWORD-1]} == --*-file || ${COMP_WORDS[COMP_CWORD-1]} == --in"
-	     " || ${COMP_WORDS[COMP_CWORD-1]} == --out ]] && { COMPREPLY=($(compgen -f -- \"$cur\")); return; }\n"
+	     " || ${COMP_WORDS[COMP_CWORD-1]} == --out ]] &&"
+	     " { COMPREPLY=($(compgen -f -- \"$cur\")); return; }\n"
 	     "  case $COMP_CWORD in 1) words=\"--help --version");
 	for (size_t i = 0; i < COMMANDS; i++)
-		if (i == 0 || strcmp(commands[i].group, commands[i - 1].group) != 0)
+		if (begins_group(i))
 			printf(" %s", commands[i].group);
 	puts("\";; *) case $line in");
 	for (size_t i = 0; i < COMMANDS; i++) {
@@ -174,9 +180,9 @@ int cmd_completion(struct cli *c)
 	}
 	puts("    esac\n    [[ $COMP_CWORD == 2 ]] && case ${COMP_WORDS[1]} in");
 	for (size_t i = 0; i < COMMANDS; i++)
-		if (*commands[i].verb && (i == 0 || strcmp(commands[i].group, commands[i - 1].group))) {
+		if (*commands[i].verb && begins_group(i)) {
 			printf("    %s) words='", commands[i].group);
-			for (size_t k = i; k < COMMANDS && !strcmp(commands[k].group, commands[i].group); k++)
+			for (size_t k = i; k < COMMANDS && (k == i || !begins_group(k)); k++)
 				printf("%s ", commands[k].verb);
 			puts("--help';;");
 		}

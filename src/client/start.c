@@ -62,10 +62,12 @@ static bool mapped_from(const void *p, char out[PATH_MAX])
 
 	while (f != NULL && !found && fgets(line, sizeof(line), f) != NULL) {
 		const char *path = strchr(line, '/');
-		uintptr_t from, to;
+		char *dash;
+		uintptr_t from = strtoull(line, &dash, 16), to;
 
-		if (path == NULL || sscanf(line, "%" SCNxPTR "-%" SCNxPTR, &from, &to) != 2)
+		if (path == NULL || *dash != '-')
 			continue;
+		to = strtoull(dash + 1, NULL, 16);
 		found = (uintptr_t)p >= from && (uintptr_t)p < to;
 		if (found)
 			(void)snprintf(out, PATH_MAX, "%.*s", (int)strcspn(path, "\n"), path);

@@ -287,7 +287,8 @@ static int cmd_store_secret(char **arg)
 	char value[] = SECRET;
 	CK_ATTRIBUTE t[] = { { CKA_CLASS, &class, sizeof(class) }, { CKA_KEY_TYPE, &type, sizeof(type) },
 		{ CKA_VALUE, value, 32 }, { CKA_TOKEN, &yes, 1 }, { CKA_SENSITIVE, &yes, 1 },
-		{ CKA_EXTRACTABLE, &no, 1 }, { CKA_SIGN, &yes, 1 }, { CKA_LABEL, (void *)(uintptr_t) "h", 1 } };
+		{ CKA_EXTRACTABLE, &no, 1 }, { CKA_SIGN, &yes, 1 },
+		{ CKA_LABEL, (void *)(uintptr_t) "h", 1 } };
 	CK_OBJECT_HANDLE h;
 
 	(void)arg;

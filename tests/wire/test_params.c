@@ -24,7 +24,8 @@ static void gcm_comes_back_and_is_refused_when_cut_or_longer(void **state)
 
 	(void)state;
 	assert_int_equal(params_pack(PARAM_GCM, &c, sizeof(c), &b), HF_OK);
-	IS(buf_slice(&b), "\0\0\0\003\001\002\003" "\0\0\0\0\0\0\0\030" "\0\0\0\004aad!" "\0\0\0\0\0\0\0\200");
+	IS(buf_slice(&b), "\0\0\0\003\001\002\003" "\0\0\0\0\0\0\0\030"
+		"\0\0\0\004aad!" "\0\0\0\0\0\0\0\200");
 	assert_int_equal(params_decode(PARAM_GCM, buf_slice(&b), &p), HF_OK);
 	assert_true(p.present);
 	IS(p.u.gcm.iv, "\001\002\003");
