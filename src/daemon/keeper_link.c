@@ -3,13 +3,15 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include "lock.h"
 #include "log.h"
 #include "map.h"
 
 struct link {
 	struct keeper base;
 	int fd;
-	pthread_mutex_t send, lock;
+	struct mutex send; /* one request at a time goes out whole */
+	struct mutex lock; /* what follows */
 	struct map waiting; /* by request id */
 	uint64_t next;
 };
@@ -17,13 +19,13 @@ struct link {
 /* struct waiter lives on the stack of the thread that waits. */
 struct waiter {
 	struct map_node by_request;
-	pthread_cond_t answered;
+	struct cond answered;
 	struct buf answer;
 	enum hf_err err;
 	bool done;
 };
 
-static void gone(void)
+static _Noreturn void gone(void)
 {
 	log_warn("the keeper is gone; the monitor starts both anew");
 	_exit(EXIT_KEEPER_GONE);
@@ -38,7 +40,7 @@ static void *reader(void *arg)
 	while (wire_recv(l->fd, WIRE_MAX_BYTES, &head, &in) == HF_OK) {
 		struct map_node *node;
 
-		pthread_mutex_lock(&l->lock);
+		mutex_lock(&l->lock);
 		node = map_del(&l->waiting, head.request);
 		if (node != NULL) {
 			struct waiter *w = container_of(node, struct waiter, by_request);
@@ -47,42 +49,68 @@ static void *reader(void *arg)
 			w->err = head.flags == HF_OK ? HF_OK : err_from_wire(head.flags);
 			w->done = true;
 			in = BUF_MAX(WIRE_MAX_BYTES);
-			pthread_cond_signal(&w->answered);
+			cond_signal(&w->answered);
 		}
-		pthread_mutex_unlock(&l->lock);
+		mutex_unlock(&l->lock);
 	}
 	gone();
-	return NULL;
+}
+
+static enum hf_err send_request(struct link *l, struct wire_head *head, struct slice fields)
+{
+	enum hf_err e;
+
+	MUTEX_HOLD(&l->send);
+	e = wire_send(l->fd, head, fields);
+	if (e == HF_E_CONNECTION || e == HF_E_TIMEOUT)
+		gone();
+	return e;
+}
+
+static enum hf_err wait_answer(struct link *l, struct waiter *w)
+{
+	MUTEX_HOLD(&l->lock);
+	while (!w->done)
+		cond_wait(&w->answered, &l->lock);
+	return w->err;
+}
+
+/* ask sends a request and waits for its answer, which w then owns. */
+static enum hf_err ask(struct link *l, struct wire_head *head, struct slice fields,
+	struct waiter *w)
+{
+	enum hf_err e;
+
+	{
+		MUTEX_HOLD(&l->lock);
+		head->request = ++l->next;
+		TRY(map_put(&l->waiting, head->request, &w->by_request));
+	}
+	e = send_request(l, head, fields);
+	if (e == HF_OK)
+		return wait_answer(l, w);
+	MUTEX_HOLD(&l->lock);
+	(void)map_del(&l->waiting, head->request);
+	return e;
 }
 
 static enum hf_err call(struct keeper *k, enum keeper_op op, struct slice fields, struct arena *a,
 	struct rd *rest)
 {
 	struct link *l = container_of(k, struct link, base);
-	struct waiter w = { .answered = PTHREAD_COND_INITIALIZER };
 	struct wire_head head = { .opcode = (uint16_t)op };
+	struct waiter w = { 0 };
 	struct slice kept;
 	enum hf_err e;
 
-	pthread_mutex_lock(&l->lock);
-	head.request = ++l->next;
-	e = map_put(&l->waiting, head.request, &w.by_request);
-	pthread_mutex_unlock(&l->lock);
-	TRY(e);
-	pthread_mutex_lock(&l->send);
-	if (wire_send(l->fd, &head, fields) != HF_OK)
-		gone();
-	pthread_mutex_unlock(&l->send);
-	pthread_mutex_lock(&l->lock);
-	while (!w.done)
-		pthread_cond_wait(&w.answered, &l->lock);
-	pthread_mutex_unlock(&l->lock);
-	e = w.err;
+	cond_init(&w.answered);
+	e = ask(l, &head, fields, &w);
 	if (e == HF_OK)
 		e = arena_dup(a, buf_slice(&w.answer), &kept);
 	if (e == HF_OK)
 		*rest = rd_of(kept);
 	buf_done(&w.answer);
+	cond_done(&w.answered);
 	return e;
 }
 
@@ -95,8 +123,8 @@ enum hf_err keeper_link_open(int fd, struct keeper **ret)
 		return HF_E_MEMORY;
 	l->base.call = call;
 	l->fd = fd;
-	pthread_mutex_init(&l->send, NULL);
-	pthread_mutex_init(&l->lock, NULL);
+	mutex_init(&l->send);
+	mutex_init(&l->lock);
 	if (pthread_create(&t, NULL, reader, l) != 0)
 		return HF_E_MEMORY;
 	pthread_detach(t);
