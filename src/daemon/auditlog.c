@@ -14,9 +14,7 @@
 #include "log.h"
 #include "secret.h"
 
-#define HEAD 12 /* length, number */
-#define TAIL 4  /* crc */
-#define NAME_MAX_LEN 32
+#define NAME_SIZE 32
 #define INDEX_STEP 1024 /* every so many records one place is remembered */
 
 /* struct mark: where a record begins in its segment. */
@@ -31,24 +29,26 @@ struct segment {
 	size_t mark_count;
 };
 
+/* Only the last segment is ever written, so all others are on the disk. */
 struct auditlog {
 	int dir;
 	size_t segment_bytes;
 	struct segment *v;
 	size_t n;
-	int fd;     /* the last segment, for appending; -1: none yet */
-	off_t size; /* of it */
+	int fd;             /* the last segment; -1: none yet */
+	off_t size, synced; /* of it */
+	bool doubt;         /* the kernel may have dropped what follows `synced` */
 	uint64_t last;
 };
 
-static void segment_name(uint64_t first, char out[NAME_MAX_LEN])
+static void segment_name(uint64_t first, char out[NAME_SIZE])
 {
-	snprintf(out, NAME_MAX_LEN, "%020" PRIu64 ".log", first);
+	(void)snprintf(out, NAME_SIZE, "%020" PRIu64 ".log", first);
 }
 
 static int segment_open(struct auditlog *l, uint64_t first, int flags)
 {
-	char name[NAME_MAX_LEN];
+	char name[NAME_SIZE];
 
 	segment_name(first, name);
 	return openat(l->dir, name, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -65,11 +65,16 @@ static enum hf_err segment_add(struct auditlog *l, uint64_t first)
 	return HF_OK;
 }
 
+static void segment_drop(struct auditlog *l)
+{
+	hf_free(l->v[--l->n].marks);
+}
+
 static void mark_add(struct segment *s, uint64_t seq, off_t at)
 {
 	struct mark *m;
 
-	if ((seq - s->first) % INDEX_STEP != 0)
+	if (seq < (s->mark_count > 0 ? s->marks[s->mark_count - 1].seq : s->first) + INDEX_STEP)
 		return;
 	m = hf_realloc(s->marks, s->mark_count + 1, sizeof(*m));
 	if (m == NULL)
@@ -80,29 +85,8 @@ static void mark_add(struct segment *s, uint64_t seq, off_t at)
 
 /* --- reading ------------------------------------------------------------ */
 
-/* read_record reads the record at *at and moves on; false at the end or where
- * what is there is no whole record. */
-static bool read_record(int fd, off_t *at, struct buf *b, uint64_t *ret_seq)
-{
-	uint8_t head[HEAD], *p;
-	uint32_t n;
-
-	if (pread(fd, head, HEAD, *at) != HEAD)
-		return false;
-	n = get_u32(head);
-	buf_reset(b);
-	p = n <= AUDITLOG_RECORD_MAX ? buf_add(b, n + TAIL) : NULL;
-	if (p == NULL || pread(fd, p, n + TAIL, *at + HEAD) != (ssize_t)(n + TAIL) ||
-	    crc32_of((struct slice){ p, n }) != get_u32(p + n))
-		return false;
-	buf_cut(b, n);
-	*ret_seq = get_u64(head + 4);
-	*at += HEAD + (off_t)n + TAIL;
-	return true;
-}
-
-/* nearest: the last remembered place at or before seq. */
-static off_t nearest(const struct segment *s, uint64_t seq)
+/* mark_before: the last remembered place at or before seq. */
+static struct mark mark_before(const struct segment *s, uint64_t seq)
 {
 	size_t lo = 0, hi = s->mark_count;
 
@@ -114,89 +98,199 @@ static off_t nearest(const struct segment *s, uint64_t seq)
 		else
 			hi = mid;
 	}
-	return lo > 0 ? s->marks[lo - 1].at : 0;
+	return lo > 0 ? s->marks[lo - 1] : (struct mark){ s->first, 0 };
+}
+
+/* segment_of: the last segment that begins at or before seq, or the first. */
+static size_t segment_of(const struct auditlog *l, uint64_t seq)
+{
+	size_t lo = 0, hi = l->n;
+
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+
+		if (l->v[mid].first <= seq)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo > 0 ? lo - 1 : 0;
+}
+
+struct visit {
+	auditlog_visit fn;
+	void *ctx;
+	bool more;
+};
+
+static enum hf_err read_open(struct segment *s, int fd, off_t end, uint64_t from, struct visit *v)
+{
+	CLEANUP(auditseg_done) struct auditseg r = { 0 };
+	struct mark m = mark_before(s, from);
+	struct auditseg_record rec;
+
+	TRY(auditseg_open(fd, m.at, end, m.seq, &r));
+	while (v->more && auditseg_next(&r, &rec)) {
+		mark_add(s, rec.seq, rec.at);
+		if (rec.seq >= from)
+			v->more = v->fn(v->ctx, rec.seq, rec.bytes);
+	}
+	return HF_OK;
+}
+
+static enum hf_err read_segment(struct auditlog *l, size_t i, uint64_t from, struct visit *v)
+{
+	struct stat st;
+	enum hf_err e;
+	int fd;
+
+	if (i + 1 == l->n)
+		return read_open(&l->v[i], l->fd, l->size, from, v);
+	fd = segment_open(l, l->v[i].first, O_RDONLY);
+	if (fd < 0 || fstat(fd, &st) != 0) {
+		log_error("audit: the segment of record %" PRIu64 " cannot be read: %m", l->v[i].first);
+		if (fd >= 0)
+			close(fd);
+		return HF_E_DAMAGED;
+	}
+	e = read_open(&l->v[i], fd, st.st_size, from, v);
+	close(fd);
+	return e;
 }
 
 enum hf_err auditlog_read(struct auditlog *l, uint64_t from, auditlog_visit visit, void *ctx)
 {
-	CLEANUP(buf_done) struct buf b = BUF_MAX(AUDITLOG_RECORD_MAX + TAIL);
-	size_t i = l->n;
-	uint64_t seq;
-	bool more = true;
+	struct visit v = { visit, ctx, true };
 
-	while (i > 0 && l->v[i - 1].first > from)
-		i--;
-	for (i = i > 0 ? i - 1 : 0; i < l->n && more; i++) {
-		int fd = segment_open(l, l->v[i].first, O_RDONLY);
-		off_t at = nearest(&l->v[i], from);
-
-		if (fd < 0) {
-			log_error("audit: segment %" PRIu64 " cannot be read: %m", l->v[i].first);
-			return HF_E_DAMAGED;
-		}
-		while (more && read_record(fd, &at, &b, &seq))
-			if (seq >= from)
-				more = visit(ctx, seq, buf_slice(&b));
-		close(fd);
-	}
+	for (size_t i = segment_of(l, from); i < l->n && v.more; i++)
+		TRY(read_segment(l, i, from, &v));
 	return HF_OK;
 }
 
 /* --- appending ---------------------------------------------------------- */
 
-static enum hf_err rotate(struct auditlog *l, uint64_t first)
+static enum hf_err make_segment(struct auditlog *l, uint64_t first, int *ret_fd)
 {
+	char name[NAME_SIZE];
 	int fd = segment_open(l, first, O_RDWR | O_CREAT | O_EXCL);
 
-	if (fd < 0) {
-		log_error("audit: a new segment cannot be made: %m");
-		return HF_E_STORE;
+	if (fd >= 0 && fsync(l->dir) == 0) {
+		*ret_fd = fd;
+		return HF_OK;
 	}
-	if (segment_add(l, first) != HF_OK) {
+	log_error("audit: a new segment for record %" PRIu64 " cannot be made: %m", first);
+	if (fd >= 0) {
 		close(fd);
-		return HF_E_MEMORY;
+		segment_name(first, name);
+		(void)unlinkat(l->dir, name, 0);
 	}
-	if (l->fd >= 0) {
-		fdatasync(l->fd);
+	return HF_E_STORE;
+}
+
+static enum hf_err rotate(struct auditlog *l, uint64_t first)
+{
+	enum hf_err e;
+	int fd;
+
+	TRY(auditlog_sync(l));
+	TRY(segment_add(l, first));
+	e = make_segment(l, first, &fd);
+	if (e != HF_OK) {
+		segment_drop(l);
+		return e;
+	}
+	if (l->fd >= 0)
 		close(l->fd);
-	}
-	fsync(l->dir);
 	l->fd = fd;
-	l->size = 0;
+	l->size = l->synced = 0;
 	return HF_OK;
 }
 
-enum hf_err auditlog_append(struct auditlog *l, uint64_t seq, struct slice record)
+static size_t encoded_size(const struct slice *v, size_t n)
 {
-	CLEANUP(buf_done) struct buf b = BUF_MAX(AUDITLOG_RECORD_MAX + HEAD + TAIL);
+	size_t total = 0;
 
-	if (l->last != 0 && seq != l->last + 1)
-		return HF_E_CONFLICT;
-	if (l->fd < 0 || (size_t)l->size >= l->segment_bytes)
-		TRY(rotate(l, seq));
-	buf_u32(&b, (uint32_t)record.n);
-	buf_u64(&b, seq);
-	buf_raw(&b, record);
-	buf_u32(&b, crc32_of(record));
-	TRY(buf_err(&b));
-	if (pwrite(l->fd, b.p, b.n, l->size) != (ssize_t)b.n) {
-		log_error("audit: record %" PRIu64 " cannot be written: %m", seq);
-		if (ftruncate(l->fd, l->size) != 0)
-			log_error("audit: and its beginning cannot be cut off: %m");
-		return HF_E_STORE;
+	for (size_t i = 0; i < n; i++)
+		total += AUDITSEG_HEAD + v[i].n + AUDITSEG_TAIL;
+	return total;
+}
+
+static enum hf_err encode(struct buf *b, uint64_t first, const struct slice *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (v[i].n > AUDITLOG_RECORD_MAX)
+			return HF_E_TOO_BIG;
+		buf_u32(b, (uint32_t)v[i].n);
+		buf_u64(b, first + i);
+		buf_raw(b, v[i]);
+		buf_u32(b, crc32_of(v[i]));
 	}
-	mark_add(&l->v[l->n - 1], seq, l->size);
-	l->size += (off_t)b.n;
-	l->last = seq;
+	return buf_err(b);
+}
+
+/* write_end puts s at the end of the segment, or leaves the segment as it was. */
+static enum hf_err write_end(struct auditlog *l, uint64_t first, struct slice s)
+{
+	ssize_t n = pwrite(l->fd, s.p, s.n, l->size);
+
+	if (n == (ssize_t)s.n)
+		return HF_OK;
+	if (n >= 0)
+		errno = ENOSPC;
+	log_error("audit: record %" PRIu64 " cannot be written: %m", first);
+	if (ftruncate(l->fd, l->size) != 0)
+		log_error("audit: and its beginning cannot be cut off: %m");
+	return HF_E_STORE;
+}
+
+enum hf_err auditlog_append(struct auditlog *l, uint64_t first, const struct slice *records,
+	size_t n)
+{
+	CLEANUP(buf_done) struct buf b = BUF_MAX(encoded_size(records, n));
+
+	if (n == 0)
+		return HF_OK;
+	if (first == 0 || (l->n > 0 && first != l->last + 1))
+		return HF_E_CONFLICT;
+	TRY(encode(&b, first, records, n));
+	if (l->fd < 0 || (size_t)l->size >= l->segment_bytes)
+		TRY(rotate(l, first));
+	TRY(write_end(l, first, buf_slice(&b)));
+	for (size_t i = 0; i < n; i++) {
+		mark_add(&l->v[l->n - 1], first + i, l->size);
+		l->size += (off_t)encoded_size(&records[i], 1);
+	}
+	l->last = first + n - 1;
 	return HF_OK;
+}
+
+/* write_again makes what may be in memory alone dirty once more: after a failed
+ * fdatasync the kernel takes it for written, and the next one would say so too. */
+static bool write_again(struct auditlog *l)
+{
+	uint8_t piece[4096];
+
+	for (off_t at = l->synced; at < l->size;) {
+		ssize_t n = pread(l->fd, piece, sizeof(piece), at);
+
+		if (n <= 0 || pwrite(l->fd, piece, (size_t)n, at) != n)
+			return false;
+		at += n;
+	}
+	return true;
 }
 
 enum hf_err auditlog_sync(struct auditlog *l)
 {
-	if (l->fd >= 0 && fdatasync(l->fd) != 0) {
-		log_error("audit: cannot be made durable: %m");
+	if (l->fd < 0 || l->synced == l->size)
+		return HF_OK;
+	if ((l->doubt && !write_again(l)) || fdatasync(l->fd) != 0) {
+		log_error("audit: records up to %" PRIu64 " cannot be made durable: %m", l->last);
+		l->doubt = true;
 		return HF_E_STORE;
 	}
+	l->doubt = false;
+	l->synced = l->size;
 	return HF_OK;
 }
 
@@ -214,55 +308,77 @@ static int by_first(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+static bool parse_name(const char *name, uint64_t *ret)
+{
+	char back[NAME_SIZE];
+
+	if (name[0] < '0' || name[0] > '9')
+		return false;
+	*ret = strtoull(name, NULL, 10);
+	segment_name(*ret, back);
+	return *ret > 0 && strcmp(name, back) == 0;
+}
+
 static enum hf_err list_segments(struct auditlog *l)
 {
-	DIR *d = fdopendir(dup(l->dir));
+	int fd = openat(l->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
 	struct dirent *e;
 	uint64_t first;
 	enum hf_err err = HF_OK;
-	int end;
 
-	if (d == NULL)
+	if (d == NULL) {
+		log_error("audit: the directory cannot be read: %m");
+		if (fd >= 0)
+			close(fd);
 		return HF_E_STORE;
-	rewinddir(d);
-	while (err == HF_OK && (e = readdir(d)) != NULL) {
-		end = 0;
-		if (sscanf(e->d_name, "%20" SCNu64 ".log%n", &first, &end) == 1 && end > 0 &&
-		    e->d_name[end] == '\0')
-			err = segment_add(l, first);
 	}
+	while (err == HF_OK && (e = readdir(d)) != NULL)
+		if (parse_name(e->d_name, &first))
+			err = segment_add(l, first);
 	closedir(d);
 	if (l->n > 0)
 		qsort(l->v, l->n, sizeof(*l->v), by_first);
 	return err;
 }
 
-/* open_last finds the end of the last segment and cuts off what is torn there. */
+/* find_end reads the last segment through, up to its last whole record. */
+static enum hf_err find_end(struct auditlog *l, off_t file_size)
+{
+	CLEANUP(auditseg_done) struct auditseg r = { 0 };
+	struct segment *s = &l->v[l->n - 1];
+	struct auditseg_record rec;
+
+	l->last = s->first - 1;
+	TRY(auditseg_open(l->fd, 0, file_size, s->first, &r));
+	while (auditseg_next(&r, &rec)) {
+		mark_add(s, rec.seq, rec.at);
+		if (!rec.whole)
+			continue;
+		l->last = rec.seq;
+		l->size = rec.end;
+	}
+	return HF_OK;
+}
+
+/* open_last cuts off what is torn. What is there was perhaps never synced. */
 static enum hf_err open_last(struct auditlog *l)
 {
-	CLEANUP(buf_done) struct buf b = BUF_MAX(AUDITLOG_RECORD_MAX + TAIL);
-	struct segment *s = &l->v[l->n - 1];
 	struct stat st;
-	off_t at = 0, before = 0;
-	uint64_t seq;
 
-	l->fd = segment_open(l, s->first, O_RDWR);
+	l->fd = segment_open(l, l->v[l->n - 1].first, O_RDWR);
 	if (l->fd < 0 || fstat(l->fd, &st) != 0) {
 		log_error("audit: the last segment cannot be opened: %m");
 		return HF_E_STORE;
 	}
-	l->last = s->first - 1;
-	while (read_record(l->fd, &at, &b, &seq)) {
-		mark_add(s, seq, before);
-		before = at;
-		l->last = seq;
-	}
-	l->size = at;
-	if (st.st_size > at) {
-		log_warn("audit: %lld bytes of an incomplete record after number %" PRIu64
-			 " cut off", (long long)(st.st_size - at), l->last);
-		if (ftruncate(l->fd, at) != 0)
-			return HF_E_STORE;
+	TRY(find_end(l, st.st_size));
+	if (st.st_size == l->size)
+		return HF_OK;
+	log_warn("audit: %lld bytes of an incomplete record after number %" PRIu64 " cut off",
+		(long long)(st.st_size - l->size), l->last);
+	if (ftruncate(l->fd, l->size) != 0) {
+		log_error("audit: cannot be cut off: %m");
+		return HF_E_STORE;
 	}
 	return HF_OK;
 }
@@ -279,6 +395,8 @@ enum hf_err auditlog_open(int dirfd, const char *name, size_t segment_bytes, str
 	if (mkdirat(dirfd, name, 0700) != 0 && errno != EEXIST)
 		log_error("audit: directory %s cannot be made: %m", name);
 	l->dir = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (l->dir < 0)
+		log_error("audit: directory %s cannot be opened: %m", name);
 	e = l->dir < 0 ? HF_E_STORE : list_segments(l);
 	if (e == HF_OK && l->n > 0)
 		e = open_last(l);
@@ -294,8 +412,8 @@ void auditlog_close(struct auditlog *l)
 {
 	if (l == NULL)
 		return;
-	for (size_t i = 0; i < l->n; i++)
-		hf_free(l->v[i].marks);
+	while (l->n > 0)
+		segment_drop(l);
 	hf_free(l->v);
 	if (l->fd >= 0)
 		close(l->fd);

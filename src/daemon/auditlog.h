@@ -7,27 +7,31 @@
 
 #include <stdbool.h>
 
+#include "auditseg.h"
 #include "bytes.h"
 #include "err.h"
 
-#define AUDITLOG_RECORD_MAX 65536u
+#define AUDITLOG_RECORD_MAX AUDITSEG_RECORD_MAX
 
 struct auditlog;
 
 /* auditlog_open opens or makes the directory `name` in dirfd. An incomplete last
- * record (a torn write) is cut off and said in the log. */
+ * record (a torn write) is cut off and said in the log. A segment takes records
+ * until it has segment_bytes. */
 enum hf_err auditlog_open(int dirfd, const char *name, size_t segment_bytes, struct auditlog **ret)
 	HF_MUST_CHECK;
 void auditlog_close(struct auditlog *l); /* NULL-safe */
 
-/* auditlog_append adds record number seq, which must follow the last one
- * (HF_E_CONFLICT). HF_E_STORE: it was not kept (disk full), nothing of it is
- * left. Durable after auditlog_sync. */
-enum hf_err auditlog_append(struct auditlog *l, uint64_t seq, struct slice record) HF_MUST_CHECK;
+/* auditlog_append adds n records, numbered first, first + 1, ..., all or none.
+ * HF_E_CONFLICT: first does not follow the last one. HF_E_STORE: disk full, say.
+ * Durable after auditlog_sync; when that fails, the next one tries again. */
+enum hf_err auditlog_append(struct auditlog *l, uint64_t first, const struct slice *records,
+	size_t n) HF_MUST_CHECK;
 enum hf_err auditlog_sync(struct auditlog *l) HF_MUST_CHECK;
 uint64_t auditlog_last(const struct auditlog *l); /* 0: empty */
 
-/* auditlog_read visits records from number `from` on; false stops. */
+/* auditlog_read visits records from number `from` on; false stops. A damaged
+ * record is visited as it is, or left out if its bounds are lost. */
 typedef bool (*auditlog_visit)(void *ctx, uint64_t seq, struct slice record);
 enum hf_err auditlog_read(struct auditlog *l, uint64_t from, auditlog_visit visit, void *ctx)
 	HF_MUST_CHECK;

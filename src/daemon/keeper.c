@@ -1,6 +1,5 @@
 #include "keeper.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
@@ -8,78 +7,97 @@
 #include "log.h"
 #include "wire.h"
 
-#define GROUP_MAX 256            /* requests answered together */
+#define GROUP_MAX 256u           /* requests answered together */
+#define GROUP_BYTES (16u << 20)  /* of requests and answers; then the group is closed */
+#define KEPT_BYTES (64u << 10)   /* of a request's or an answer's room, for the next one */
+#define SCAN_MAX (16u << 20)     /* bytes of records in one answer */
 #define FETCH_MAX (4u << 20)     /* bytes of audit records in one answer */
+#define FETCH_RECORDS 4096u
 
 /* --- handlers ------------------------------------------------------------ */
 
+static enum hf_err copy_record(struct arena *a, struct slice name, uint64_t version,
+	struct slice value, struct record *ret)
+{
+	ret->version = version;
+	TRY(arena_dup(a, name, &ret->name));
+	return arena_dup(a, value, &ret->value);
+}
+
+struct found {
+	struct arena *arena;
+	struct record *record;
+	bool any;
+	enum hf_err err;
+};
+
 static bool keep_found(void *ctx, struct slice name, uint64_t version, struct slice value)
 {
-	struct keeper_ctx *k = ((void **)ctx)[0];
-	struct record *r = ((void **)ctx)[1];
+	struct found *f = ctx;
 
-	r->version = version;
-	return arena_dup(k->arena, name, &r->name) == HF_OK &&
-	       arena_dup(k->arena, value, &r->value) == HF_OK;
+	f->any = true;
+	f->err = copy_record(f->arena, name, version, value, f->record);
+	return false;
 }
 
 enum hf_err on_store_get(struct keeper_ctx *k, const struct store_get_req *q,
 	struct store_get_res *r)
 {
-	struct record *found = arena_alloc(k->arena, 1, sizeof(*found));
-	void *ctx[] = { k, found };
+	struct found f = { .arena = k->arena, .record = arena_alloc(k->arena, 1, sizeof(*f.record)) };
 
-	if (found == NULL)
+	if (f.record == NULL)
 		return HF_E_MEMORY;
-	TRY(store_get(k->store, q->name, keep_found, ctx));
-	r->found = (struct record_list){ found, found->version != 0 };
+	TRY(store_get(k->store, q->name, keep_found, &f));
+	TRY(f.err);
+	r->found = (struct record_list){ f.record, f.any };
 	return HF_OK;
 }
 
 struct page {
-	struct keeper_ctx *k;
+	struct arena *arena;
 	struct record *v;
 	size_t n, cap, bytes, max;
 	bool more;
 	enum hf_err err;
 };
 
+static enum hf_err page_room(struct page *p)
+{
+	size_t cap = p->cap ? 2 * p->cap : 64;
+	struct record *v;
+
+	if (p->n < p->cap)
+		return HF_OK;
+	v = arena_alloc(p->arena, cap, sizeof(*v));
+	if (v == NULL)
+		return HF_E_MEMORY;
+	if (p->n > 0)
+		memcpy(v, p->v, p->n * sizeof(*v));
+	p->v = v;
+	p->cap = cap;
+	return HF_OK;
+}
+
 static bool add_to_page(void *ctx, struct slice name, uint64_t version, struct slice value)
 {
 	struct page *p = ctx;
 
-	if (p->n > 0 && (p->bytes + value.n > p->max || p->n == WIRE_MAX_LIST)) {
+	if (p->n > 0 && (p->bytes + name.n + value.n > p->max || p->n == WIRE_MAX_LIST)) {
 		p->more = true;
 		return false;
 	}
-	if (p->n == p->cap) {
-		size_t cap = p->cap ? 2 * p->cap : 64;
-		struct record *v = arena_alloc(p->k->arena, cap, sizeof(*v));
-
-		if (v == NULL) {
-			p->err = HF_E_MEMORY;
-			return false;
-		}
-		if (p->n > 0)
-			memcpy(v, p->v, p->n * sizeof(*v));
-		p->v = v;
-		p->cap = cap;
-	}
-	p->v[p->n] = (struct record){ .version = version };
-	if (arena_dup(p->k->arena, name, &p->v[p->n].name) != HF_OK ||
-	    arena_dup(p->k->arena, value, &p->v[p->n].value) != HF_OK) {
-		p->err = HF_E_MEMORY;
-		return false;
-	}
+	p->err = page_room(p);
+	if (p->err == HF_OK)
+		p->err = copy_record(p->arena, name, version, value, &p->v[p->n]);
 	p->n++;
 	p->bytes += name.n + value.n;
-	return true;
+	return p->err == HF_OK;
 }
 
 enum hf_err on_store_scan(struct keeper_ctx *k, const struct store_scan_req *q,
 	struct store_scan_res *r)
 {
-	struct page p = { .k = k, .max = q->max_bytes };
+	struct page p = { .arena = k->arena, .max = q->max_bytes < SCAN_MAX ? q->max_bytes : SCAN_MAX };
 
 	TRY(k->store->ops->scan(k->store, q->prefix, q->after, add_to_page, &p));
 	TRY(p.err);
@@ -128,17 +146,23 @@ enum hf_err on_anchor_get(struct keeper_ctx *k, const struct anchor_get_req *q,
 enum hf_err on_audit_append(struct keeper_ctx *k, const struct audit_append_req *q,
 	struct audit_append_res *r)
 {
+	struct slice *v = arena_alloc(k->arena, q->records.n + 1, sizeof(*v));
+
 	(void)r;
+	if (v == NULL)
+		return HF_E_MEMORY;
 	for (size_t i = 0; i < q->records.n; i++)
-		TRY(auditlog_append(k->audit, q->first + i, q->records.v[i].record));
+		v[i] = q->records.v[i].record;
+	TRY(auditlog_append(k->audit, q->first, v, q->records.n));
 	k->sync_wanted |= q->sync;
 	return HF_OK;
 }
 
 struct fetch {
-	struct keeper_ctx *k;
+	struct arena *arena;
 	struct entry *v;
 	size_t n, max, bytes;
+	enum hf_err err;
 };
 
 static bool add_to_fetch(void *ctx, uint64_t seq, struct slice record)
@@ -146,22 +170,23 @@ static bool add_to_fetch(void *ctx, uint64_t seq, struct slice record)
 	struct fetch *f = ctx;
 
 	(void)seq;
-	if (f->n == f->max || (f->n > 0 && f->bytes + record.n > FETCH_MAX) ||
-	    arena_dup(f->k->arena, record, &f->v[f->n].record) != HF_OK)
+	if (f->n == f->max || (f->n > 0 && f->bytes + record.n > FETCH_MAX))
 		return false;
+	f->err = arena_dup(f->arena, record, &f->v[f->n].record);
 	f->n++;
 	f->bytes += record.n;
-	return true;
+	return f->err == HF_OK;
 }
 
 static enum hf_err fetch(struct keeper_ctx *k, uint64_t from, uint32_t max, struct entry_list *ret)
 {
-	struct fetch f = { .k = k, .max = max < 4096 ? max : 4096 };
+	struct fetch f = { .arena = k->arena, .max = max < FETCH_RECORDS ? max : FETCH_RECORDS };
 
 	f.v = arena_alloc(k->arena, f.max + 1, sizeof(*f.v));
 	if (f.v == NULL)
 		return HF_E_MEMORY;
 	TRY(auditlog_read(k->audit, from, add_to_fetch, &f));
+	TRY(f.err);
 	*ret = (struct entry_list){ f.v, f.n };
 	return HF_OK;
 }
@@ -199,7 +224,7 @@ struct group {
 	struct asked v[GROUP_MAX];
 	struct store_batch batches[GROUP_MAX];
 	enum hf_err results[GROUP_MAX];
-	size_t n, batch_count;
+	size_t n, batch_count, bytes;
 };
 
 static bool another(int fd)
@@ -229,11 +254,14 @@ static void take(struct keeper_ctx *k, struct group *g, struct asked *a)
 {
 	if (a->head.opcode == KEEPER_STORE_COMMIT) {
 		prepare_commit(g, a);
-		return;
+	} else {
+		a->is_append = a->head.opcode == KEEPER_AUDIT_APPEND;
+		k->arena = &a->arena;
+		a->err = keeper_run(a->head.opcode, k, rd_of(buf_slice(&a->in)), &a->arena, &a->out);
 	}
-	a->is_append = a->head.opcode == KEEPER_AUDIT_APPEND;
-	k->arena = &a->arena;
-	a->err = keeper_run(a->head.opcode, k, rd_of(buf_slice(&a->in)), &a->arena, &a->out);
+	if (a->err == HF_E_MALFORMED || a->err == HF_E_UNSUPPORTED)
+		log_error("the vault asked for what is no call of the keeper: opcode %u, %zu bytes",
+			a->head.opcode, a->in.n);
 }
 
 /* settle makes the group durable and fills in what came of it. */
@@ -265,23 +293,54 @@ static void settle(struct keeper_ctx *k, struct group *g)
 	}
 }
 
-static enum hf_err answer(int fd, struct group *g)
+/* asked_reset makes ready for the next request; small pieces of memory stay. */
+static void asked_reset(struct asked *a)
 {
-	enum hf_err e = HF_OK;
+	if (a->in.cap > KEPT_BYTES)
+		buf_done(&a->in);
+	if (a->out.cap > KEPT_BYTES)
+		buf_done(&a->out);
+	buf_reset(&a->in);
+	buf_reset(&a->out);
+	arena_reset(&a->arena);
+	*a = (struct asked){ .in = a->in, .out = a->out, .arena = a->arena };
+	a->in.max = a->out.max = WIRE_MAX_BYTES;
+}
 
+static enum hf_err answer(int fd, struct asked *a)
+{
+	struct wire_head head = { .opcode = a->head.opcode, .flags = (uint16_t)a->err,
+		.request = a->head.request };
+
+	return wire_send(fd, &head, a->err == HF_OK ? buf_slice(&a->out) : SLICE_NONE);
+}
+
+/* collect takes the first request, waiting for it, and what has come with it. */
+static enum hf_err collect(struct keeper_ctx *k, struct group *g, int fd)
+{
+	g->n = g->batch_count = g->bytes = 0;
+	do {
+		struct asked *a = &g->v[g->n];
+
+		asked_reset(a);
+		TRY(wire_recv(fd, WIRE_MAX_BYTES, &a->head, &a->in));
+		take(k, g, a);
+		g->bytes += a->in.n + a->out.n;
+		g->n++;
+	} while (g->n < GROUP_MAX && g->bytes < GROUP_BYTES && another(fd));
+	return HF_OK;
+}
+
+/* What came before the vault went is done all the same. */
+static enum hf_err serve_group(struct keeper_ctx *k, struct group *g, int fd)
+{
+	enum hf_err e = collect(k, g, fd);
+
+	settle(k, g);
 	for (size_t i = 0; i < g->n; i++) {
-		struct asked *a = &g->v[i];
-		struct wire_head head = a->head;
-
-		head.flags = (uint16_t)a->err;
-		head.session = 0;
-		if (a->err != HF_OK)
-			buf_reset(&a->out);
 		if (e == HF_OK)
-			e = wire_send(fd, &head, buf_slice(&a->out));
-		buf_reset(&a->in);
-		buf_reset(&a->out);
-		arena_reset(&a->arena);
+			e = answer(fd, &g->v[i]);
+		asked_reset(&g->v[i]);
 	}
 	return e;
 }
@@ -291,25 +350,8 @@ enum hf_err keeper_loop(struct keeper_ctx *k, int fd)
 	struct group *g = hf_alloc(1, sizeof(*g));
 	enum hf_err e = g != NULL ? HF_OK : HF_E_MEMORY;
 
-	while (e == HF_OK) {
-		g->n = g->batch_count = 0;
-		do {
-			struct asked *a = &g->v[g->n];
-			struct buf in = a->in, out = a->out;
-			struct arena arena = a->arena;
-
-			*a = (struct asked){ .in = in, .out = out, .arena = arena };
-			a->in.max = a->out.max = WIRE_MAX_BYTES;
-			e = wire_recv(fd, WIRE_MAX_BYTES, &a->head, &a->in);
-			if (e != HF_OK)
-				break;
-			take(k, g, a);
-			g->n++;
-		} while (g->n < GROUP_MAX && another(fd));
-		settle(k, g);
-		if (g->n > 0 && answer(fd, g) != HF_OK)
-			e = HF_E_CONNECTION;
-	}
+	while (e == HF_OK)
+		e = serve_group(k, g, fd);
 	for (size_t i = 0; g != NULL && i < GROUP_MAX; i++) {
 		buf_done(&g->v[i].in);
 		buf_done(&g->v[i].out);
@@ -319,12 +361,28 @@ enum hf_err keeper_loop(struct keeper_ctx *k, int fd)
 	return e;
 }
 
+static enum hf_err open_all(int dirfd, size_t audit_segment_bytes, struct keeper_ctx *k)
+{
+	TRY(store_sqlite(dirfd, "store.db", &k->store));
+	TRY(anchor_open(dirfd, "anchor", &k->anchor));
+	TRY(auditlog_open(dirfd, "audit", audit_segment_bytes, &k->audit));
+	if (fsync(dirfd) != 0) { /* the files' names, too, are to last */
+		log_error("the data directory cannot be made durable: %m");
+		return HF_E_STORE;
+	}
+	return HF_OK;
+}
+
 enum hf_err keeper_open(int dirfd, size_t audit_segment_bytes, struct keeper_ctx *ret)
 {
-	*ret = (struct keeper_ctx){ 0 };
-	TRY(store_sqlite(dirfd, "store.db", &ret->store));
-	TRY(anchor_open(dirfd, "anchor", &ret->anchor));
-	return auditlog_open(dirfd, "audit", audit_segment_bytes, &ret->audit);
+	struct keeper_ctx k = { 0 };
+	enum hf_err e = open_all(dirfd, audit_segment_bytes, &k);
+
+	if (e == HF_OK)
+		*ret = k;
+	else
+		keeper_close(&k);
+	return e;
 }
 
 void keeper_close(struct keeper_ctx *k)

@@ -18,7 +18,7 @@ struct keeper_ctx {
 	bool sync_wanted;    /* an audit record waits for the disk */
 };
 
-/* keeper_open opens store.db, anchor and audit/ in the data directory. */
+/* keeper_open opens or creates store.db, anchor and audit/ in the data directory. */
 enum hf_err keeper_open(int dirfd, size_t audit_segment_bytes, struct keeper_ctx *ret)
 	HF_MUST_CHECK;
 void keeper_close(struct keeper_ctx *k);
