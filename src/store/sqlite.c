@@ -1,9 +1,9 @@
 /* sqlite.c: records in one SQLite file: WAL, synchronous=FULL, group commit. */
-#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "log.h"
 #include "map.h"
@@ -11,6 +11,7 @@
 #include "store.h"
 
 #define FORMAT 1 /* of the tables; counted up with a step in `migrations` */
+#define WAL_KEPT "16777216" /* bytes of journal that stay after one great change */
 
 enum statement { ST_SCAN, ST_VERSION, ST_PUT, ST_DELETE, ST_COUNT };
 
@@ -83,7 +84,8 @@ static enum hf_err sqlite_scan(struct store *s, struct slice prefix, struct slic
 	}
 	sqlite3_reset(st);
 	if (rc != SQLITE_DONE && rc != SQLITE_ROW) {
-		log_error("store: reading: %s", sqlite3_errmsg(q->db));
+		log_error("store: reading: %s; if that stays so, put a backup in its place",
+			sqlite3_errmsg(q->db));
 		return HF_E_STORE;
 	}
 	return HF_OK;
@@ -95,7 +97,8 @@ static enum hf_err version_of(struct sqlite *q, struct slice name, uint64_t *ret
 	int rc;
 
 	sqlite3_reset(st);
-	bind(st, 1, name);
+	if (bind(st, 1, name) != SQLITE_OK)
+		return HF_E_STORE;
 	rc = sqlite3_step(st);
 	*ret = rc == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(st, 0) : 0;
 	sqlite3_reset(st);
@@ -108,11 +111,11 @@ static enum hf_err apply(struct sqlite *q, const struct store_change *c)
 	int rc;
 
 	sqlite3_reset(st);
-	bind(st, 1, c->name);
-	if (c->version != 0) {
-		sqlite3_bind_int64(st, 2, (sqlite3_int64)c->version);
-		bind(st, 3, c->value);
-	}
+	if (bind(st, 1, c->name) != SQLITE_OK)
+		return HF_E_STORE;
+	if (c->version != 0 && (sqlite3_bind_int64(st, 2, (sqlite3_int64)c->version) != SQLITE_OK ||
+				       bind(st, 3, c->value) != SQLITE_OK))
+		return HF_E_STORE;
 	rc = sqlite3_step(st);
 	sqlite3_reset(st);
 	return rc == SQLITE_DONE ? HF_OK : HF_E_STORE;
@@ -164,32 +167,43 @@ static void sqlite_close(struct store *s)
 	hf_free(q);
 }
 
-static int format_of(struct sqlite *q)
+/* ask runs a PRAGMA and copies its one answer. */
+static bool ask(struct sqlite *q, const char *sql, char *out, size_t size)
 {
 	sqlite3_stmt *st = NULL;
-	int n = -1;
+	bool ok = sqlite3_prepare_v2(q->db, sql, -1, &st, NULL) == SQLITE_OK &&
+		  sqlite3_step(st) == SQLITE_ROW;
 
-	if (sqlite3_prepare_v2(q->db, "PRAGMA user_version", -1, &st, NULL) == SQLITE_OK &&
-	    sqlite3_step(st) == SQLITE_ROW)
-		n = sqlite3_column_int(st, 0);
+	if (ok)
+		(void)snprintf(out, size, "%s", (const char *)sqlite3_column_text(st, 0));
+	else
+		log_error("store: %s: %s", sql, sqlite3_errmsg(q->db));
 	sqlite3_finalize(st);
-	return n;
+	return ok;
 }
 
-static enum hf_err migrate(struct sqlite *q)
+static enum hf_err format_of(struct sqlite *q, int *ret)
 {
-	int n = format_of(q);
+	char text[16];
+
+	if (!ask(q, "PRAGMA user_version", text, sizeof(text)))
+		return HF_E_STORE;
+	*ret = (int)strtol(text, NULL, 10);
+	if (*ret >= 0 && *ret <= FORMAT)
+		return HF_OK;
+	log_error("store: its format is %d and this program knows formats up to %d; "
+		  "use the newer holdfastd that wrote it", *ret, FORMAT);
+	return HF_E_STORE;
+}
+
+static enum hf_err migrate(struct sqlite *q, int n)
+{
 	char set[64];
 
-	if (n < 0)
-		return HF_E_STORE;
-	if (n > FORMAT) {
-		log_error("store: its format is %d and this program knows formats up to %d; "
-			  "use the newer holdfastd that wrote it", n, FORMAT);
-		return HF_E_STORE;
-	}
+	if (n > 0 && n < FORMAT)
+		log_notice("store: its format %d is brought to %d", n, FORMAT);
 	for (; n < FORMAT; n++) {
-		snprintf(set, sizeof(set), "PRAGMA user_version = %d", n + 1);
+		(void)snprintf(set, sizeof(set), "PRAGMA user_version = %d", n + 1);
 		if (!run(q, "BEGIN IMMEDIATE") || !run(q, migrations[n]) || !run(q, set) ||
 		    !run(q, "COMMIT"))
 			return HF_E_STORE;
@@ -197,13 +211,26 @@ static enum hf_err migrate(struct sqlite *q)
 	return HF_OK;
 }
 
-/* EXCLUSIVE: one keeper owns the file, and WAL then needs no shared memory file. */
+/* EXCLUSIVE: one keeper owns the file, and WAL then needs no shared memory file.
+ * The format is looked at before anything is written. */
 static enum hf_err prepare(struct sqlite *q)
 {
-	if (!run(q, "PRAGMA locking_mode = EXCLUSIVE") || !run(q, "PRAGMA journal_mode = WAL") ||
-	    !run(q, "PRAGMA synchronous = FULL") || !run(q, "PRAGMA temp_store = MEMORY"))
+	char mode[16];
+	int format;
+
+	if (!run(q, "PRAGMA locking_mode = EXCLUSIVE") || !run(q, "PRAGMA temp_store = MEMORY") ||
+	    !run(q, "PRAGMA synchronous = FULL"))
 		return HF_E_STORE;
-	TRY(migrate(q));
+	TRY(format_of(q, &format));
+	if (!ask(q, "PRAGMA journal_mode = WAL", mode, sizeof(mode)))
+		return HF_E_STORE;
+	if (strcmp(mode, "wal") != 0) {
+		log_error("store: the journal cannot be of mode WAL here, only %s", mode);
+		return HF_E_STORE;
+	}
+	if (!run(q, "PRAGMA journal_size_limit = " WAL_KEPT))
+		return HF_E_STORE;
+	TRY(migrate(q, format));
 	for (size_t i = 0; i < ST_COUNT; i++)
 		if (sqlite3_prepare_v3(q->db, statements[i], -1, SQLITE_PREPARE_PERSISTENT,
 			    &q->st[i], NULL) != SQLITE_OK) {
@@ -217,14 +244,14 @@ enum hf_err store_sqlite(int dirfd, const char *name, struct store **ret)
 {
 	static const struct store_ops ops = { sqlite_scan, sqlite_commit, sqlite_close };
 	struct sqlite *q = hf_alloc(1, sizeof(*q));
-	char path[64];
+	char path[320]; /* NAME_MAX and what stands before it */
 	enum hf_err e = HF_E_STORE;
 	mode_t old;
 
 	if (q == NULL)
 		return HF_E_MEMORY;
 	q->base.ops = &ops;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", dirfd, name);
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", dirfd, name);
 	old = umask(0077);
 	if (sqlite3_open_v2(path, &q->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) == SQLITE_OK)
 		e = prepare(q);
