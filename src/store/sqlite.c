@@ -42,16 +42,32 @@ static struct sqlite *sqlite_of(struct store *s)
 	return container_of(s, struct sqlite, base);
 }
 
-/* run executes SQL without results. */
+/* complain says what failed and, where it will not mend itself, what to do. */
+static void complain(struct sqlite *q, const char *doing)
+{
+	int rc = sqlite3_errcode(q->db);
+	const char *hint = "";
+
+	if (rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB)
+		hint = "; the file is damaged: put the last backup of the data directory in its place";
+	else if (rc == SQLITE_BUSY)
+		hint = " by another process";
+	log_error("store: %s: %s%s", doing, sqlite3_errmsg(q->db), hint);
+}
+
+/* execute runs SQL without results. */
+static bool execute(struct sqlite *q, const char *sql)
+{
+	return sqlite3_exec(q->db, sql, NULL, NULL, NULL) == SQLITE_OK;
+}
+
+/* run is execute at the opening. */
 static bool run(struct sqlite *q, const char *sql)
 {
-	char *why = NULL;
-	bool ok = sqlite3_exec(q->db, sql, NULL, NULL, &why) == SQLITE_OK;
-
-	if (!ok)
-		log_error("store: %s", why != NULL ? why : sqlite3_errmsg(q->db));
-	sqlite3_free(why);
-	return ok;
+	if (execute(q, sql))
+		return true;
+	complain(q, "opening");
+	return false;
 }
 
 static int bind(sqlite3_stmt *st, int at, struct slice s)
@@ -84,8 +100,7 @@ static enum hf_err sqlite_scan(struct store *s, struct slice prefix, struct slic
 	}
 	sqlite3_reset(st);
 	if (rc != SQLITE_DONE && rc != SQLITE_ROW) {
-		log_error("store: reading: %s; if that stays so, put a backup in its place",
-			sqlite3_errmsg(q->db));
+		complain(q, "reading");
 		return HF_E_STORE;
 	}
 	return HF_OK;
@@ -141,18 +156,17 @@ static void sqlite_commit(struct store *s, const struct store_batch *batches, si
 	enum hf_err *ret)
 {
 	struct sqlite *q = sqlite_of(s);
-	bool ok = run(q, "BEGIN IMMEDIATE");
+	bool ok = execute(q, "BEGIN IMMEDIATE");
 
 	for (size_t i = 0; i < n && ok; i++) {
 		ret[i] = commit_one(q, &batches[i]);
 		ok = ret[i] == HF_OK || ret[i] == HF_E_CONFLICT;
 	}
-	ok = ok && run(q, "COMMIT");
-	if (ok)
+	if (ok && execute(q, "COMMIT"))
 		return;
-	log_error("store: a change could not be written: %s", sqlite3_errmsg(q->db));
+	complain(q, "writing");
 	if (!sqlite3_get_autocommit(q->db))
-		run(q, "ROLLBACK");
+		(void)execute(q, "ROLLBACK");
 	for (size_t i = 0; i < n; i++)
 		ret[i] = HF_E_STORE;
 }
@@ -177,7 +191,7 @@ static bool ask(struct sqlite *q, const char *sql, char *out, size_t size)
 	if (ok)
 		(void)snprintf(out, size, "%s", (const char *)sqlite3_column_text(st, 0));
 	else
-		log_error("store: %s: %s", sql, sqlite3_errmsg(q->db));
+		complain(q, "opening");
 	sqlite3_finalize(st);
 	return ok;
 }
@@ -234,7 +248,7 @@ static enum hf_err prepare(struct sqlite *q)
 	for (size_t i = 0; i < ST_COUNT; i++)
 		if (sqlite3_prepare_v3(q->db, statements[i], -1, SQLITE_PREPARE_PERSISTENT,
 			    &q->st[i], NULL) != SQLITE_OK) {
-			log_error("store: %s", sqlite3_errmsg(q->db));
+			complain(q, "opening");
 			return HF_E_STORE;
 		}
 	return HF_OK;
@@ -256,7 +270,7 @@ enum hf_err store_sqlite(int dirfd, const char *name, struct store **ret)
 	if (sqlite3_open_v2(path, &q->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) == SQLITE_OK)
 		e = prepare(q);
 	else
-		log_error("store: %s: %s", name, sqlite3_errmsg(q->db));
+		complain(q, "opening");
 	umask(old);
 	if (e != HF_OK) {
 		sqlite_close(&q->base);
