@@ -15,6 +15,12 @@ static void must(enum hf_err e)
 		abort();
 }
 
+static void finish(void)
+{
+	who_leaves(&who);
+	box_free(&box);
+}
+
 /* get_ready makes a partition and logs its user in. */
 static void get_ready(void)
 {
@@ -31,6 +37,7 @@ static void get_ready(void)
 	who.session = opened.session;
 	must(do_login(&who, &(struct login_req){ CKU_USER, SLICE_NONE, SLICE_STR(USER_PIN) }, &in));
 	begun = true;
+	atexit(finish);
 }
 
 static bool wanted(uint16_t op)
