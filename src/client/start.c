@@ -112,6 +112,7 @@ struct launch {
 	char program[PATH_MAX];
 	char log[PATH_MAX];
 	const char *argv[5];
+	int born[2]; /* a pipe: the daemon's pid comes out */
 };
 
 /* bare_fork forks without the handlers of pthread_atfork, which are for children
@@ -158,9 +159,14 @@ static void default_files(const char *log)
 
 static _Noreturn void become_daemon(const struct launch *l)
 {
+	pid_t pid;
+
 	(void)setsid();
 	if (bare_fork() != 0)
 		_exit(0);
+	pid = (pid_t)syscall(SYS_getpid);
+	if (write(l->born[1], &pid, sizeof(pid)) != (ssize_t)sizeof(pid))
+		_exit(127);
 	default_files(l->log);
 	default_signals();
 	(void)umask(077);
@@ -169,7 +175,7 @@ static _Noreturn void become_daemon(const struct launch *l)
 	_exit(127);
 }
 
-static enum hf_err launch(const struct launch *l)
+static enum hf_err launch(const struct launch *l, pid_t *ret_daemon)
 {
 	pid_t child = bare_fork();
 	int e;
@@ -181,11 +187,13 @@ static enum hf_err launch(const struct launch *l)
 	do
 		e = (int)waitpid(child, NULL, __WALL);
 	while (e < 0 && errno == EINTR);
-	return HF_OK;
+	return read(l->born[0], ret_daemon, sizeof(*ret_daemon)) == (ssize_t)sizeof(*ret_daemon)
+		? HF_OK : HF_E_NO_DAEMON;
 }
 
-static enum hf_err spawn(const char *home)
+static enum hf_err spawn(const char *home, pid_t *ret_daemon)
 {
+	enum hf_err e;
 	struct launch l;
 
 	if (!daemon_path(l.program))
@@ -197,7 +205,17 @@ static enum hf_err spawn(const char *home)
 	l.argv[2] = "--home";
 	l.argv[3] = home;
 	l.argv[4] = NULL;
-	return launch(&l);
+	if (pipe2(l.born, O_CLOEXEC | O_NONBLOCK) != 0)
+		return HF_E_NO_DAEMON;
+	e = launch(&l, ret_daemon);
+	close_fd(&l.born[0]);
+	close_fd(&l.born[1]);
+	return e;
+}
+
+static bool lives(pid_t pid)
+{
+	return kill(pid, 0) == 0 || errno != ESRCH;
 }
 
 /* --- one at a time -------------------------------------------------------- */
@@ -253,6 +271,7 @@ enum hf_err client_start(const struct instance *i, unsigned wait_ms)
 {
 	uint64_t deadline = clock_mono_ns() + (uint64_t)wait_ms * 1000000u;
 	CLEANUP(close_fd) int lock = -1;
+	pid_t daemon;
 
 	if (i->home == NULL)
 		return HF_E_NO_DAEMON;
@@ -260,10 +279,11 @@ enum hf_err client_start(const struct instance *i, unsigned wait_ms)
 	TRY(take_lock(i->home, deadline, &lock));
 	if (listens(i))
 		return HF_OK;
-	TRY(spawn(i->home));
-	while (!listens(i)) {
-		if (clock_mono_ns() >= deadline)
+	TRY(spawn(i->home, &daemon));
+	for (bool there = true; !listens(i);) {
+		if (!there || clock_mono_ns() >= deadline)
 			return HF_E_NO_DAEMON;
+		there = lives(daemon); /* asked for once more after its end: it may have found another */
 		pause_ms(POLL_MS);
 	}
 	return HF_OK;

@@ -120,7 +120,7 @@ static void say_file(struct hsm *h)
 {
 	hsm_fact(h, "unlock", "by a file beside the data (for development)");
 	log_warn("the unlock key lies in a file beside the data: whoever copies both has every key; "
-		"for production set a passphrase ('holdfast passphrase set')");
+		"for production set a passphrase ('holdfast passphrase')");
 }
 
 /* --- wrapping ------------------------------------------------------------------------ */

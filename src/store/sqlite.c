@@ -46,13 +46,15 @@ static struct sqlite *sqlite_of(struct store *s)
 static void complain(struct sqlite *q, const char *doing)
 {
 	int rc = sqlite3_errcode(q->db);
-	const char *hint = "";
+	const char *path = sqlite3_db_filename(q->db, "main"), *slash, *hint = "";
 
+	slash = path == NULL ? NULL : strrchr(path, '/');
 	if (rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB)
 		hint = "; the file is damaged: put the last backup of the data directory in its place";
 	else if (rc == SQLITE_BUSY)
 		hint = " by another process";
-	log_error("store: %s: %s%s", doing, sqlite3_errmsg(q->db), hint);
+	log_error("store: %s: %s: %s%s", slash == NULL ? "store.db" : slash + 1, doing,
+		sqlite3_errmsg(q->db), hint);
 }
 
 /* execute runs SQL without results. */

@@ -1,6 +1,7 @@
 /* Finding an instance, and starting a private daemon: once, however many ask.
  * The daemon here is this program itself, called with --private --home DIR. */
 #include <dirent.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -61,7 +62,7 @@ static int daemon_main(const char *at)
 	struct sockaddr_un a = { .sun_family = AF_UNIX, .sun_path = INSTANCE_SOCKET };
 	int fd;
 
-	if (chdir(at) != 0)
+	if (chdir(at) != 0 || access("broken", F_OK) == 0)
 		return 1;
 	report();
 	(void)usleep(100000); /* slow to start: the others have time to be many */
@@ -146,6 +147,19 @@ static void a_missing_program_is_an_error_at_once(void **state)
 	assert_int_equal(client_start(&i, 60000), HF_E_NO_DAEMON);
 }
 
+static void a_daemon_that_dies_is_an_error_at_once(void **state)
+{
+	char elsewhere[80], broken[96];
+	struct instance i = { .dir = elsewhere, .home = elsewhere, .private_ = true };
+
+	(void)state;
+	assert_int_equal(setenv("HOLDFASTD", "/proc/self/exe", 1), 0);
+	(void)snprintf(elsewhere, sizeof(elsewhere), "%s/b", dir);
+	(void)snprintf(broken, sizeof(broken), "%s/broken", elsewhere);
+	assert_int_equal(creat(broken, 0600) < 0, 0);
+	assert_int_equal(client_start(&i, 24 * 3600 * 1000), HF_E_NO_DAEMON); /* the test has a minute */
+}
+
 static void holdfast_home_names_a_private_instance(void **state)
 {
 	struct instance i;
@@ -213,6 +227,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(the_home_is_for_its_owner_only),
 		cmocka_unit_test(starting_leaves_no_child_behind),
 		cmocka_unit_test(a_missing_program_is_an_error_at_once),
+		cmocka_unit_test(a_daemon_that_dies_is_an_error_at_once),
 		cmocka_unit_test(holdfast_home_names_a_private_instance),
 		cmocka_unit_test(its_configuration_may_name_the_socket_of_another),
 		cmocka_unit_test(without_it_the_users_data_directory_is_home),
