@@ -162,11 +162,9 @@ static _Noreturn void become_daemon(const struct launch *l)
 	pid_t pid;
 
 	(void)setsid();
-	if (bare_fork() != 0)
-		_exit(0);
-	pid = (pid_t)syscall(SYS_getpid);
-	if (write(l->born[1], &pid, sizeof(pid)) != (ssize_t)sizeof(pid))
-		_exit(127);
+	pid = bare_fork();
+	if (pid != 0)
+		_exit(pid > 0 && write(l->born[1], &pid, sizeof(pid)) == (ssize_t)sizeof(pid) ? 0 : 1);
 	default_files(l->log);
 	default_signals();
 	(void)umask(077);
