@@ -138,11 +138,12 @@ static enum hf_err feed(struct entry *e, const struct family *f, CK_SESSION_HAND
 	return HF_OK;
 }
 
+/* large_cipher does all of a single-part call, or one update. */
 static CK_RV large_cipher(struct entry *e, const struct family *f, const struct step *s,
 	CK_BYTE_PTR p, CK_ULONG_PTR len)
 {
 	struct step final = { f->final, s->session, NULL, NULL };
-	CK_ULONG most = s->data->n + GROWTH, fed, rest;
+	CK_ULONG most = s->data->n + GROWTH, fed, rest = 0;
 	enum hf_err err;
 	CK_RV rv;
 
@@ -151,8 +152,11 @@ static CK_RV large_cipher(struct entry *e, const struct family *f, const struct 
 		return p == NULL ? CKR_OK : CKR_BUFFER_TOO_SMALL;
 	}
 	err = feed(e, f, s->session, *s->data, p, *len, &fed);
-	rest = *len - fed;
-	rv = err != HF_OK ? err_ckr(err) : output(e, &final, p + fed, &rest);
+	rv = err_ckr(err);
+	if (err == HF_OK && s->op == f->single) {
+		rest = *len - fed;
+		rv = output(e, &final, p + fed, &rest);
+	}
 	if (rv != CKR_OK) { /* what was fed in cannot be taken back */
 		(void)!cancel(e, s->session, 1u << f->kind);
 		return rv;
@@ -251,7 +255,7 @@ CK_RV C_EncryptUpdate(CK_SESSION_HANDLE hSession, CK_BYTE_PTR pPart, CK_ULONG ul
 	struct slice data = bytes_of(pPart, ulPartLen);
 	struct step s = { CALLS_ENCRYPT_UPDATE, hSession, &data, NULL };
 
-	return to_output(NULL, &s, pEncryptedPart, pulEncryptedPartLen);
+	return to_output(&encryption, &s, pEncryptedPart, pulEncryptedPartLen);
 }
 
 CK_RV C_EncryptFinal(CK_SESSION_HANDLE hSession, CK_BYTE_PTR pLastEncryptedPart,
@@ -282,7 +286,7 @@ CK_RV C_DecryptUpdate(CK_SESSION_HANDLE hSession, CK_BYTE_PTR pEncryptedPart,
 	struct slice data = bytes_of(pEncryptedPart, ulEncryptedPartLen);
 	struct step s = { CALLS_DECRYPT_UPDATE, hSession, &data, NULL };
 
-	return to_output(NULL, &s, pPart, pulPartLen);
+	return to_output(&decryption, &s, pPart, pulPartLen);
 }
 
 CK_RV C_DecryptFinal(CK_SESSION_HANDLE hSession, CK_BYTE_PTR pLastPart,

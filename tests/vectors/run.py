@@ -12,7 +12,8 @@ import tempfile
 
 BUILD, VECTORS = os.path.abspath(sys.argv[1]), sys.argv[2]
 PREFIX = sys.argv[3] if len(sys.argv) > 3 else ''
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+for folder in ('.', '../support'):
+    sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), folder))
 
 from p11 import NoNumber, Refused, Token  # noqa: E402
 from wycheproof import Skip, Wrong, kind_of  # noqa: E402
