@@ -122,6 +122,16 @@ static int no_command(int argc, char **argv)
 		argv[1]);
 }
 
+/* Arguments that end in dots are one or more. */
+static bool right_count(const struct command *k, int n)
+{
+	size_t len = strlen(k->args);
+
+	if (len > 3 && strcmp(k->args + len - 3, "...") == 0)
+		return n >= 1;
+	return n == (len > 0 ? 1 : 0);
+}
+
 /* parse fills c->opt and c->args; false after it has said what is wrong. */
 static bool parse(struct cli *c, const struct command *k, int argc, char **argv)
 {
@@ -144,7 +154,7 @@ static bool parse(struct cli *c, const struct command *k, int argc, char **argv)
 	}
 	c->args = argv + optind;
 	c->arg_count = argc - optind;
-	if (c->arg_count != (*k->args ? 1 : 0) && !c->opt[OPT_HELP]) {
+	if (!right_count(k, c->arg_count) && !c->opt[OPT_HELP]) {
 		cli_usage(*k->args ? "one %s is needed" : "unexpected argument '%s'",
 			*k->args ? k->args : c->args[0]);
 		return false;

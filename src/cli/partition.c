@@ -1,4 +1,4 @@
-/* partition.c: partition list, create, delete; mechanism list. */
+/* partition.c: partition list, create, delete, changes; mechanism list. */
 #include "cli.h"
 #include "pkcs11_numbers.h"
 
@@ -18,9 +18,9 @@ static json_t *json_partition(const struct partition_info *p)
 		json_array_append_new(clients, json_sprintf("%s:%llu",
 			p->clients.v[i].kind == IDENTITY_GID ? "gid" : "uid",
 			(unsigned long long)p->clients.v[i].id));
-	return json_pack("{s:I, s:o, s:o, s:I, s:b, s:i, s:i, s:s, s:o, s:o}",
+	return json_pack("{s:I, s:o, s:o, s:b, s:I, s:b, s:i, s:i, s:s, s:o, s:o}",
 		"slot", (json_int_t)p->slot, "label", json_slice(p->label),
-		"serial", json_slice(p->serial), "objects", (json_int_t)p->objects,
+		"serial", json_slice(p->serial), "enabled", p->enabled, "objects", (json_int_t)p->objects,
 		"user PIN set", p->user_pin_set, "SO failures", p->so_failures,
 		"user failures", p->user_failures, "created", when, "clients", clients,
 		"damaged", p->damaged.n ? json_stringn((const char *)p->damaged.p, p->damaged.n) :
@@ -115,6 +115,96 @@ int cmd_partition_delete(struct cli *c)
 	e = do_partition_delete(c->client, 0, &q, &r, &c->arena);
 	return e == HF_OK ? EXIT_DONE : cli_fail("partition delete", e);
 }
+
+/* --- changes of one --------------------------------------------------------- */
+
+/* limit: 0 means that there is none of its own. */
+static json_t *json_limit(uint64_t n)
+{
+	return n != 0 ? json_integer((json_int_t)n) : json_string("as the HSM's");
+}
+
+int cmd_partition_show(struct cli *c)
+{
+	struct partition_info p;
+	json_t *o;
+
+	if (!cli_partition(c, c->args[0], &p))
+		return EXIT_FAILED;
+	o = json_partition(&p);
+	json_object_set_new(o, "bytes", json_integer((json_int_t)p.bytes));
+	json_object_set_new(o, "most objects", json_limit(p.max_objects));
+	json_object_set_new(o, "most bytes", json_limit(p.max_bytes));
+	cli_print(c, o);
+	return EXIT_DONE;
+}
+
+/* The bits of partition_change's "what" (src/hsm/partition.h). */
+enum { EDIT_LABEL = 1, EDIT_ENABLED = 2, EDIT_LIMITS = 4, EDIT_CLIENTS = 8 };
+
+static int change(struct cli *c, struct partition_change_req *q)
+{
+	struct partition_change_res r;
+	struct partition_info p;
+	enum hf_err e;
+
+	if (!cli_partition(c, c->args[0], &p))
+		return EXIT_FAILED;
+	q->serial = p.serial;
+	if (q->what == EDIT_LIMITS && !c->opt[OPT_COUNT])
+		q->max_objects = p.max_objects;
+	if (q->what == EDIT_LIMITS && !c->opt[OPT_BYTES])
+		q->max_bytes = p.max_bytes;
+	e = do_partition_change(c->client, 0, q, &r, &c->arena);
+	return e == HF_OK ? EXIT_DONE : cli_fail("partition", e);
+}
+
+int cmd_partition_rename(struct cli *c)
+{
+	struct partition_change_req q = { .what = EDIT_LABEL };
+
+	if (!c->opt[OPT_LABEL])
+		return cli_usage("--label says the new label");
+	q.label = slice_str(c->opt[OPT_LABEL]);
+	return change(c, &q);
+}
+
+int cmd_partition_resize(struct cli *c)
+{
+	struct partition_change_req q = { .what = EDIT_LIMITS };
+
+	if (!c->opt[OPT_COUNT] && !c->opt[OPT_BYTES])
+		return cli_usage("--count says how many objects, --bytes how large together; 0: no limit");
+	if ((c->opt[OPT_COUNT] && !cli_number(c->opt[OPT_COUNT], 0, UINT32_MAX, &q.max_objects)) ||
+	    (c->opt[OPT_BYTES] && !cli_number(c->opt[OPT_BYTES], 0, INT64_MAX, &q.max_bytes)))
+		return cli_usage("--count and --bytes want numbers");
+	return change(c, &q);
+}
+
+int cmd_partition_assign(struct cli *c)
+{
+	struct partition_change_req q = { .what = EDIT_CLIENTS };
+
+	if (!c->opt[OPT_CLIENT] || !clients(c, c->opt[OPT_CLIENT], &q.clients))
+		return cli_usage("--client wants uid:NUMBER or gid:NUMBER, comma-separated");
+	return change(c, &q);
+}
+
+int cmd_partition_disable(struct cli *c)
+{
+	struct partition_change_req q = { .what = EDIT_ENABLED, .enabled = false };
+
+	return change(c, &q);
+}
+
+int cmd_partition_enable(struct cli *c)
+{
+	struct partition_change_req q = { .what = EDIT_ENABLED, .enabled = true };
+
+	return change(c, &q);
+}
+
+/* --- mechanisms ------------------------------------------------------------- */
 
 static const struct {
 	uint32_t bit;

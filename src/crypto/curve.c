@@ -4,6 +4,7 @@
 #include <openssl/core_names.h>
 
 #include "curve.h"
+#include "curve_group.h"
 #include "der.h"
 
 #define OID(der) { (const uint8_t *)(der), sizeof(der) - 1 }
@@ -88,6 +89,21 @@ enum hf_err curve_find(uint32_t ckk, struct slice params, const struct curve **r
 			return HF_OK;
 		}
 	return HF_E_CURVE;
+}
+
+unsigned curve_group_of(uint32_t ckk, struct slice params, size_t *ret_bits)
+{
+	const struct curve *c;
+
+	*ret_bits = 0;
+	if (curve_find(ckk, params, &c) != HF_OK)
+		return 0;
+	*ret_bits = c->bits;
+	if (ckk != CKK_EC)
+		return ckk == CKK_EC_EDWARDS ? CURVES_EDWARDS : CURVES_MONTGOMERY;
+	if (strncmp(c->name, "brainpool", 9) == 0)
+		return CURVES_BRAINPOOL;
+	return strcmp(c->name, "secp256k1") == 0 ? CURVES_SECP256K1 : CURVES_NIST;
 }
 
 const struct curve *curve_by_ossl(uint32_t ckk, const char *name)

@@ -2,8 +2,6 @@
  * checked anywhere else that its row in spec/calls can say. */
 #include "gate.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "app.h"
@@ -11,6 +9,7 @@
 #include "clock.h"
 #include "log.h"
 #include "partition.h"
+#include "policy.h"
 
 void set_part(struct calls_ctx *c, struct partition *p)
 {
@@ -18,16 +17,6 @@ void set_part(struct calls_ctx *c, struct partition *p)
 	c->part = p;
 	if (c->app != NULL)
 		c->role = app_role(c->app, p);
-}
-
-void call_detail(struct calls_ctx *c, const char *fmt, ...)
-{
-	size_t n = strlen(c->audit.detail);
-	va_list ap;
-
-	va_start(ap, fmt);
-	(void)vsnprintf(c->audit.detail + n, sizeof(c->audit.detail) - n, fmt, ap);
-	va_end(ap);
 }
 
 /* --- what the row asks for --------------------------------------------------------- */
@@ -115,7 +104,11 @@ static enum hf_err run(struct calls_ctx *c, struct slice fields, struct buf *out
 
 static bool is_audited(const struct calls_ctx *c, enum hf_err e)
 {
-	return c->row->audit != CALL_AUDIT_NO || err_blame(e) == HF_BLAME_POLICY;
+	if (err_blame(e) == HF_BLAME_POLICY)
+		return true;
+	if (c->row->audit == CALL_AUDIT_USE)
+		return policy_value(c->part, POLICY_AUDIT_USE) != 0;
+	return c->row->audit != CALL_AUDIT_NO;
 }
 
 /* A record that cannot be kept takes the call's answer with it; what the call

@@ -4,6 +4,7 @@
 #include "module.h"
 #include "object.h"
 #include "pkcs11_numbers.h"
+#include "policy.h"
 
 #define RETRIES 16 /* of a change that another session's change overtook */
 
@@ -46,6 +47,7 @@ enum hf_err on_object_create(struct calls_ctx *c, const struct object_create_req
 	if (made_before(c, &r->object))
 		return HF_OK;
 	TRY(attrs_birth(&b, q->attrs, &a));
+	TRY(policy_import(c, attrs_u64(&a, CKA_CLASS, ATTRS_AS_GIVEN)));
 	TRY(object_permit(c, &a));
 	TRY(attrs_check_complete(&a));
 	TRY(import(&a));
@@ -132,6 +134,7 @@ static enum hf_err set_once(struct calls_ctx *c, const struct attr_set_req *q)
 	TRY(object_get(c, q->object, HF_E_OBJECT_HANDLE, &o));
 	object_audit(c, o);
 	TRY(attrs_change(&o->attrs, q->attrs, c->role, &a));
+	TRY(policy_change(c, o, &a));
 	return object_replace(c, o, &a);
 }
 

@@ -6,6 +6,7 @@
 #include "gate.h"
 #include "object.h"
 #include "partition.h"
+#include "policy.h"
 
 #define DAMAGED_TEXT 4096u
 
@@ -80,7 +81,7 @@ enum hf_err on_slot_list(struct calls_ctx *c, const struct slot_list_req *q,
 static uint32_t pin_flags(struct calls_ctx *c, const struct partition *p, enum role role)
 {
 	unsigned failures = records_fail_get(c->hsm->records, p->serial, role);
-	unsigned limit = c->hsm->cfg.pin_failures;
+	unsigned limit = pin_failures(c->hsm, p);
 	unsigned shift = role == ROLE_SO ? 4 : 0;
 	uint32_t flags = 0;
 
@@ -129,11 +130,13 @@ enum hf_err on_token_info(struct calls_ctx *c, const struct token_info_req *q,
 
 	r->flags = (uint32_t)CKF_RNG;
 	r->max_sessions = c->hsm->cfg.max_sessions;
-	r->pin_min = c->hsm->cfg.pin_min;
-	r->pin_max = c->hsm->cfg.pin_max;
+	r->pin_min = pin_min(c->hsm, NULL);
+	r->pin_max = pin_max(c->hsm, NULL);
 	if (e == HF_E_NO_TOKEN)
 		return HF_OK;
 	TRY(e);
+	r->pin_min = pin_min(c->hsm, p);
+	r->pin_max = pin_max(c->hsm, p);
 	return info_of(c, p, r);
 }
 
@@ -215,6 +218,10 @@ static enum hf_err fill_info(struct calls_ctx *c, struct partition *p, struct pa
 	r->created = p->created;
 	r->objects = objects_count(p->objects);
 	r->user_pin_set = p->user_pin_set;
+	r->enabled = !p->disabled;
+	r->max_objects = p->max_objects;
+	r->max_bytes = p->max_bytes;
+	r->bytes = objects_bytes(p->objects);
 	e = copy_clients(c, p, &r->clients);
 	(void)pthread_rwlock_unlock(&p->lock);
 	r->so_failures = failures(c, p, ROLE_SO);
@@ -298,4 +305,65 @@ enum hf_err on_partition_delete(struct calls_ctx *c, const struct partition_dele
 	}
 	e = partition_delete_damaged(c->hsm, q->serial);
 	return e == HF_E_NO_PARTITION && (c->head.flags & WIRE_FLAG_REPEAT) ? HF_OK : e;
+}
+
+/* seen_by_serial finds a partition for the calls that change one. */
+static enum hf_err seen_by_serial(struct calls_ctx *c, struct slice serial, struct partition **ret)
+{
+	struct partition *p = partition_by_serial(c->hsm, serial);
+
+	if (p == NULL)
+		return HF_E_NO_PARTITION;
+	if (!partition_sees(p, c->hsm, &c->conn->peer)) {
+		partition_unref(p);
+		return HF_E_NO_PARTITION;
+	}
+	set_part(c, p);
+	*ret = p;
+	return HF_OK;
+}
+
+enum hf_err on_partition_change(struct calls_ctx *c, const struct partition_change_req *q,
+	struct partition_change_res *r)
+{
+	struct partition_edit e = {
+		.what = q->what, .label = trim(q->label), .enabled = q->enabled,
+		.max_objects = q->max_objects, .max_bytes = q->max_bytes, .clients = q->clients,
+	};
+	struct partition *p;
+
+	(void)r;
+	TRY(seen_by_serial(c, q->serial, &p));
+	if (e.what == 0 || (e.what & ~(unsigned)EDIT_ALL) != 0 || !clients_valid(q->clients))
+		return HF_E_ARGUMENTS;
+	return partition_edit(c->hsm, p, &e);
+}
+
+enum hf_err on_policy_get(struct calls_ctx *c, const struct policy_get_req *q,
+	struct policy_get_res *r)
+{
+	struct policy_value *v = arena_alloc(c->arena, POLICIES, sizeof(*v));
+	struct partition *p;
+
+	if (v == NULL)
+		return HF_E_SECRET_MEMORY;
+	TRY(seen_by_serial(c, q->serial, &p));
+	for (unsigned k = 0; k < POLICIES; k++) {
+		v[k].number = policy_rows[k].number;
+		v[k].value = policy_value(p, (enum policy)k);
+	}
+	r->policies = (struct policy_value_list){ v, POLICIES };
+	return HF_OK;
+}
+
+enum hf_err on_policy_set(struct calls_ctx *c, const struct policy_set_req *q,
+	struct policy_set_res *r)
+{
+	struct partition *p;
+
+	TRY(seen_by_serial(c, q->serial, &p));
+	for (size_t i = 0; i < q->changes.n; i++)
+		call_detail(c, "%u=%llu ", q->changes.v[i].number,
+			(unsigned long long)q->changes.v[i].value);
+	return partition_policies_set(c, p, q->so_pin, q->changes, q->destroy, &r->destroyed);
 }

@@ -5,6 +5,7 @@
 #include "login.h"
 #include "op.h"
 #include "partition.h"
+#include "policy.h"
 
 /* --- sessions ---------------------------------------------------------------------- */
 
@@ -129,6 +130,7 @@ enum hf_err on_resume(struct calls_ctx *c, const struct resume_req *q, struct re
 
 	(void)r;
 	TRY(call_part(c, q->slot, &p));
+	TRY(partition_open(p));
 	TRY(ticket_resume(c->hsm, c->app, p, q->ticket, &role));
 	c->role = role;
 	return HF_OK;
@@ -177,7 +179,9 @@ enum hf_err on_pin_init(struct calls_ctx *c, const struct pin_init_req *q, struc
 	MUTEX_HOLD(&c->part->roles->pin);
 
 	(void)r;
-	TRY(pin_length(c->hsm, q->pin));
+	TRY(pin_length(c->hsm, c->part, q->pin));
+	if (c->part->user_pin_set)
+		TRY(policy_need(c, POLICY_OFFICER_RESETS));
 	TRY(copy_key(c->part, &key));
 	return store_pin(c, ROLE_USER, q->pin, secret_slice(&key));
 }
@@ -187,7 +191,7 @@ static enum hf_err change_pin(struct calls_ctx *c, enum role role, const struct 
 	CLEANUP(secret_done) struct secret key = { 0 };
 	MUTEX_HOLD(&c->part->roles->pin);
 
-	TRY(pin_length(c->hsm, q->new));
+	TRY(pin_length(c->hsm, c->part, q->new));
 	TRY(role_open(c->hsm, c->part, role, q->old, &key));
 	return store_pin(c, role, q->new, secret_slice(&key));
 }

@@ -5,6 +5,7 @@
 #include "object.h"
 #include "op.h"
 #include "pkcs11_numbers.h"
+#include "policy.h"
 
 /* wrappable: may `with` take `key` out? (PKCS#11 3.2 §5.18.3) */
 static enum hf_err wrappable(struct calls_ctx *c, const struct object *with,
@@ -16,6 +17,7 @@ static enum hf_err wrappable(struct calls_ctx *c, const struct object *with,
 		return HF_E_KEY_NOT_WRAPPABLE;
 	if (!attrs_bool(&key->attrs, CKA_EXTRACTABLE))
 		return HF_E_KEY_UNEXTRACTABLE;
+	TRY(policy_wrap(c, key->cko));
 	if (attrs_bool(&key->attrs, CKA_WRAP_WITH_TRUSTED) &&
 	    !attrs_bool(&with->attrs, CKA_TRUSTED))
 		return HF_E_KEY_NOT_WRAPPABLE;
@@ -115,6 +117,7 @@ enum hf_err on_key_unwrap(struct calls_ctx *c, const struct key_unwrap_req *q,
 		return HF_OK;
 	TRY(merge_template(c, q->attrs, with, CKA_UNWRAP_TEMPLATE, &t));
 	TRY(attrs_birth(&b, t, &a));
+	TRY(policy_unwrap(c, attrs_u64(&a, CKA_CLASS, ATTRS_AS_GIVEN)));
 	TRY(object_permit(c, &a));
 	TRY(unwrap(c, &u, q->wrapped, &a, &p));
 	return add_key(c, &a, &p, &r->key);

@@ -34,6 +34,7 @@ struct hsm_config {
 	unsigned pin_failures;        /* then locked */
 	unsigned ticket_seconds;      /* a ticket's life */
 	unsigned argon2_kib, argon2_passes;
+	bool strict_partitions;       /* new ones begin with strict policies */
 	bool clients_may_create;      /* C_InitToken by anyone who may connect */
 	uint64_t admin_uid;           /* besides root */
 };

@@ -16,6 +16,7 @@
 #include "lock.h"
 #include "map.h"
 #include "mech.h"
+#include "policies.h"
 
 #define UID_LEN 16    /* bytes of an object's unique id */
 #define APP_ID_LEN 32 /* bytes of an application's id */
@@ -38,6 +39,8 @@ struct partition {
 	pthread_rwlock_t lock;    /* what follows */
 	bool ready;               /* false: being created, nobody may see it */
 	bool deleted;
+	bool disabled;            /* no session may open */
+	bool wiping;              /* its objects are being destroyed */
 	char label[33];           /* UTF-8, no padding */
 	uint64_t created;         /* UTC, microseconds */
 	struct identity_list clients; /* owned; who may see it */
@@ -47,8 +50,10 @@ struct partition {
 	unsigned logins;          /* applications logged in as user or SO */
 	unsigned sessions, rw_sessions; /* of all applications */
 	bool busy;                /* being initialized: no session may open */
+	uint64_t max_objects, max_bytes; /* 0: as the HSM has it */
 	struct objects *objects;
 	struct roles *roles;      /* roles.c: the sealed role records */
+	struct policies policies; /* without the lock; written under roles.pin */
 };
 
 /* struct app_login: one application's standing in one partition. */

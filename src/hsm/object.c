@@ -159,6 +159,17 @@ size_t objects_count(const struct objects *t)
 	return n;
 }
 
+size_t objects_bytes(const struct objects *t)
+{
+	struct rwlock *l = &((struct objects *)(uintptr_t)t)->lock;
+	size_t n;
+
+	rwlock_read(l);
+	n = t->bytes;
+	rwlock_unlock(l);
+	return n;
+}
+
 /* load_one reads a record: | format u8 | origin 24 | attributes |, under a name
  * that ends in the unique id. */
 static enum hf_err load_one(struct object *o, const char *name, uint64_t version,

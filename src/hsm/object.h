@@ -55,6 +55,7 @@ void objects_drop_private(struct objects *t);
 void objects_drop_session(struct objects *t, const struct app *app, uint64_t session,
 	bool private_only);
 size_t objects_count(const struct objects *t);
+size_t objects_bytes(const struct objects *t); /* of their attributes */
 
 /* Record names: "p/SERIAL/pub/UID" and "p/SERIAL/prv/UID" (hex). The store key
  * seals the first, the partition key the second. */

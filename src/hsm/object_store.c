@@ -7,6 +7,7 @@
 #include "object.h"
 #include "object_table.h"
 #include "pkcs11_numbers.h"
+#include "policy.h"
 #include "records.h"
 
 #define NAME_MAX_LEN 80
@@ -144,15 +145,29 @@ static enum hf_err object_new(struct calls_ctx *c, struct attrs *a, struct objec
 	return HF_OK;
 }
 
+static enum hf_err has_room(struct calls_ctx *c, const struct attrs *a)
+{
+	struct partition *p = c->part;
+	uint64_t most = c->hsm->cfg.max_objects, bytes;
+
+	lock_check(pthread_rwlock_rdlock(&p->lock));
+	if (p->max_objects != 0 && p->max_objects < most)
+		most = p->max_objects;
+	bytes = p->max_bytes;
+	lock_check(pthread_rwlock_unlock(&p->lock));
+	if (objects_count(p->objects) >= most)
+		return HF_E_LIMIT;
+	return bytes != 0 && objects_bytes(p->objects) + a->n > bytes ? HF_E_LIMIT : HF_OK;
+}
+
 enum hf_err object_permit(struct calls_ctx *c, const struct attrs *a)
 {
 	if (attrs_bool(a, CKA_TOKEN) && !c->session->rw)
 		return HF_E_SESSION_RO;
 	if (attrs_bool(a, CKA_PRIVATE) && c->role != ROLE_USER)
 		return HF_E_NOT_LOGGED_IN;
-	if (objects_count(c->part->objects) >= c->hsm->cfg.max_objects)
-		return HF_E_LIMIT;
-	return HF_OK;
+	TRY(has_room(c, a));
+	return policy_birth(c, a);
 }
 
 /* may_appear: in a partition that was closed meanwhile (the last logout), or a

@@ -100,6 +100,7 @@ void table_del(struct objects *t, struct object *o)
 	for (int w = 0; w < WAY_COUNT; w++)
 		way_del(t, (enum object_way)w, o);
 	map_del(&t->by_handle, o->handle);
+	t->bytes -= o->attrs.n;
 }
 
 enum hf_err table_put(struct objects *t, struct object *o)
@@ -107,6 +108,7 @@ enum hf_err table_put(struct objects *t, struct object *o)
 	enum hf_err e = HF_OK;
 
 	TRY(map_put(&t->by_handle, o->handle, &o->by_handle));
+	t->bytes += o->attrs.n;
 	for (int w = 0; w < WAY_COUNT && e == HF_OK; w++)
 		e = way_put(t, (enum object_way)w, o);
 	if (e != HF_OK)

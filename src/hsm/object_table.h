@@ -12,6 +12,7 @@ struct way {
 struct objects {
 	struct rwlock lock; /* what follows; the innermost lock of all */
 	struct map by_handle;
+	size_t bytes; /* of the attributes of all of them */
 	struct way way[WAY_COUNT];
 	uint64_t seed; /* so that nobody can make labels collide */
 };

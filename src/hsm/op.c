@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "pkcs11_numbers.h"
+#include "policy.h"
 
 /* struct op is one running operation of a session. */
 struct op {
@@ -318,6 +319,7 @@ static enum hf_err digest_key(struct calls_ctx *c, struct op *op, uint64_t key)
 	struct buf none = BUF_MAX(0);
 	struct slice v;
 
+	TRY(policy_need(c, POLICY_DIGEST_KEY));
 	TRY(object_get(c, key, HF_E_KEY_HANDLE, &o));
 	object_audit(c, o);
 	TRY(key_value(o, &v));

@@ -1,7 +1,4 @@
 /* op_mech.c: may this mechanism be used so, with this key? */
-#include <string.h>
-
-#include "clock.h"
 #include "op.h"
 #include "pkcs11_numbers.h"
 #include "policy.h"
@@ -56,11 +53,7 @@ static uint32_t able(const struct family *f)
 
 uint32_t mech_ops(const struct partition *p, const struct mech *m)
 {
-	if ((m->flags & MECH_LEGACY) != 0 && !policy_legacy(p))
-		return 0;
-	if ((m->flags & MECH_APPROVED) == 0 && policy_approved_only(p))
-		return 0;
-	return m->ops & able(m->family);
+	return m->ops & able(m->family) & policy_ops(p, m);
 }
 
 static bool takes(const struct mech *m, const struct object *key)
@@ -84,21 +77,6 @@ static bool listed(struct slice mechs, uint32_t type)
 	return mechs.n == 0;
 }
 
-static bool in_time(const struct object *key)
-{
-	struct slice start = attrs_get(&key->attrs, CKA_START_DATE),
-		end = attrs_get(&key->attrs, CKA_END_DATE);
-	char now[28], day[9];
-
-	clock_iso(clock_wall_us(), now); /* 2026-01-31T... */
-	memcpy(day, now, 4);
-	memcpy(day + 4, now + 5, 2);
-	memcpy(day + 6, now + 8, 3);
-	day[8] = '\0';
-	return (start.n != 8 || slice_cmp(slice_str(day), start) >= 0) &&
-		(end.n != 8 || slice_cmp(slice_str(day), end) <= 0);
-}
-
 static enum hf_err check_key(struct calls_ctx *c, const struct mech *m, uint32_t ckf,
 	struct object *o, const struct key **ret)
 {
@@ -115,8 +93,7 @@ static enum hf_err check_key(struct calls_ctx *c, const struct mech *m, uint32_t
 		return HF_E_KEY_FUNCTION;
 	if (!listed(attrs_get(&o->attrs, CKA_ALLOWED_MECHANISMS), m->type))
 		return HF_E_MECHANISM;
-	if (policy_dates(c->part) && !in_time(o))
-		return HF_E_KEY_FUNCTION;
+	TRY(policy_use(c, ckf, o));
 	TRY(object_key(o, &k));
 	if (m->max != 0 && (key_size(k) < m->min || key_size(k) > m->max))
 		return u->size;

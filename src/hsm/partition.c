@@ -130,6 +130,19 @@ uint64_t partition_free_slot(struct hsm *h)
 	return slot;
 }
 
+enum hf_err partition_open(struct partition *p)
+{
+	enum hf_err e = HF_OK;
+
+	(void)pthread_rwlock_rdlock(&p->lock);
+	if (p->disabled)
+		e = HF_E_DISABLED;
+	else if (p->busy)
+		e = HF_E_CONFLICT;
+	(void)pthread_rwlock_unlock(&p->lock);
+	return e;
+}
+
 /* --- who sees it --------------------------------------------------------------- */
 
 static bool is_client(const struct identity *i, const struct peer *peer)

@@ -30,6 +30,9 @@ enum hf_err partitions_damaged(struct hsm *h, size_t *ret) HF_MUST_CHECK;
 void partitions_unref(struct partition **v, size_t n);
 uint64_t partition_free_slot(struct hsm *h);
 
+/* partition_open: HF_E_DISABLED, or HF_E_CONFLICT while it begins anew. */
+enum hf_err partition_open(struct partition *p) HF_MUST_CHECK;
+
 /* partition_sees: the peer is among the partition's clients (or administers). */
 bool partition_sees(struct partition *p, const struct hsm *h, const struct peer *peer);
 
@@ -48,6 +51,24 @@ enum hf_err partition_create(struct hsm *h, const struct partition_new *n, struc
 enum hf_err partition_reset(struct hsm *h, struct partition *p, struct slice so_pin,
 	struct slice label) HF_MUST_CHECK;
 enum hf_err partition_delete(struct hsm *h, struct partition *p) HF_MUST_CHECK;
+
+/* struct partition_edit is what an administrator changes without any PIN. */
+enum { EDIT_LABEL = 1, EDIT_ENABLED = 2, EDIT_LIMITS = 4, EDIT_CLIENTS = 8, EDIT_ALL = 15 };
+struct partition_edit {
+	unsigned what; /* EDIT_ */
+	struct slice label;
+	bool enabled;  /* false: its sessions end and none may open */
+	uint64_t max_objects, max_bytes; /* 0: as many as the HSM allows */
+	struct identity_list clients;
+};
+enum hf_err partition_edit(struct hsm *h, struct partition *p, const struct partition_edit *e)
+	HF_MUST_CHECK;
+
+/* partition_policies_set needs the officer's PIN. HF_E_DESTRUCTIVE: the change
+ * destroys all objects and the caller did not say that it may. */
+enum hf_err partition_policies_set(struct calls_ctx *c, struct partition *p, struct slice so_pin,
+	struct policy_value_list changes, bool may_destroy, bool *ret_destroyed) HF_MUST_CHECK;
+
 /* partition_delete_damaged deletes one that could not be loaded; HF_E_NO_PARTITION
  * if there is none of that serial number. */
 enum hf_err partition_delete_damaged(struct hsm *h, struct slice serial) HF_MUST_CHECK;

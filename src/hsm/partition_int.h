@@ -7,5 +7,19 @@
 /* partition_alloc makes an empty one, not ready, in no slot. */
 enum hf_err partition_alloc(const char *serial, struct partition **ret) HF_MUST_CHECK;
 void partition_enc(const struct partition *p, struct buf *out);
+#define PART_RECORD_MAX 8192u
+
+/* partition_write stores the partition's own record; the caller holds roles.pin. */
+enum hf_err partition_write(struct hsm *h, struct partition *p) HF_MUST_CHECK;
+/* partition_busy keeps new sessions out until partition_idle. */
+enum hf_err partition_busy(struct partition *p) HF_MUST_CHECK;
+void partition_idle(struct partition *p);
+/* partition_wipe_objects destroys all objects; no session may be open. */
+enum hf_err partition_wipe_objects(struct hsm *h, struct partition *p) HF_MUST_CHECK;
+/* partition_finish_wipe: those of a partition that is marked so; roles.pin. */
+enum hf_err partition_finish_wipe(struct hsm *h, struct partition *p) HF_MUST_CHECK;
+/* partition_label_taken: by another one than but (or NULL). */
+bool partition_label_taken(struct hsm *h, const char *label, const struct partition *but);
+
 
 #endif

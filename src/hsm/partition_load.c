@@ -9,7 +9,8 @@
 #include "partition.h"
 #include "partition_int.h"
 
-#define FORMAT 1
+#define FORMAT 2
+#define FORMAT_1 1 /* had no limits and no policies */
 #define MAX_CLIENTS 64u
 
 /* --- the record "p/SERIAL" --------------------------------------------------- */
@@ -26,6 +27,45 @@ void partition_enc(const struct partition *p, struct buf *out)
 		buf_u8(out, p->clients.v[i].kind);
 		buf_u64(out, p->clients.v[i].id);
 	}
+	buf_bool(out, p->disabled);
+	buf_bool(out, p->wiping);
+	buf_u64(out, p->max_objects);
+	buf_u64(out, p->max_bytes);
+	buf_u32(out, POLICIES);
+	for (unsigned k = 0; k < POLICIES; k++) {
+		buf_u32(out, policy_rows[k].number);
+		buf_u64(out, atomic_load(&p->policies.v[k]));
+	}
+}
+
+/* A policy that is unknown here may forbid what this version would allow: such a
+ * partition stays shut. One that the record does not know is as in an open one. */
+static enum hf_err dec_policies(struct rd *r, struct partition *p)
+{
+	uint32_t n, number;
+	uint64_t value;
+
+	if (!rd_u32(r, &n))
+		return HF_E_DAMAGED;
+	for (; n > 0; n--) {
+		enum policy k;
+
+		if (!rd_u32(r, &number) || !rd_u64(r, &value))
+			return HF_E_DAMAGED;
+		k = policy_numbered(number);
+		if (k == POLICIES || !policy_possible(k, value))
+			return HF_E_DAMAGED;
+		atomic_store(&p->policies.v[k], value);
+	}
+	return HF_OK;
+}
+
+static enum hf_err dec_rest(struct rd *r, struct partition *p)
+{
+	if (!rd_bool(r, &p->disabled) || !rd_bool(r, &p->wiping) || !rd_u64(r, &p->max_objects) ||
+	    !rd_u64(r, &p->max_bytes))
+		return HF_E_DAMAGED;
+	return dec_policies(r, p);
 }
 
 static enum hf_err dec_clients(struct rd *r, uint32_t n, struct partition *p)
@@ -48,13 +88,17 @@ static enum hf_err partition_dec(struct slice in, struct partition *p)
 	uint8_t format;
 	uint32_t n;
 
-	if (!rd_u8(&r, &format) || format != FORMAT || !rd_u64(&r, &p->slot) ||
+	if (!rd_u8(&r, &format) || format < FORMAT_1 || format > FORMAT ||
+	    !rd_u64(&r, &p->slot) ||
 	    !rd_bytes(&r, sizeof(p->label) - 1, &label) || !rd_u64(&r, &p->created) ||
 	    !rd_u64(&r, &p->epoch) || !rd_u32(&r, &n) || n > MAX_CLIENTS)
 		return HF_E_DAMAGED;
 	if (label.n > 0)
 		memcpy(p->label, label.p, label.n);
 	TRY(dec_clients(&r, n, p));
+	policies_init(&p->policies, false);
+	if (format != FORMAT_1)
+		TRY(dec_rest(&r, p));
 	return rd_done(&r) ? HF_OK : HF_E_DAMAGED;
 }
 
@@ -222,14 +266,18 @@ static enum hf_err after_lost_anchor(struct hsm *h, struct partition *p)
 	if (!h->anchor_lost)
 		return HF_OK;
 	for (size_t i = 0; i < 2; i++)
-		if (records_fail_get(h->records, p->serial, roles[i]) + 1 < h->cfg.pin_failures)
-			TRY(records_fail_set(h->records, p->serial, roles[i], h->cfg.pin_failures - 1));
+		if (records_fail_get(h->records, p->serial, roles[i]) + 1 < pin_failures(h, p))
+			TRY(records_fail_set(h->records, p->serial, roles[i], pin_failures(h, p) - 1));
 	return HF_OK;
 }
 
 static enum hf_err load_rest(struct hsm *h, struct partition *p)
 {
 	TRY(scan_part(h, p, "role", visit_role));
+	if (p->wiping) {
+		log_warn("partition %s was losing its objects; destroying the rest", p->serial);
+		TRY(partition_finish_wipe(h, p));
+	}
 	TRY(scan_part(h, p, "gone", visit_gone));
 	TRY(scan_part(h, p, "pub", visit_object));
 	return after_lost_anchor(h, p);

@@ -19,7 +19,7 @@ struct making {
 	struct record_change v[3];
 };
 
-#define MAKING { .part_buf = BUF_MAX(4096), .so_buf = BUF_MAX(1024), .user_buf = BUF_MAX(1024) }
+#define MAKING { .part_buf = BUF_MAX(PART_RECORD_MAX), .so_buf = BUF_MAX(1024), .user_buf = BUF_MAX(1024) }
 
 static void making_done(struct making *m)
 {
@@ -77,7 +77,7 @@ static void take_roles(struct partition *p, struct making *m)
 
 /* --- creating --------------------------------------------------------------------- */
 
-static enum hf_err fill(const struct partition_new *n, struct partition *p)
+static enum hf_err fill(const struct hsm *h, const struct partition_new *n, struct partition *p)
 {
 	struct identity *v = hf_alloc(n->clients.n, sizeof(*v));
 
@@ -92,10 +92,11 @@ static enum hf_err fill(const struct partition_new *n, struct partition *p)
 		memcpy(p->label, n->label.p, n->label.n);
 	p->created = clock_wall_us();
 	p->epoch = 1;
+	policies_init(&p->policies, h->cfg.strict_partitions);
 	return HF_OK;
 }
 
-static bool label_taken(const struct hsm *h, const char *label)
+static bool label_taken(const struct hsm *h, const char *label, const struct partition *but)
 {
 	for (struct map_node *n = map_next(&h->partitions, NULL); n != NULL;
 	     n = map_next(&h->partitions, n)) {
@@ -103,12 +104,19 @@ static bool label_taken(const struct hsm *h, const char *label)
 		bool same;
 
 		(void)pthread_rwlock_rdlock(&p->lock);
-		same = strcmp(p->label, label) == 0 && !p->deleted;
+		same = p != but && strcmp(p->label, label) == 0 && !p->deleted;
 		(void)pthread_rwlock_unlock(&p->lock);
 		if (same)
 			return true;
 	}
 	return false;
+}
+
+bool partition_label_taken(struct hsm *h, const char *label, const struct partition *but)
+{
+	MUTEX_HOLD(&h->lock);
+
+	return label_taken(h, label, but);
 }
 
 /* reserve puts p into its slot, not yet to be seen: nobody else takes the slot
@@ -120,7 +128,7 @@ static enum hf_err reserve(struct hsm *h, const struct partition_new *n, struct 
 
 	if (h->partitions.n >= PARTITIONS_MAX)
 		return HF_E_LIMIT;
-	if (n->unique_label && label_taken(h, p->label))
+	if (n->unique_label && label_taken(h, p->label, NULL))
 		return HF_E_PARTITION_EXISTS;
 	while (n->slot == PARTITION_ANY && map_get(&h->partitions, slot) != NULL)
 		slot++;
@@ -175,12 +183,12 @@ enum hf_err partition_create(struct hsm *h, const struct partition_new *n, struc
 	char serial[SERIAL_LEN + 1];
 	enum hf_err e;
 
-	TRY(pin_length(h, n->so_pin));
-	if (n->user_pin.n > 0)
-		TRY(pin_length(h, n->user_pin));
 	TRY(new_serial(serial));
 	TRY(partition_alloc(serial, &p));
-	TRY(fill(n, p));
+	TRY(fill(h, n, p));
+	TRY(pin_length(h, p, n->so_pin));
+	if (n->user_pin.n > 0)
+		TRY(pin_length(h, p, n->user_pin));
 	TRY(reserve(h, n, p));
 	partition_ref(p); /* the map's */
 	e = write_new(h, n, p);
@@ -212,7 +220,20 @@ static enum hf_err make_busy(struct partition *p)
 	return e;
 }
 
-static void end_busy(struct partition *p)
+enum hf_err partition_busy(struct partition *p)
+{
+	enum hf_err e = HF_OK;
+
+	(void)pthread_rwlock_wrlock(&p->lock);
+	if (p->busy || p->deleted)
+		e = HF_E_CONFLICT;
+	else
+		p->busy = true;
+	(void)pthread_rwlock_unlock(&p->lock);
+	return e;
+}
+
+void partition_idle(struct partition *p)
 {
 	(void)pthread_rwlock_wrlock(&p->lock);
 	p->busy = false;
@@ -221,7 +242,7 @@ static void end_busy(struct partition *p)
 
 /* Objects go first: after a crash in the middle the old PIN still holds, over
  * what is left; never the new one over what should be gone. */
-static enum hf_err wipe_objects(struct hsm *h, struct partition *p)
+enum hf_err partition_wipe_objects(struct hsm *h, struct partition *p)
 {
 	static const char *const kinds[] = { "prv", "pub", "gone" };
 	struct objects *fresh = NULL, *old;
@@ -237,6 +258,8 @@ static enum hf_err wipe_objects(struct hsm *h, struct partition *p)
 	p->objects = fresh;
 	(void)pthread_rwlock_unlock(&p->lock);
 	objects_free(old);
+	MUTEX_HOLD(&p->roles->lock);
+	gone_free(p->roles);
 	return HF_OK;
 }
 
@@ -282,7 +305,7 @@ static enum hf_err reset_now(struct hsm *h, struct partition *p, struct slice so
 	MUTEX_HOLD(&p->roles->pin);
 
 	TRY(role_open(h, p, ROLE_SO, so_pin, &key));
-	TRY(wipe_objects(h, p));
+	TRY(partition_wipe_objects(h, p));
 	TRY(write_reset(h, p, so_pin, label));
 	return records_fail_set(h->records, p->serial, ROLE_USER, 0);
 }
@@ -296,7 +319,7 @@ enum hf_err partition_reset(struct hsm *h, struct partition *p, struct slice so_
 		return HF_E_ARGUMENTS;
 	TRY(make_busy(p));
 	e = reset_now(h, p, so_pin, label);
-	end_busy(p);
+	partition_idle(p);
 	return e;
 }
 

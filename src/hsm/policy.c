@@ -1,20 +1,283 @@
-/* policy.c: the defaults; a partition cannot change them yet. */
 #include "policy.h"
 
-bool policy_dates(const struct partition *p)
+#include <string.h>
+
+#include "clock.h"
+#include "curve_group.h"
+#include "gate.h"
+#include "pkcs11_numbers.h"
+
+uint64_t policy_value(const struct partition *p, enum policy k)
 {
-	(void)p;
-	return false;
+	return p != NULL ? atomic_load_explicit(&p->policies.v[k], memory_order_relaxed) :
+		policy_rows[k].open;
 }
 
-bool policy_legacy(const struct partition *p)
+static enum hf_err forbid(struct calls_ctx *c, enum policy k, enum hf_err e)
 {
-	(void)p;
-	return true;
+	call_detail(c, "policy %s", policy_rows[k].name);
+	return e;
 }
 
-bool policy_approved_only(const struct partition *p)
+enum hf_err policy_need(struct calls_ctx *c, enum policy k)
 {
-	(void)p;
-	return false;
+	return policy_value(c->part, k) != 0 ? HF_OK : forbid(c, k, HF_E_POLICY);
+}
+
+/* --- days -------------------------------------------------------------------- */
+
+static void today(char day[9])
+{
+	char now[28];
+
+	clock_iso(clock_wall_us(), now); /* 2026-01-31T... */
+	memcpy(day, now, 4);
+	memcpy(day + 4, now + 5, 2);
+	memcpy(day + 6, now + 8, 2);
+	day[8] = '\0';
+}
+
+static uint32_t day_number(void)
+{
+	char day[9];
+	uint32_t n = 0;
+
+	today(day);
+	for (const char *p = day; *p != '\0'; p++)
+		n = n * 10 + (uint32_t)(*p - '0');
+	return n;
+}
+
+static bool in_time(const struct object *key)
+{
+	struct slice start = attrs_get(&key->attrs, CKA_START_DATE),
+		end = attrs_get(&key->attrs, CKA_END_DATE);
+	char day[9];
+
+	today(day);
+	return (start.n != 8 || slice_cmp(slice_str(day), start) >= 0) &&
+		(end.n != 8 || slice_cmp(slice_str(day), end) <= 0);
+}
+
+/* --- sizes ------------------------------------------------------------------- */
+
+static uint64_t bits_of(struct slice number)
+{
+	size_t i = 0;
+	uint64_t bits;
+
+	while (i < number.n && number.p[i] == 0)
+		i++;
+	bits = (number.n - i) * 8;
+	for (unsigned top = i < number.n ? number.p[i] : 0x80; top < 0x80; top <<= 1)
+		bits--;
+	return bits;
+}
+
+static struct strength rsa_strength(const struct attrs *a)
+{
+	struct slice n = attrs_get(a, CKA_MODULUS);
+	uint64_t bits = n.n > 0 ? bits_of(n) : attrs_u64(a, CKA_MODULUS_BITS, 0);
+
+	return (struct strength){ bits > 0 ? STRENGTH_RSA : STRENGTH_OTHER, bits, 0 };
+}
+
+static struct strength ec_strength(const struct attrs *a, uint32_t ckk)
+{
+	struct slice params = attrs_get(a, CKA_EC_PARAMS);
+	size_t bits = 0;
+	unsigned group = params.n > 0 ? curve_group_of(ckk, params, &bits) : 0;
+
+	return (struct strength){ group != 0 ? STRENGTH_EC : STRENGTH_OTHER, bits, group };
+}
+
+static struct strength secret_strength(const struct attrs *a)
+{
+	size_t n = attrs_get(a, CKA_VALUE).n;
+	uint64_t bytes = n > 0 ? n : attrs_u64(a, CKA_VALUE_LEN, 0);
+
+	return (struct strength){ bytes > 0 ? STRENGTH_SECRET : STRENGTH_OTHER, bytes * 8, 0 };
+}
+
+struct strength strength_of(const struct attrs *a)
+{
+	uint64_t cko = attrs_u64(a, CKA_CLASS, ATTRS_AS_GIVEN);
+	uint32_t ckk = (uint32_t)attrs_u64(a, CKA_KEY_TYPE, ATTRS_AS_GIVEN);
+
+	if (cko == CKO_SECRET_KEY)
+		return secret_strength(a);
+	if (cko != CKO_PRIVATE_KEY && cko != CKO_PUBLIC_KEY)
+		return (struct strength){ 0 };
+	if (ckk == CKK_RSA)
+		return rsa_strength(a);
+	if (ckk == CKK_EC || ckk == CKK_EC_EDWARDS || ckk == CKK_EC_MONTGOMERY)
+		return ec_strength(a, ckk);
+	return (struct strength){ 0 };
+}
+
+static const struct approved {
+	enum strength_kind kind;
+	uint64_t bits;
+	bool protects;
+	uint32_t from, until;
+} approved[] = {
+#define PROTECT true
+#define PROCESS false
+#define APPROVED(kind, bits, use, from, until, source) { STRENGTH_##kind, bits, use, from, until },
+#include "approved.def"
+#undef APPROVED
+#undef PROTECT
+#undef PROCESS
+};
+
+bool approved_size(const struct strength *s, bool protects, uint32_t day)
+{
+	for (size_t i = 0; i < sizeof(approved) / sizeof(approved[0]); i++) {
+		const struct approved *r = &approved[i];
+
+		if (r->kind == s->kind && r->protects == protects && day >= r->from &&
+		    day <= r->until && s->bits < r->bits)
+			return false;
+	}
+	/* SP 800-186: the NIST curves, and Edwards curves for signatures. */
+	return s->kind != STRENGTH_EC || (s->group & (CURVES_NIST | CURVES_EDWARDS)) != 0;
+}
+
+/* The least bits that this partition wants of each kind. */
+static const struct {
+	enum strength_kind kind;
+	enum policy least;
+} leasts[] = {
+	{ STRENGTH_RSA, POLICY_MIN_RSA },
+	{ STRENGTH_EC, POLICY_MIN_EC },
+	{ STRENGTH_SECRET, POLICY_MIN_SECRET },
+};
+
+static enum hf_err check_strength(struct calls_ctx *c, const struct attrs *a, bool protects)
+{
+	struct strength s = strength_of(a);
+
+	if (s.kind == STRENGTH_OTHER)
+		return HF_OK;
+	if (policy_value(c->part, POLICY_NON_APPROVED) == 0 &&
+	    !approved_size(&s, protects, day_number()))
+		return forbid(c, POLICY_NON_APPROVED, HF_E_KEY_SIZE);
+	if (s.kind == STRENGTH_EC && (policy_value(c->part, POLICY_CURVES) & s.group) == 0)
+		return forbid(c, POLICY_CURVES, HF_E_CURVE);
+	for (size_t i = 0; protects && i < sizeof(leasts) / sizeof(leasts[0]); i++)
+		if (leasts[i].kind == s.kind && s.bits < policy_value(c->part, leasts[i].least))
+			return forbid(c, leasts[i].least, HF_E_KEY_SIZE);
+	return HF_OK;
+}
+
+/* --- uses -------------------------------------------------------------------- */
+
+#define CKF_CRYPT (CKF_ENCRYPT | CKF_DECRYPT | CKF_WRAP | CKF_UNWRAP)
+#define CKF_PROTECT \
+	(CKF_ENCRYPT | CKF_SIGN | CKF_SIGN_RECOVER | CKF_WRAP | CKF_DERIVE | CKF_ENCAPSULATE)
+
+/* Mechanisms that a policy takes operations from. */
+static const struct {
+	uint32_t mechanism, ops;
+	enum policy policy;
+} mechanisms[] = {
+	{ CKM_RSA_X_509, UINT32_MAX, POLICY_RAW_RSA },
+	{ CKM_RSA_PKCS, CKF_CRYPT, POLICY_RSA_PKCS1_CRYPT },
+};
+
+uint32_t policy_ops(const struct partition *p, const struct mech *m)
+{
+	uint32_t ops = UINT32_MAX;
+
+	if ((m->flags & MECH_LEGACY) != 0 && policy_value(p, POLICY_LEGACY) == 0)
+		return 0;
+	if ((m->flags & MECH_APPROVED) == 0 && policy_value(p, POLICY_NON_APPROVED) == 0)
+		return 0;
+	for (size_t i = 0; i < sizeof(mechanisms) / sizeof(mechanisms[0]); i++)
+		if (mechanisms[i].mechanism == m->type && policy_value(p, mechanisms[i].policy) == 0)
+			ops &= ~mechanisms[i].ops;
+	return ops;
+}
+
+enum hf_err policy_use(struct calls_ctx *c, uint32_t ckf, const struct object *key)
+{
+	if (policy_value(c->part, POLICY_DATES) != 0 && !in_time(key))
+		return forbid(c, POLICY_DATES, HF_E_KEY_FUNCTION);
+	if ((ckf & (CKF_SIGN | CKF_SIGN_RECOVER)) != 0 && !attrs_bool(&key->attrs, CKA_LOCAL))
+		TRY(policy_need(c, POLICY_IMPORTED_SIGNING));
+	return check_strength(c, &key->attrs, (ckf & CKF_PROTECT) != 0);
+}
+
+/* need_by_class: private and secret keys have a policy each. */
+static enum hf_err need_by_class(struct calls_ctx *c, uint64_t cko, enum policy private_,
+	enum policy secret)
+{
+	if (cko == CKO_PRIVATE_KEY)
+		return policy_need(c, private_);
+	return cko == CKO_SECRET_KEY ? policy_need(c, secret) : HF_OK;
+}
+
+enum hf_err policy_wrap(struct calls_ctx *c, uint64_t cko)
+{
+	return need_by_class(c, cko, POLICY_PRIVATE_WRAPPING, POLICY_SECRET_WRAPPING);
+}
+
+enum hf_err policy_unwrap(struct calls_ctx *c, uint64_t cko)
+{
+	return need_by_class(c, cko, POLICY_PRIVATE_UNWRAPPING, POLICY_SECRET_UNWRAPPING);
+}
+
+enum hf_err policy_import(struct calls_ctx *c, uint64_t cko)
+{
+	return need_by_class(c, cko, POLICY_KEY_IMPORT, POLICY_KEY_IMPORT);
+}
+
+/* --- objects ----------------------------------------------------------------- */
+
+/* One purpose a row. */
+static const uint32_t purposes[][4] = {
+	{ CKA_ENCRYPT, CKA_DECRYPT },
+	{ CKA_SIGN, CKA_VERIFY, CKA_SIGN_RECOVER, CKA_VERIFY_RECOVER },
+	{ CKA_WRAP, CKA_UNWRAP },
+	{ CKA_DERIVE },
+	{ CKA_ENCAPSULATE, CKA_DECAPSULATE },
+};
+
+static unsigned count_purposes(const struct attrs *a)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < sizeof(purposes) / sizeof(purposes[0]); i++) {
+		bool has = false;
+
+		for (size_t k = 0; k < 4 && purposes[i][k] != 0; k++)
+			has |= attrs_bool(a, purposes[i][k]);
+		n += has;
+	}
+	return n;
+}
+
+static bool holds_secret(uint64_t cko)
+{
+	return cko == CKO_PRIVATE_KEY || cko == CKO_SECRET_KEY;
+}
+
+enum hf_err policy_birth(struct calls_ctx *c, const struct attrs *a)
+{
+	uint64_t cko = attrs_u64(a, CKA_CLASS, ATTRS_AS_GIVEN);
+
+	if (holds_secret(cko) && count_purposes(a) > 1)
+		TRY(policy_need(c, POLICY_MULTIPURPOSE));
+	/* A public key is there to check or decrypt what others made, too. */
+	return check_strength(c, a, cko != CKO_PUBLIC_KEY || attrs_bool(a, CKA_LOCAL));
+}
+
+enum hf_err policy_change(struct calls_ctx *c, const struct object *o, const struct attrs *next)
+{
+	if (!holds_secret(o->cko))
+		return HF_OK;
+	TRY(policy_need(c, POLICY_CHANGING_ATTRIBUTES));
+	if (count_purposes(next) > 1)
+		TRY(policy_need(c, POLICY_MULTIPURPOSE));
+	return HF_OK;
 }

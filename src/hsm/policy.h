@@ -1,15 +1,42 @@
-/* policy.h: what a partition's policies say. One function a policy;
- * p is NULL for the free slot. */
+/* policy.h: what a partition's policies (spec/policies.def) forbid, asked where
+ * it would happen. A refusal names its policy in the audit record. Without a
+ * partition (the free slot) nothing is forbidden. */
 #ifndef HF_POLICY_H
 #define HF_POLICY_H
 
+#include "attrs.h"
 #include "module.h"
+#include "object.h"
 
-/* policy_dates: are CKA_START_DATE and CKA_END_DATE enforced? */
-bool policy_dates(const struct partition *p);
-/* policy_legacy: are mechanisms of legacy use allowed? */
-bool policy_legacy(const struct partition *p);
-/* policy_approved_only: are the others forbidden? */
-bool policy_approved_only(const struct partition *p);
+/* policy_value: as the partition has it; p NULL: as an open one would. */
+uint64_t policy_value(const struct partition *p, enum policy k);
+/* policy_need: HF_E_POLICY unless the call's partition has it on. */
+enum hf_err policy_need(struct calls_ctx *c, enum policy k) HF_MUST_CHECK;
+
+/* policy_ops: which of the mechanism's operations (CKF_) are allowed. */
+uint32_t policy_ops(const struct partition *p, const struct mech *m);
+/* policy_use: may this key be used so (a CKF_)? */
+enum hf_err policy_use(struct calls_ctx *c, uint32_t ckf, const struct object *key) HF_MUST_CHECK;
+/* policy_wrap, policy_unwrap, policy_import: may a key of this class leave or
+ * come? Public keys and data always may. */
+enum hf_err policy_wrap(struct calls_ctx *c, uint64_t cko) HF_MUST_CHECK;
+enum hf_err policy_unwrap(struct calls_ctx *c, uint64_t cko) HF_MUST_CHECK;
+enum hf_err policy_import(struct calls_ctx *c, uint64_t cko) HF_MUST_CHECK;
+/* policy_birth: may there be such an object, as far as its attributes are known? */
+enum hf_err policy_birth(struct calls_ctx *c, const struct attrs *a) HF_MUST_CHECK;
+/* policy_change: may this object's attributes become those? */
+enum hf_err policy_change(struct calls_ctx *c, const struct object *o, const struct attrs *next)
+	HF_MUST_CHECK;
+
+/* struct strength is what the rules about sizes look at. */
+enum strength_kind { STRENGTH_OTHER, STRENGTH_RSA, STRENGTH_EC, STRENGTH_SECRET };
+struct strength {
+	enum strength_kind kind; /* STRENGTH_OTHER: no rule, or not known yet */
+	uint64_t bits;
+	unsigned group;          /* enum curve_group */
+};
+struct strength strength_of(const struct attrs *a);
+/* approved_size reads spec/approved.def; day as yyyymmdd. */
+bool approved_size(const struct strength *s, bool protects, uint32_t day);
 
 #endif

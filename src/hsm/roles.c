@@ -5,6 +5,7 @@
 
 #include "log.h"
 #include "login.h"
+#include "policy.h"
 
 #define FORMAT 1
 
@@ -119,9 +120,30 @@ enum hf_err role_store(struct hsm *h, struct partition *p, enum role role,
 
 /* --- PINs -------------------------------------------------------------------- */
 
-enum hf_err pin_length(const struct hsm *h, struct slice pin)
+unsigned pin_min(const struct hsm *h, const struct partition *p)
 {
-	return pin.n >= h->cfg.pin_min && pin.n <= h->cfg.pin_max ? HF_OK : HF_E_PIN_LENGTH;
+	unsigned least = (unsigned)policy_value(p, POLICY_PIN_MIN);
+
+	return least > h->cfg.pin_min ? least : h->cfg.pin_min;
+}
+
+unsigned pin_max(const struct hsm *h, const struct partition *p)
+{
+	unsigned most = (unsigned)policy_value(p, POLICY_PIN_MAX);
+
+	return most < h->cfg.pin_max ? most : h->cfg.pin_max;
+}
+
+unsigned pin_failures(const struct hsm *h, const struct partition *p)
+{
+	unsigned most = (unsigned)policy_value(p, POLICY_PIN_FAILURES);
+
+	return most < h->cfg.pin_failures ? most : h->cfg.pin_failures;
+}
+
+enum hf_err pin_length(const struct hsm *h, const struct partition *p, struct slice pin)
+{
+	return pin.n >= pin_min(h, p) && pin.n <= pin_max(h, p) ? HF_OK : HF_E_PIN_LENGTH;
 }
 
 static enum hf_err pin_key(const struct hsm *h, const struct role_record *r, struct slice pin,
@@ -208,7 +230,7 @@ static void rewrap(struct hsm *h, struct partition *p, enum role role, struct sl
 
 bool role_locked(struct hsm *h, const struct partition *p, enum role role)
 {
-	return records_fail_get(h->records, p->serial, role) >= h->cfg.pin_failures;
+	return records_fail_get(h->records, p->serial, role) >= pin_failures(h, p);
 }
 
 static enum hf_err role_usable(struct hsm *h, const struct partition *p, enum role role)

@@ -43,8 +43,13 @@ void roles_free(struct roles *r); /* NULL-safe */
 const char *role_name(enum role role); /* "so", "user", "public" */
 struct role_record *role_of(struct roles *r, enum role role);
 
-/* pin_length checks a new PIN against the HSM's limits. */
-enum hf_err pin_length(const struct hsm *h, struct slice pin) HF_MUST_CHECK;
+/* What the HSM's settings and the partition's policies (p may be NULL) say together. */
+unsigned pin_min(const struct hsm *h, const struct partition *p);
+unsigned pin_max(const struct hsm *h, const struct partition *p);
+unsigned pin_failures(const struct hsm *h, const struct partition *p);
+/* pin_length checks a new PIN against them. */
+enum hf_err pin_length(const struct hsm *h, const struct partition *p, struct slice pin)
+	HF_MUST_CHECK;
 
 /* role_wrap makes the role's next record: key under pin, the epoch one on. */
 enum hf_err role_wrap(struct hsm *h, const char *serial, enum role role, struct slice pin,

@@ -48,6 +48,8 @@ static enum hf_err count_in_partition(struct partition *p, bool rw)
 	(void)pthread_rwlock_wrlock(&p->lock);
 	if (p->deleted)
 		e = HF_E_SLOT;
+	else if (p->disabled)
+		e = HF_E_DISABLED;
 	else if (p->busy)
 		e = HF_E_CONFLICT;
 	if (e == HF_OK) {

@@ -1,5 +1,5 @@
 /* dump.c: what the lists say, as text that somebody reads in a diff:
- * "dump attributes", "dump mechanisms". */
+ * "dump attributes", "dump mechanisms", "dump policies". */
 #include <stdio.h>
 #include <string.h>
 
@@ -7,6 +7,7 @@
 #include "crypto.h"
 #include "mech.h"
 #include "pkcs11_numbers.h"
+#include "policies.h"
 
 struct word {
 	unsigned long bit;
@@ -92,10 +93,39 @@ static int dump_mechanisms(void)
 	return 0;
 }
 
+/* The page POLICIES.md. */
+static void dump_policies(void)
+{
+	static const char *const who[] = { "officer", "officer and administrator" };
+	static const char *const destroys[] = { "never", "raised", "lowered" };
+
+	printf("# Policies of a partition\n\n"
+	       "Made from `spec/policies.def` (`UPDATE_SNAPSHOTS=1 meson test -C build snapshot_policies`).\n"
+	       "`holdfast policy show --partition P` tells a partition's values, `holdfast policy set`\n"
+	       "changes them. *strict* and *open* are the values of a new partition with and without\n"
+	       "`strict-partitions` in holdfast.conf. A change in the direction of the column *destroys*\n"
+	       "destroys all objects of the partition in the same step. In approved mode\n"
+	       "(`non-approved-mechanisms` off) sizes follow `spec/approved.def`, by date.\n\n"
+	       "| number | name | strict | open | values | changed by | destroys | meaning |\n"
+	       "| ---: | --- | ---: | ---: | --- | --- | --- | --- |\n");
+	for (size_t i = 0; i < POLICIES; i++) {
+		const struct policy_row *r = &policy_rows[i];
+
+		printf("| %u | %s | %llu | %llu | %llu..%llu | %s | %s | %s |\n", r->number, r->name,
+			(unsigned long long)r->strict, (unsigned long long)r->open,
+			(unsigned long long)r->least, (unsigned long long)r->most, who[r->who],
+			destroys[r->destroys], r->help);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 2 && strcmp(argv[1], "mechanisms") == 0)
 		return dump_mechanisms();
+	if (argc == 2 && strcmp(argv[1], "policies") == 0) {
+		dump_policies();
+		return 0;
+	}
 	if (argc != 2 || strcmp(argv[1], "attributes") != 0)
 		return 2;
 	dump_attributes();

@@ -88,6 +88,14 @@ WHO_CALL(SIGN_INIT, sign_init)
 WHO_CALL(SIGN, sign)
 WHO_CALL(RANDOM, random)
 WHO_CALL(AUDIT_READ, audit_read)
+WHO_CALL(PARTITION_CHANGE, partition_change)
+WHO_CALL(POLICY_GET, policy_get)
+WHO_CALL(POLICY_SET, policy_set)
+WHO_CALL(ATTR_SET, attr_set)
+WHO_CALL(ENCRYPT_INIT, encrypt_init)
+WHO_CALL(KEY_PAIR_GENERATE, key_pair_generate)
+WHO_CALL(KEY_WRAP, key_wrap)
+WHO_CALL(KEY_UNWRAP, key_unwrap)
 
 /* --- in few words; without enum hf_err they fail the test ------------------------ */
 

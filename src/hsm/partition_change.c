@@ -1,0 +1,251 @@
+/* partition_change.c: partitions get other names, clients, limits and policies. */
+#include <stdio.h>
+#include <string.h>
+
+#include "app.h"
+#include "gate.h"
+#include "log.h"
+#include "login.h"
+#include "object.h"
+#include "partition_int.h"
+
+/* struct remembered is what a change may touch, to be put back when the store
+ * does not take it. */
+struct remembered {
+	char label[33];
+	bool disabled, wiping;
+	uint64_t epoch, max_objects, max_bytes;
+	struct identity_list clients;
+	uint64_t policy[POLICIES];
+};
+
+static void remember(struct partition *p, struct remembered *ret)
+{
+	(void)pthread_rwlock_rdlock(&p->lock);
+	memcpy(ret->label, p->label, sizeof(ret->label));
+	ret->disabled = p->disabled;
+	ret->wiping = p->wiping;
+	ret->epoch = p->epoch;
+	ret->max_objects = p->max_objects;
+	ret->max_bytes = p->max_bytes;
+	ret->clients = p->clients;
+	(void)pthread_rwlock_unlock(&p->lock);
+	for (unsigned k = 0; k < POLICIES; k++)
+		ret->policy[k] = atomic_load(&p->policies.v[k]);
+}
+
+static void put(struct partition *p, const struct remembered *r)
+{
+	(void)pthread_rwlock_wrlock(&p->lock);
+	memcpy(p->label, r->label, sizeof(p->label));
+	p->disabled = r->disabled;
+	p->wiping = r->wiping;
+	p->epoch = r->epoch;
+	p->max_objects = r->max_objects;
+	p->max_bytes = r->max_bytes;
+	p->clients = r->clients;
+	(void)pthread_rwlock_unlock(&p->lock);
+	for (unsigned k = 0; k < POLICIES; k++)
+		atomic_store(&p->policies.v[k], r->policy[k]);
+}
+
+enum hf_err partition_write(struct hsm *h, struct partition *p)
+{
+	CLEANUP(buf_done) struct buf b = BUF_MAX(PART_RECORD_MAX);
+	char name[PART_NAME_LEN];
+	struct record_change c = {
+		.name = name,
+		.expect = p->roles->part_version,
+		.version = p->roles->part_version + 1,
+		.seal = SEAL_STORE,
+	};
+
+	(void)snprintf(name, sizeof(name), "p/%s", p->serial);
+	partition_enc(p, &b);
+	TRY(buf_err(&b));
+	c.plain = buf_slice(&b);
+	TRY(records_write(h->records, &c, 1));
+	p->roles->part_version = c.version;
+	return HF_OK;
+}
+
+/* become puts the partition into its next state, durably, or leaves it as it was.
+ * The caller holds roles.pin. */
+static enum hf_err become(struct hsm *h, struct partition *p, const struct remembered *was,
+	const struct remembered *next)
+{
+	enum hf_err e;
+
+	put(p, next);
+	e = partition_write(h, p);
+	if (e != HF_OK)
+		put(p, was);
+	return e;
+}
+
+/* --- policies ------------------------------------------------------------------- */
+
+static enum hf_err apply(struct policy_value_list changes, struct remembered *next,
+	bool *ret_destroys, bool *ret_both)
+{
+	*ret_destroys = *ret_both = false;
+	for (size_t i = 0; i < changes.n; i++) {
+		enum policy k = policy_numbered(changes.v[i].number);
+		uint64_t value = changes.v[i].value;
+
+		if (k == POLICIES || !policy_possible(k, value))
+			return HF_E_POLICY_VALUE;
+		if (value == next->policy[k])
+			continue;
+		*ret_destroys |= policy_destroys_by(k, next->policy[k], value);
+		*ret_both |= policy_rows[k].who == POLICY_BY_BOTH;
+		next->policy[k] = value;
+	}
+	return next->policy[POLICY_PIN_MIN] <= next->policy[POLICY_PIN_MAX] ? HF_OK :
+		HF_E_POLICY_VALUE;
+}
+
+static enum hf_err check_officer(struct hsm *h, struct partition *p, struct slice so_pin)
+{
+	CLEANUP(secret_done) struct secret key = { 0 };
+	MUTEX_HOLD(&p->roles->pin);
+
+	return role_open(h, p, ROLE_SO, so_pin, &key);
+}
+
+/* The new policies and the sentence over the objects are one record: from then
+ * on a start finishes what a crash cut short. */
+static enum hf_err change_and_wipe(struct hsm *h, struct partition *p,
+	const struct remembered *was, struct remembered *next)
+{
+	MUTEX_HOLD(&p->roles->pin);
+
+	next->wiping = true;
+	next->epoch++;
+	TRY(become(h, p, was, next));
+	return partition_finish_wipe(h, p);
+}
+
+enum hf_err partition_finish_wipe(struct hsm *h, struct partition *p)
+{
+	struct remembered was, next;
+
+	TRY(partition_wipe_objects(h, p));
+	remember(p, &was);
+	next = was;
+	next.wiping = false;
+	return become(h, p, &was, &next);
+}
+
+static enum hf_err destroying_change(struct hsm *h, struct partition *p,
+	const struct remembered *was, struct remembered *next)
+{
+	enum hf_err e;
+
+	TRY(partition_busy(p));
+	sessions_end_all(h, p);
+	e = change_and_wipe(h, p, was, next);
+	partition_idle(p);
+	return e;
+}
+
+enum hf_err partition_policies_set(struct calls_ctx *c, struct partition *p, struct slice so_pin,
+	struct policy_value_list changes, bool may_destroy, bool *ret_destroyed)
+{
+	struct remembered was, next;
+	bool destroys, both;
+
+	remember(p, &was);
+	next = was;
+	TRY(apply(changes, &next, &destroys, &both));
+	if (both && !c->admin) {
+		call_detail(c, "needs the HSM's administrator too");
+		return HF_E_DENIED;
+	}
+	if (destroys && !may_destroy)
+		return HF_E_DESTRUCTIVE;
+	TRY(check_officer(c->hsm, p, so_pin));
+	*ret_destroyed = destroys;
+	if (destroys) {
+		call_detail(c, "all objects destroyed");
+		return destroying_change(c->hsm, p, &was, &next);
+	}
+	MUTEX_HOLD(&p->roles->pin);
+	return become(c->hsm, p, &was, &next);
+}
+
+/* --- what the administrator changes --------------------------------------------- */
+
+static enum hf_err copy_clients(struct identity_list from, struct identity_list *ret)
+{
+	struct identity *v = hf_alloc(from.n + 1, sizeof(*v));
+
+	if (v == NULL)
+		return HF_E_MEMORY;
+	if (from.n > 0)
+		memcpy(v, from.v, from.n * sizeof(*v));
+	*ret = (struct identity_list){ v, from.n };
+	return HF_OK;
+}
+
+static void free_clients(struct identity_list *l)
+{
+	hf_free((void *)(uintptr_t)l->v);
+}
+
+static void overlay(const struct partition_edit *e, struct remembered *next)
+{
+	if ((e->what & EDIT_LABEL) != 0) {
+		memset(next->label, 0, sizeof(next->label));
+		if (e->label.n > 0)
+			memcpy(next->label, e->label.p, e->label.n);
+	}
+	if ((e->what & EDIT_ENABLED) != 0)
+		next->disabled = !e->enabled;
+	if ((e->what & EDIT_LIMITS) != 0) {
+		next->max_objects = e->max_objects;
+		next->max_bytes = e->max_bytes;
+	}
+}
+
+static enum hf_err check_edit(struct hsm *h, const struct partition *p,
+	const struct partition_edit *e)
+{
+	char label[33] = "";
+
+	if ((e->what & EDIT_LABEL) == 0)
+		return HF_OK;
+	if (e->label.n == 0 || e->label.n >= sizeof(label))
+		return HF_E_ARGUMENTS;
+	memcpy(label, e->label.p, e->label.n);
+	return partition_label_taken(h, label, p) ? HF_E_PARTITION_EXISTS : HF_OK;
+}
+
+static enum hf_err edit(struct hsm *h, struct partition *p, const struct partition_edit *e)
+{
+	CLEANUP(free_clients) struct identity_list spare = { 0 };
+	MUTEX_HOLD(&p->roles->pin);
+	struct remembered was, next;
+	enum hf_err r;
+
+	remember(p, &was);
+	next = was;
+	overlay(e, &next);
+	if ((e->what & EDIT_CLIENTS) != 0) {
+		TRY(copy_clients(e->clients, &spare));
+		next.clients = spare;
+	}
+	r = become(h, p, &was, &next);
+	if (r == HF_OK && (e->what & EDIT_CLIENTS) != 0)
+		spare = was.clients;
+	return r;
+}
+
+enum hf_err partition_edit(struct hsm *h, struct partition *p, const struct partition_edit *e)
+{
+	TRY(check_edit(h, p, e));
+	TRY(edit(h, p, e));
+	if ((e->what & EDIT_ENABLED) != 0 && !e->enabled)
+		sessions_end_all(h, p);
+	return HF_OK;
+}
