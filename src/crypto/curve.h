@@ -29,4 +29,7 @@ enum hf_err parts_put_point(struct parts *p, EVP_PKEY *pkey) HF_MUST_CHECK;
 /* ec_public makes a public key of a raw point: HF_E_PUBLIC_KEY if it is none. */
 enum hf_err ec_public(const struct curve *c, struct slice raw, EVP_PKEY **ret) HF_MUST_CHECK;
 
+/* edwards_check: HF_E_PUBLIC_KEY if a public key decodes to no point (RFC 8032 §5.1.3, §5.2.3). */
+enum hf_err edwards_check(const struct key *k) HF_MUST_CHECK;
+
 #endif

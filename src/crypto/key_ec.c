@@ -165,6 +165,7 @@ static enum hf_err raw_output(const struct key *k, struct parts *ret)
 	return parts_put_info(ret, k->pkey);
 }
 
-const struct key_kind kind_edwards = { CKK_EC_EDWARDS, raw_parse, NULL, raw_adopt, raw_output };
+const struct key_kind kind_edwards = { CKK_EC_EDWARDS, raw_parse, edwards_check, raw_adopt,
+	raw_output };
 const struct key_kind kind_montgomery = { CKK_EC_MONTGOMERY, raw_parse, NULL, raw_adopt,
 	raw_output };

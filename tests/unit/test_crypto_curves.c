@@ -115,6 +115,10 @@ static void every_private_key_survives_encoding(void **state)
 /* RFC 8032 §7.1, test 2 */
 #define ED25519_PUB "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c"
 
+#define F30 "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"
+#define O30 "000000000000000000000000000000000000000000000000000000000000"
+#define O56 O30 "0000000000000000000000000000000000000000000000000000"
+
 static void points_come_raw_or_in_an_octet_string_and_leave_in_one(void **state)
 {
 	static const struct {
@@ -134,6 +138,13 @@ static void points_come_raw_or_in_an_octet_string_and_leave_in_one(void **state)
 		{ "another curve's", "06052b81040022", "04" P256_X P256_Y, CKK_EC, HF_E_PUBLIC_KEY },
 		{ "raw Edwards", ED25519, ED25519_PUB, CKK_EC_EDWARDS, HF_OK },
 		{ "DER Edwards", ED25519, "0420" ED25519_PUB, CKK_EC_EDWARDS, HF_OK },
+		/* ACVP EDDSA keyVer 1.0, tcId 4 */
+		{ "no Edwards point", ED25519,
+			"a9ce8635f02076ac8aeea359d4572f509d16428abf8b4e2eab660f62cb42a7d3",
+			CKK_EC_EDWARDS, HF_E_PUBLIC_KEY },
+		{ "y not reduced", ED25519, "ed" F30 "7f", CKK_EC_EDWARDS, HF_E_PUBLIC_KEY },
+		{ "-0", ED25519, "01" O30 "80", CKK_EC_EDWARDS, HF_E_PUBLIC_KEY },
+		{ "no Ed448 point", "06032b6571", "02" O56, CKK_EC_EDWARDS, HF_E_PUBLIC_KEY },
 		{ "short Edwards", ED25519, "0102", CKK_EC_EDWARDS, HF_E_PUBLIC_KEY },
 	};
 

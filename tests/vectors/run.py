@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""run.py BUILD VECTORS [FILE-PREFIX]: every Wycheproof file through the PKCS#11 module against
-a real vault of its own. A valid test must give the vector's answer, an invalid one must be
+"""run.py BUILD VECTORS wycheproof|acvp [FILE-PREFIX]: every file through the PKCS#11 module
+against a real vault of its own. A valid test must give the vector's answer, an invalid one must be
 refused, an acceptable one may be either. The closing line counts; skips say why."""
 import collections
 import glob
@@ -10,11 +10,12 @@ import subprocess
 import sys
 import tempfile
 
-BUILD, VECTORS = os.path.abspath(sys.argv[1]), sys.argv[2]
-PREFIX = sys.argv[3] if len(sys.argv) > 3 else ''
+BUILD, VECTORS, SOURCE = os.path.abspath(sys.argv[1]), sys.argv[2], sys.argv[3]
+PREFIX = sys.argv[4] if len(sys.argv) > 4 else ''
 for folder in ('.', '../support'):
     sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), folder))
 
+import acvp  # noqa: E402
 from p11 import NoNumber, Refused, Token  # noqa: E402
 from wycheproof import Skip, Wrong, kind_of  # noqa: E402
 
@@ -52,36 +53,38 @@ def right(result, outcome):
     return not isinstance(outcome, Wrong)
 
 
-def ask(token, kind, group, test, key):
+def outcome_of(function, *args):
+    """outcome_of returns what was raised, or what the function returns."""
     try:
-        if kind.per_group:
-            if isinstance(key, Refused):
-                raise key
-            kind.ask(token, group, test, key)
-        else:
-            key = kind.key(token, group, test)
-            try:
-                kind.ask(token, group, test, key)
-            finally:
-                if key is not None:
-                    token.destroy(key)
+        return function(*args)
     except (Refused, Wrong, Skip) as e:
         return e
     except NoNumber as e:
         return Skip(str(e))
-    return None
+
+
+# --- Wycheproof ---------------------------------------------------------------------------------
+
+
+def ask_with_key(token, kind, group, test):
+    key = kind.key(token, group, test)
+    try:
+        kind.ask(token, group, test, key)
+    finally:
+        if key is not None:
+            token.destroy(key)
 
 
 def run_group(token, kind, file, group, report):
-    key = None
-    if kind.per_group:
-        try:
-            key = kind.key(token, group, None)
-        except Refused as e:
-            key = e
+    if not kind.per_group:
+        for test in group['tests']:
+            report.take(file, test, outcome_of(ask_with_key, token, kind, group, test))
+        return
+    key = outcome_of(kind.key, token, group, None)
     for test in group['tests']:
-        report.take(file, test, ask(token, kind, group, test, key))
-    if kind.per_group and not isinstance(key, Refused):
+        made = not isinstance(key, Exception)
+        report.take(file, test, outcome_of(kind.ask, token, group, test, key) if made else key)
+    if made:
         token.destroy(key)
 
 
@@ -99,9 +102,23 @@ def run_file(token, path, report):
     print(f'{file}: {report.passed - before} of {data["numberOfTests"]} passed')
 
 
+def run_wycheproof(token, report):
+    for path in sorted(glob.glob(f'{VECTORS}/wycheproof/testvectors_v1/{PREFIX}*.json')):
+        run_file(token, path, report)
+
+
+# --- ACVP ---------------------------------------------------------------------------------------
+
+
+def run_acvp(token, report):
+    for file, kind, group, test in acvp.cases(VECTORS):
+        if file.startswith(PREFIX):
+            test['result'] = acvp.result(test)
+            report.take(file, test, outcome_of(acvp.ask, token, kind, group, test))
+
+
 def main():
-    files = sorted(glob.glob(f'{VECTORS}/wycheproof/testvectors_v1/{PREFIX}*.json'))
-    if not files:
+    if not os.path.isdir(f'{VECTORS}/wycheproof'):
         print(f'no vectors in {VECTORS}')
         return 77
     report = Report()
@@ -109,8 +126,7 @@ def main():
         os.environ['HOLDFAST_HOME'] = home
         try:
             token = Token(f'{BUILD}/libholdfast-pkcs11.so')
-            for path in files:
-                run_file(token, path, report)
+            {'wycheproof': run_wycheproof, 'acvp': run_acvp}[SOURCE](token, report)
         finally:
             subprocess.run([f'{BUILD}/holdfast', 'stop'], check=False)
     return report.close()
