@@ -26,7 +26,7 @@
 #define STACK_MAX 64
 #define STACK_BYTES 16384u
 
-#define STORE_BYTES ((size_t)8 << 20)     /* of freed big blocks */
+#define STORE_BYTES ((size_t)16 << 20)    /* of freed big blocks */
 #define STORE_BLOCK_MAX ((size_t)4 << 20) /* a larger one goes back at once */
 
 struct stack {
@@ -291,35 +291,60 @@ static struct run *store_take(size_t bytes)
 	return NULL;
 }
 
-static bool store_put(struct run *r)
+/* store_evict takes out the oldest; there is one. */
+static struct run *store_evict(void)
 {
+	struct run **at = &store.head, *r;
+
+	while ((*at)->next != NULL)
+		at = &(*at)->next;
+	r = *at;
+	*at = NULL;
+	store.bytes -= r->bytes;
+	return r;
+}
+
+/* store_put keeps r, and gives back what it has to leave for that, in a list. */
+static struct run *store_put(struct run *r)
+{
+	struct run *out = NULL;
 	MUTEX_HOLD(&store.lock);
 
-	if (r->bytes > STORE_BLOCK_MAX || r->bytes > STORE_BYTES - store.bytes)
-		return false;
+	r->next = NULL;
+	if (r->bytes > STORE_BLOCK_MAX)
+		return r;
+	while (store.bytes + r->bytes > STORE_BYTES) {
+		struct run *old = store_evict();
+
+		old->next = out;
+		out = old;
+	}
 	r->next = store.head;
 	store.head = r;
 	store.bytes += r->bytes;
-	return true;
+	return out;
+}
+
+static void unmap_all(struct run *r)
+{
+	for (struct run *next; r != NULL; r = next) {
+		next = r->next;
+		pages_unmap(r);
+	}
 }
 
 /* store_drop gives the stored blocks back; true if there were some. */
 static bool store_drop(void)
 {
-	struct run *r, *next;
+	struct run *r;
 
 	mutex_lock(&store.lock);
 	r = store.head;
 	store.head = NULL;
 	store.bytes = 0;
 	mutex_unlock(&store.lock);
-	if (r == NULL)
-		return false;
-	for (; r != NULL; r = next) {
-		next = r->next;
-		pages_unmap(r);
-	}
-	return true;
+	unmap_all(r);
+	return r != NULL;
 }
 
 static void *big_new(size_t n)
@@ -353,8 +378,7 @@ static void big_free(void *p)
 	secret_wipe(p, r->bytes);
 	sanitize_close(p, r->bytes);
 	*mark_of(p) = BIG;
-	if (!store_put(r))
-		pages_unmap(r);
+	unmap_all(store_put(r));
 }
 
 /* --- the interface ---------------------------------------------------------------- */
