@@ -45,7 +45,14 @@ class Call:
         return ' | '.join('CALL_IN_' + s for s in names)
 
     def roles_mask(self):
-        return '0' if self.roles == '-' else ' | '.join('CALL_BY_' + r for r in self.roles)
+        return by(self.roles.upper())
+
+    def session_only_mask(self):
+        return by([r for r in self.roles if r.islower()])
+
+
+def by(letters):
+    return ' | '.join('CALL_BY_' + r.upper() for r in letters if r != '-') or '0'
 
 
 def load(path):
@@ -196,7 +203,7 @@ def codec(prefix, spec, h_path, c_path):
     if calls:
         c.append(f'const struct call_row {prefix}_rows[{up}_ROWS] = {{\n')
         c += [f'\t[{x.opcode:#04x}] = {{ "{x.name}", CALL_NEEDS_{x.needs.upper()}, '
-              f'{x.roles_mask()},\n\t\t{x.states_mask()}, CALL_AUDIT_{x.audit.upper()}, '
+              f'{x.roles_mask()},\n\t\t{x.session_only_mask()}, {x.states_mask()}, CALL_AUDIT_{x.audit.upper()}, '
               f'{str(x.speed == "slow").lower()}, CALL_REPEAT_{x.repeat.upper()} }},\n'
               for x in calls] + ['};\n']
     write(h_path, ''.join(h))

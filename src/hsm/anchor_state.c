@@ -5,7 +5,8 @@
 
 #include "secret.h"
 
-#define FORMAT 1
+#define FORMAT 2
+#define FORMAT_1 1 /* roles of one byte */
 #define MAX_COUNTS 65536u
 
 void anchor_state_done(struct anchor_state *s)
@@ -35,16 +36,28 @@ void anchor_state_enc(const struct anchor_state *s, struct buf *out)
 	buf_u32(out, (uint32_t)s->n);
 	for (size_t i = 0; i < s->n; i++) {
 		buf_bytes(out, slice_str(s->v[i].serial));
-		buf_u8(out, s->v[i].role);
+		buf_u32(out, s->v[i].role);
 		buf_u32(out, s->v[i].n);
 	}
 }
 
-static bool dec_count(struct rd *r, struct fail_count *ret)
+static bool dec_role(struct rd *r, uint8_t format, uint32_t *ret)
+{
+	uint8_t small = 0;
+
+	if (format != FORMAT_1)
+		return rd_u32(r, ret);
+	if (!rd_u8(r, &small))
+		return false;
+	*ret = small;
+	return true;
+}
+
+static bool dec_count(struct rd *r, uint8_t format, struct fail_count *ret)
 {
 	struct slice serial;
 
-	if (!rd_bytes(r, SERIAL_LEN, &serial) || !rd_u8(r, &ret->role) || !rd_u32(r, &ret->n))
+	if (!rd_bytes(r, SERIAL_LEN, &serial) || !dec_role(r, format, &ret->role) || !rd_u32(r, &ret->n))
 		return false;
 	memset(ret->serial, 0, sizeof(ret->serial));
 	if (serial.n > 0)
@@ -52,12 +65,12 @@ static bool dec_count(struct rd *r, struct fail_count *ret)
 	return true;
 }
 
-static bool dec_head(struct rd *r, struct anchor_state *s, uint32_t *ret_n)
+static bool dec_head(struct rd *r, struct anchor_state *s, uint8_t *ret_format, uint32_t *ret_n)
 {
 	const uint8_t *digest;
-	uint8_t format;
 
-	if (!rd_u8(r, &format) || format != FORMAT || !rd_u64(r, &s->sequence) ||
+	if (!rd_u8(r, ret_format) || *ret_format < FORMAT_1 || *ret_format > FORMAT ||
+	    !rd_u64(r, &s->sequence) ||
 	    !rd_take(r, DIGEST_LEN, &digest) || !rd_u32(r, ret_n) || *ret_n > MAX_COUNTS)
 		return false;
 	memcpy(s->digest, digest, DIGEST_LEN);
@@ -68,15 +81,16 @@ enum hf_err anchor_state_dec(struct slice in, struct anchor_state *ret)
 {
 	CLEANUP(anchor_state_done) struct anchor_state s = { 0 };
 	struct rd r = rd_of(in);
+	uint8_t format;
 	uint32_t n;
 
-	if (!dec_head(&r, &s, &n))
+	if (!dec_head(&r, &s, &format, &n))
 		return HF_E_DAMAGED;
 	s.v = hf_alloc(n + 1u, sizeof(*s.v));
 	if (s.v == NULL)
 		return HF_E_MEMORY;
 	for (; s.n < n; s.n++)
-		if (!dec_count(&r, &s.v[s.n]))
+		if (!dec_count(&r, format, &s.v[s.n]))
 			return HF_E_DAMAGED;
 	if (!rd_done(&r))
 		return HF_E_DAMAGED;
@@ -107,7 +121,7 @@ static enum hf_err append(struct anchor_state *s, const char *serial, unsigned r
 	if (v == NULL)
 		return HF_E_MEMORY;
 	s->v = v;
-	s->v[s->n] = (struct fail_count){ .role = (uint8_t)role, .n = n };
+	s->v[s->n] = (struct fail_count){ .role = role, .n = n };
 	(void)snprintf(s->v[s->n].serial, sizeof(s->v[s->n].serial), "%s", serial);
 	s->n++;
 	return HF_OK;

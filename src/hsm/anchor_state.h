@@ -1,6 +1,6 @@
 /* anchor_state.h: what the record "hsm/state" and the anchor both hold.
  *
- *   format u8 | sequence u64 | digest 32 | count u32 | count * (serial, role u8, failures u32)
+ *   format u8 | sequence u64 | digest 32 | count u32 | count * (serial, role u32, failures u32)
  *
  * Both are written with every batch, so each is a witness against the other: an
  * older store shows by the anchor, an older anchor by the store. */
@@ -15,7 +15,7 @@
 
 struct fail_count {
 	char serial[SERIAL_LEN + 1];
-	uint8_t role;
+	uint32_t role;
 	uint32_t n;
 };
 

@@ -206,7 +206,7 @@ static enum hf_err consistent(const struct attrs *a, enum role role)
 {
 	struct slice start = attrs_get(a, CKA_START_DATE), end = attrs_get(a, CKA_END_DATE);
 
-	if (attrs_bool(a, CKA_PRIVATE) && role != ROLE_USER)
+	if (attrs_bool(a, CKA_PRIVATE) && !role_is_user(role))
 		return HF_E_NOT_LOGGED_IN;
 	if (attrs_bool(a, CKA_ALWAYS_AUTHENTICATE) && !attrs_bool(a, CKA_PRIVATE))
 		return HF_E_TEMPLATE_CONFLICT;

@@ -8,8 +8,12 @@
 #include "audit.h"
 #include "clock.h"
 #include "log.h"
+#include "login.h"
 #include "partition.h"
 #include "policy.h"
+#include "roles.h"
+
+#define NS_PER_S 1000000000u
 
 void set_part(struct calls_ctx *c, struct partition *p)
 {
@@ -62,6 +66,38 @@ static enum hf_err check_app(struct calls_ctx *c)
 	return HF_OK;
 }
 
+/* end_if_idle logs an application out that made no call for too long. */
+static enum hf_err end_if_idle(struct calls_ctx *c)
+{
+	uint64_t idle = policy_value(c->part, POLICY_IDLE) * NS_PER_S, now;
+	bool late;
+
+	if (idle == 0 || c->role == ROLE_PUBLIC)
+		return HF_OK;
+	now = clock_mono_ns();
+	{
+		MUTEX_HOLD(&c->app->lock);
+		late = now - c->session->login->used_ns > idle;
+		c->session->login->used_ns = now;
+	}
+	if (!late)
+		return HF_OK;
+	call_detail(c, "logged out, idle ");
+	c->role = ROLE_PUBLIC;
+	return login_end(c->hsm, c->app, c->part, c->session);
+}
+
+/* The standard's error is for those who could log in and have not. */
+static enum hf_err check_role(struct calls_ctx *c)
+{
+	if ((c->row->roles & (unsigned)c->role) != 0)
+		return HF_OK;
+	if (c->role != ROLE_LIMITED && c->role != ROLE_CRYPTO_USER)
+		return HF_E_NOT_LOGGED_IN;
+	call_detail(c, "not for the role %s", role_name(c->role));
+	return HF_E_DENIED;
+}
+
 /* enter_session finds the session and holds it until the call is over. */
 static enum hf_err enter_session(struct calls_ctx *c)
 {
@@ -76,7 +112,8 @@ static enum hf_err enter_session(struct calls_ctx *c)
 	session_catch_up(s);
 	partition_ref(s->part);
 	set_part(c, s->part);
-	return c->row->roles & (unsigned)c->role ? HF_OK : HF_E_NOT_LOGGED_IN;
+	TRY(end_if_idle(c));
+	return check_role(c);
 }
 
 static void leave_session(struct calls_ctx *c)

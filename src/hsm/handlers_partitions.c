@@ -367,3 +367,36 @@ enum hf_err on_policy_set(struct calls_ctx *c, const struct policy_set_req *q,
 			(unsigned long long)q->changes.v[i].value);
 	return partition_policies_set(c, p, q->so_pin, q->changes, q->destroy, &r->destroyed);
 }
+
+static enum hf_err fill_user(struct calls_ctx *c, const struct role_record *u,
+	struct user_info *ret)
+{
+	*ret = (struct user_info){
+		.role = (uint8_t)u->role, .set = u->set, .changed = u->changed,
+		.change = u->set && pin_expired(c->part, u), .locked = role_locked(c->hsm, c->part, u),
+		.failures = (uint8_t)records_fail_get(c->hsm->records, c->part->serial, u->id),
+	};
+	return arena_dup(c->arena, slice_str(u->name), &ret->name);
+}
+
+enum hf_err on_user_list(struct calls_ctx *c, const struct user_list_req *q,
+	struct user_list_res *r)
+{
+	struct user_info *v;
+	struct partition *p;
+	size_t n = 2, k = 0;
+
+	TRY(seen_by_serial(c, q->serial, &p));
+	MUTEX_HOLD(&p->roles->pin);
+	for (const struct user *u = p->roles->named; u != NULL; u = u->next)
+		n++;
+	v = arena_alloc(c->arena, n, sizeof(*v));
+	if (v == NULL)
+		return HF_E_SECRET_MEMORY;
+	TRY(fill_user(c, &p->roles->so, &v[k++]));
+	TRY(fill_user(c, &p->roles->user, &v[k++]));
+	for (const struct user *u = p->roles->named; u != NULL; u = u->next)
+		TRY(fill_user(c, &u->rec, &v[k++]));
+	r->users = (struct user_info_list){ v, n };
+	return HF_OK;
+}

@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "pkcs11.h"
 
 #include "app.h"
@@ -47,6 +49,8 @@ static uint32_t session_state(enum role role, bool rw)
 	case ROLE_SO:
 		return (uint32_t)CKS_RW_SO_FUNCTIONS;
 	case ROLE_USER:
+	case ROLE_LIMITED:
+	case ROLE_CRYPTO_USER:
 		return (uint32_t)(rw ? CKS_RW_USER_FUNCTIONS : CKS_RO_USER_FUNCTIONS);
 	case ROLE_PUBLIC:
 		break;
@@ -66,53 +70,114 @@ enum hf_err on_session_info(struct calls_ctx *c, const struct session_info_req *
 
 /* --- login ------------------------------------------------------------------------- */
 
-/* C_Login names a role by number, C_LoginUser by name as well; then both agree. */
-static enum hf_err role_asked(const struct login_req *q, enum role *ret)
+/* struct claim is who somebody says he is, and the PIN for it. */
+struct claim {
+	struct slice name, pin;
+};
+
+/* C_LoginUser names the user. An application that knows C_Login only may have
+ * been given "name:PIN" as its PIN, which is understood where there is a user of
+ * that name. */
+static struct claim claim_of(struct roles *r, struct slice name, struct slice pin)
 {
-	if (q->user == CKU_SO)
-		*ret = ROLE_SO;
-	else if (q->user == CKU_USER || q->user == CKU_CONTEXT_SPECIFIC)
-		*ret = ROLE_USER;
-	else
+	struct claim c = { name, pin };
+	size_t i = 0;
+
+	if (name.n > 0)
+		return c;
+	c.name = SLICE_STR("user");
+	while (i < pin.n && i <= USER_NAME_MAX && pin.p[i] != ':')
+		i++;
+	if (i == 0 || i >= pin.n || pin.p[i] != ':' || !user_name_valid((struct slice){ pin.p, i }) ||
+	    role_named(r, (struct slice){ pin.p, i }) == NULL)
+		return c;
+	return (struct claim){ { pin.p, i }, { pin.p + i + 1, pin.n - i - 1 } };
+}
+
+/* find_user: the record of a claim; the caller holds roles.pin. */
+static enum hf_err find_user(struct calls_ctx *c, const struct claim *claim,
+	struct role_record **ret)
+{
+	*ret = role_named(c->part->roles, claim->name);
+	return *ret != NULL && role_is_user((*ret)->role) ? HF_OK : HF_E_USER_TYPE;
+}
+
+static enum hf_err find_role(struct calls_ctx *c, const struct login_req *q, struct claim *claim,
+	struct role_record **ret)
+{
+	struct roles *r = c->part->roles;
+
+	if (q->user != CKU_SO && q->user != CKU_USER)
 		return HF_E_USER_TYPE;
-	if (q->name.n > 0 && !slice_eq(q->name, slice_str(role_name(*ret))))
+	if (q->user == CKU_USER) {
+		*claim = claim_of(r, q->name, q->pin);
+		return find_user(c, claim, ret);
+	}
+	if (q->name.n > 0 && !slice_eq(q->name, slice_str(r->so.name)))
 		return HF_E_USER_TYPE;
+	*claim = (struct claim){ slice_str(r->so.name), q->pin };
+	*ret = &r->so;
 	return HF_OK;
 }
 
-static enum hf_err open_role(struct calls_ctx *c, enum role role, struct slice pin,
-	struct secret *ret)
+/* own_name: who is logged in here. */
+static void own_name(struct calls_ctx *c, char ret[USER_NAME_MAX + 1])
 {
-	MUTEX_HOLD(&c->part->roles->pin);
+	MUTEX_HOLD(&c->app->lock);
 
-	return role_open(c->hsm, c->part, role, pin, ret);
+	memcpy(ret, c->session->login->user, USER_NAME_MAX + 1);
 }
 
 /* The user's PIN once more, for a key with CKA_ALWAYS_AUTHENTICATE. */
 static enum hf_err context_login(struct calls_ctx *c, struct slice pin)
 {
 	CLEANUP(secret_done) struct secret key = { 0 };
+	MUTEX_HOLD(&c->part->roles->pin);
+	char name[USER_NAME_MAX + 1];
+	struct claim claim;
+	struct role_record *r;
 
 	call_detail(c, "for one operation");
-	if (c->role != ROLE_USER)
+	if (!role_is_user(c->role))
 		return HF_E_NOT_LOGGED_IN;
-	TRY(open_role(c, ROLE_USER, pin, &key));
+	own_name(c, name);
+	claim = claim_of(c->part->roles, SLICE_NONE, pin);
+	if (!slice_eq(claim.name, slice_str(name)))
+		claim = (struct claim){ slice_str(name), pin };
+	TRY(find_user(c, &claim, &r));
+	TRY(role_open(c->hsm, c->part, r, claim.pin, &key));
 	return op_context_login(c->session) ? HF_OK : HF_E_OP_NONE;
+}
+
+static enum hf_err open_role(struct calls_ctx *c, const struct login_req *q,
+	struct login_as *ret_as, struct secret *ret_key)
+{
+	MUTEX_HOLD(&c->part->roles->pin);
+	CLEANUP(secret_done) struct secret key = { 0 };
+	struct role_record *r;
+	struct claim claim;
+
+	TRY(find_role(c, q, &claim, &r));
+	call_detail(c, "as %s", r->name);
+	TRY(login_allowed(c->app, c->part, r->role));
+	TRY(role_open(c->hsm, c->part, r, claim.pin, &key));
+	if (pin_expired(c->part, r))
+		return HF_E_PIN_EXPIRED;
+	*ret_as = login_by(r);
+	*ret_key = secret_take(&key);
+	return HF_OK;
 }
 
 enum hf_err on_login(struct calls_ctx *c, const struct login_req *q, struct login_res *r)
 {
 	CLEANUP(secret_done) struct secret key = { 0 };
-	enum role role;
+	struct login_as as;
 
-	TRY(role_asked(q, &role));
 	if (q->user == CKU_CONTEXT_SPECIFIC)
 		return context_login(c, q->pin);
-	call_detail(c, "as %s", role_name(role));
-	TRY(login_allowed(c->app, c->part, role));
-	TRY(open_role(c, role, q->pin, &key));
-	TRY(login_begin(c->hsm, c->app, c->part, role, secret_slice(&key), NULL));
-	c->role = role;
+	TRY(open_role(c, q, &as, &key));
+	TRY(login_begin(c->hsm, c->app, c->part, &as, secret_slice(&key), NULL));
+	c->role = as.role;
 	return ticket_make(c->hsm, c->app, c->part, c->arena, &r->ticket, &r->renew_s);
 }
 
@@ -146,21 +211,22 @@ enum hf_err on_ticket_renew(struct calls_ctx *c, const struct ticket_renew_req *
 /* --- PINs ---------------------------------------------------------------------------- */
 
 /* store_pin wraps the partition's key for a role under a new PIN. The caller
- * holds roles.pin. */
-static enum hf_err store_pin(struct calls_ctx *c, enum role role, struct slice pin,
-	struct slice key)
+ * holds roles.pin. change: it has to be changed before it opens anything. */
+static enum hf_err store_pin(struct calls_ctx *c, struct role_record *now, struct slice pin,
+	struct slice key, bool change)
 {
 	struct partition *p = c->part;
 	struct role_record next;
 
-	TRY(role_wrap(c->hsm, p->serial, role, pin, key, role_of(p->roles, role), &next));
-	TRY(role_store(c->hsm, p, role, &next));
+	TRY(role_wrap(c->hsm, p->serial, pin, key, now, &next));
+	next.change = change;
+	TRY(role_store(c->hsm, p, now, &next));
 	(void)pthread_rwlock_wrlock(&p->lock);
 	p->user_pin_set = p->roles->user.set;
 	(void)pthread_rwlock_unlock(&p->lock);
-	if (records_fail_get(c->hsm->records, p->serial, role) == 0)
+	if (records_fail_get(c->hsm->records, p->serial, now->id) == 0)
 		return HF_OK;
-	return records_fail_set(c->hsm->records, p->serial, role, 0);
+	return records_fail_set(c->hsm->records, p->serial, now->id, 0);
 }
 
 static enum hf_err copy_key(struct partition *p, struct secret *ret)
@@ -173,40 +239,106 @@ static enum hf_err copy_key(struct partition *p, struct secret *ret)
 	return e;
 }
 
-enum hf_err on_pin_init(struct calls_ctx *c, const struct pin_init_req *q, struct pin_init_res *r)
+/* give_pin is the officer's: a new PIN for a user. */
+static enum hf_err give_pin(struct calls_ctx *c, struct role_record *r, struct slice pin, bool change)
 {
 	CLEANUP(secret_done) struct secret key = { 0 };
+
+	TRY(pin_allowed(c->hsm, c->part, r, pin));
+	if (r->set)
+		TRY(policy_need(c, POLICY_OFFICER_RESETS));
+	TRY(copy_key(c->part, &key));
+	return store_pin(c, r, pin, secret_slice(&key),
+		change || policy_value(c->part, POLICY_PIN_FIRST) != 0);
+}
+
+enum hf_err on_pin_init(struct calls_ctx *c, const struct pin_init_req *q, struct pin_init_res *r)
+{
 	MUTEX_HOLD(&c->part->roles->pin);
 
 	(void)r;
-	TRY(pin_length(c->hsm, c->part, q->pin));
-	if (c->part->user_pin_set)
-		TRY(policy_need(c, POLICY_OFFICER_RESETS));
-	TRY(copy_key(c->part, &key));
-	return store_pin(c, ROLE_USER, q->pin, secret_slice(&key));
+	return give_pin(c, &c->part->roles->user, q->pin, false);
 }
 
-static enum hf_err change_pin(struct calls_ctx *c, enum role role, const struct pin_set_req *q)
+/* whose: which PIN C_SetPIN changes: the one of who is logged in; without a
+ * login the user's, or that of a named user ("name:PIN"). */
+static enum hf_err whose(struct calls_ctx *c, struct slice old, struct claim *ret,
+	struct role_record **ret_r)
+{
+	char name[USER_NAME_MAX + 1];
+	struct claim claim = claim_of(c->part->roles, SLICE_NONE, old);
+
+	own_name(c, name);
+	if (c->role == ROLE_PUBLIC) {
+		*ret = claim;
+		return find_user(c, ret, ret_r);
+	}
+	*ret_r = role_named(c->part->roles, slice_str(name));
+	*ret = slice_eq(claim.name, slice_str(name)) ? claim : (struct claim){ claim.name, old };
+	return *ret_r != NULL ? HF_OK : HF_E_NOT_LOGGED_IN;
+}
+
+static enum hf_err change_pin(struct calls_ctx *c, const struct pin_set_req *q)
 {
 	CLEANUP(secret_done) struct secret key = { 0 };
 	MUTEX_HOLD(&c->part->roles->pin);
+	struct role_record *r;
+	struct claim claim;
 
+	TRY(whose(c, q->old, &claim, &r));
+	call_detail(c, "PIN of %s", r->name);
 	TRY(pin_length(c->hsm, c->part, q->new));
-	TRY(role_open(c->hsm, c->part, role, q->old, &key));
-	return store_pin(c, role, q->new, secret_slice(&key));
+	TRY(role_open(c->hsm, c->part, r, claim.pin, &key));
+	TRY(pin_allowed(c->hsm, c->part, r, q->new));
+	return store_pin(c, r, q->new, secret_slice(&key), false);
 }
 
-/* Without a login it is the user's PIN that changes (PKCS#11 3.2 §5.5.10). The
- * tickets of the old one are void; the caller gets a new one. */
+/* The tickets of the old PIN are void; the caller gets a new one. */
 enum hf_err on_pin_set(struct calls_ctx *c, const struct pin_set_req *q, struct pin_set_res *r)
 {
-	enum role role = c->role == ROLE_SO ? ROLE_SO : ROLE_USER;
-
-	call_detail(c, "PIN of %s", role_name(role));
 	if (!c->session->rw)
 		return HF_E_SESSION_RO;
-	TRY(change_pin(c, role, q));
+	TRY(change_pin(c, q));
 	if (c->role == ROLE_PUBLIC)
 		return HF_OK;
 	return ticket_make(c->hsm, c->app, c->part, c->arena, &r->ticket, &r->renew_s);
+}
+
+/* --- named users ------------------------------------------------------------------------ */
+
+/* A user who is new appears in memory first; one that the store does not take is
+ * forgotten. */
+enum hf_err on_user_set(struct calls_ctx *c, const struct user_set_req *q, struct user_set_res *r)
+{
+	MUTEX_HOLD(&c->part->roles->pin);
+	struct roles *roles = c->part->roles;
+	struct role_record *rec;
+	enum hf_err e;
+
+	(void)r;
+	call_detail(c, "user %.*s", (int)q->name.n, (const char *)q->name.p);
+	if (!user_name_valid(q->name) || !role_is_user((enum role)q->role))
+		return HF_E_ARGUMENTS;
+	rec = role_named(roles, q->name);
+	if (rec != NULL && rec->role != (enum role)q->role)
+		return HF_E_USER_TYPE;
+	if (rec == NULL)
+		TRY(roles_add(roles, q->name, (enum role)q->role, roles_free_id(roles), &rec));
+	e = give_pin(c, rec, q->pin, q->change);
+	if (e != HF_OK && rec->version == 0)
+		roles_remove(roles, rec);
+	return e;
+}
+
+/* Logins of a user who is gone end with their application; their tickets are void. */
+enum hf_err on_user_delete(struct calls_ctx *c, const struct user_delete_req *q,
+	struct user_delete_res *r)
+{
+	MUTEX_HOLD(&c->part->roles->pin);
+	enum hf_err e;
+
+	(void)r;
+	call_detail(c, "user %.*s", (int)q->name.n, (const char *)q->name.p);
+	e = user_drop(c->hsm, c->part, q->name);
+	return e == HF_E_USER_TYPE && (c->head.flags & WIRE_FLAG_REPEAT) != 0 ? HF_OK : e;
 }

@@ -61,7 +61,7 @@ static enum hf_err login_come(struct hsm *h, struct partition *p, enum role role
 	enum hf_err e;
 
 	TRY(key_enter(p, key));
-	if (role != ROLE_USER || p->roles->users++ > 0)
+	if (!role_is_user(role) || p->roles->users++ > 0)
 		return HF_OK;
 	e = partition_load_private(h, p, key);
 	if (e == HF_OK)
@@ -77,26 +77,36 @@ void login_gone(struct hsm *h, struct partition *p, enum role role)
 	MUTEX_HOLD(&p->roles->lock);
 
 	(void)h;
-	if (role == ROLE_USER && --p->roles->users == 0)
+	if (role_is_user(role) && --p->roles->users == 0)
 		objects_drop_private(p->objects);
 	key_leave(p);
 }
 
-static enum hf_err set_role(struct app *app, struct partition *p, enum role role,
+static enum hf_err set_role(struct app *app, struct partition *p, const struct login_as *as,
 	const uint8_t id[LOGIN_ID_LEN])
 {
 	MUTEX_HOLD(&app->lock);
 	struct app_login *l;
 
 	TRY(app_login_need(app, p, &l));
-	TRY(may_log_in(l, role));
-	l->role = role;
+	TRY(may_log_in(l, as->role));
+	l->role = as->role;
+	memcpy(l->user, as->user, sizeof(l->user));
+	l->used_ns = clock_mono_ns();
 	memcpy(l->login_id, id, LOGIN_ID_LEN);
 	return HF_OK;
 }
 
-enum hf_err login_begin(struct hsm *h, struct app *app, struct partition *p, enum role role,
-	struct slice key, const uint8_t *login_id)
+struct login_as login_by(const struct role_record *r)
+{
+	struct login_as as = { .role = r->role };
+
+	memcpy(as.user, r->name, sizeof(as.user));
+	return as;
+}
+
+enum hf_err login_begin(struct hsm *h, struct app *app, struct partition *p,
+	const struct login_as *as, struct slice key, const uint8_t *login_id)
 {
 	uint8_t id[LOGIN_ID_LEN];
 	enum hf_err e;
@@ -105,10 +115,10 @@ enum hf_err login_begin(struct hsm *h, struct app *app, struct partition *p, enu
 		memcpy(id, login_id, sizeof(id));
 	else
 		TRY(crypto_random(id, sizeof(id)));
-	TRY(login_come(h, p, role, key));
-	e = set_role(app, p, role, id);
+	TRY(login_come(h, p, as->role, key));
+	e = set_role(app, p, as, id);
 	if (e != HF_OK)
-		login_gone(h, p, role);
+		login_gone(h, p, as->role);
 	return e;
 }
 

@@ -8,10 +8,17 @@
 
 /* login_allowed checks what C_Login checks before it looks at the PIN. */
 enum hf_err login_allowed(struct app *app, struct partition *p, enum role role) HF_MUST_CHECK;
+/* struct login_as: whose PIN it was, and what that makes the application. */
+struct login_as {
+	enum role role;
+	char user[USER_NAME_MAX + 1];
+};
+struct login_as login_by(const struct role_record *r);
+
 /* login_begin makes the application log in; key is the partition's. login_id
  * NULL: a new one. */
-enum hf_err login_begin(struct hsm *h, struct app *app, struct partition *p, enum role role,
-	struct slice key, const uint8_t *login_id) HF_MUST_CHECK;
+enum hf_err login_begin(struct hsm *h, struct app *app, struct partition *p,
+	const struct login_as *as, struct slice key, const uint8_t *login_id) HF_MUST_CHECK;
 /* login_end logs out: own (or NULL) is the session whose lock the caller holds. */
 enum hf_err login_end(struct hsm *h, struct app *app, struct partition *p, struct session *own)
 	HF_MUST_CHECK;

@@ -28,7 +28,17 @@ struct audit;   /* audit.c: the chain */
 struct op;      /* op.c: a running operation */
 
 /* Login state of an application in a partition: also the bits of spec/calls. */
-enum role { ROLE_PUBLIC = CALL_BY_P, ROLE_USER = CALL_BY_U, ROLE_SO = CALL_BY_S };
+enum role {
+	ROLE_PUBLIC = CALL_BY_P, ROLE_USER = CALL_BY_U, ROLE_SO = CALL_BY_S,
+	ROLE_LIMITED = CALL_BY_L, ROLE_CRYPTO_USER = CALL_BY_C
+};
+/* Those who use keys: they see private objects. */
+static inline bool role_is_user(enum role r)
+{
+	return r == ROLE_USER || r == ROLE_LIMITED || r == ROLE_CRYPTO_USER;
+}
+
+#define USER_NAME_MAX 32
 
 /* struct partition: lives as long as somebody holds a reference. */
 struct partition {
@@ -61,7 +71,9 @@ struct app_login {
 	struct app_login *next;
 	struct partition *part;   /* a reference */
 	enum role role;
+	char user[USER_NAME_MAX + 1]; /* which record of roles.h opened it */
 	unsigned sessions, rw_sessions;
+	uint64_t used_ns;         /* last call, where the policy idle-logout asks */
 	uint8_t login_id[16];     /* names the login in its ticket */
 	uint64_t ended;           /* how many logins ended here; see session.ended */
 };

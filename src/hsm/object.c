@@ -226,7 +226,7 @@ bool object_visible(const struct calls_ctx *c, const struct object *o)
 {
 	if (o->version == 0 && o->app != c->app)
 		return false;
-	return !o->private_ || c->role == ROLE_USER;
+	return !o->private_ || role_is_user(c->role);
 }
 
 enum hf_err object_get(struct calls_ctx *c, uint64_t handle, enum hf_err missing,

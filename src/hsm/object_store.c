@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "gate.h"
 #include "log.h"
 #include "object.h"
 #include "object_table.h"
@@ -145,6 +146,17 @@ static enum hf_err object_new(struct calls_ctx *c, struct attrs *a, struct objec
 	return HF_OK;
 }
 
+/* may_keep: token objects take a read/write session, and a role that may touch them. */
+static enum hf_err may_keep(struct calls_ctx *c)
+{
+	if (!c->session->rw)
+		return HF_E_SESSION_RO;
+	if (c->row == NULL || (c->row->session_only & (unsigned)c->role) == 0)
+		return HF_OK;
+	call_detail(c, "this role touches session objects only");
+	return HF_E_DENIED;
+}
+
 static enum hf_err has_room(struct calls_ctx *c, const struct attrs *a)
 {
 	struct partition *p = c->part;
@@ -162,9 +174,9 @@ static enum hf_err has_room(struct calls_ctx *c, const struct attrs *a)
 
 enum hf_err object_permit(struct calls_ctx *c, const struct attrs *a)
 {
-	if (attrs_bool(a, CKA_TOKEN) && !c->session->rw)
-		return HF_E_SESSION_RO;
-	if (attrs_bool(a, CKA_PRIVATE) && c->role != ROLE_USER)
+	if (attrs_bool(a, CKA_TOKEN))
+		TRY(may_keep(c));
+	if (attrs_bool(a, CKA_PRIVATE) && !role_is_user(c->role))
 		return HF_E_NOT_LOGGED_IN;
 	TRY(has_room(c, a));
 	return policy_birth(c, a);
@@ -333,8 +345,8 @@ enum hf_err object_replace(struct calls_ctx *c, struct object *old, struct attrs
 {
 	CLEANUP(object_release) struct object *o = NULL;
 
-	if (old->token && !c->session->rw)
-		return HF_E_SESSION_RO;
+	if (old->token)
+		TRY(may_keep(c));
 	TRY(successor(old, a, &o));
 	if (o->token != old->token || o->private_ != old->private_)
 		return HF_E_INTERNAL;
@@ -345,8 +357,8 @@ enum hf_err object_replace(struct calls_ctx *c, struct object *old, struct attrs
 
 enum hf_err object_destroy(struct calls_ctx *c, struct object *o)
 {
-	if (o->token && !c->session->rw)
-		return HF_E_SESSION_RO;
+	if (o->token)
+		TRY(may_keep(c));
 	if (!attrs_bool(&o->attrs, CKA_DESTROYABLE))
 		return HF_E_DESTROY_PROHIBITED;
 	if (o->token)

@@ -263,7 +263,7 @@ static enum hf_err final(struct calls_ctx *c, enum op_kind k, struct op *op,
 /* usable: may the operation take this step, in what is left of the login? */
 static enum hf_err usable(const struct calls_ctx *c, const struct op *op, enum op_step s)
 {
-	if (op->key != NULL && op->key->private_ && c->role != ROLE_USER)
+	if (op->key != NULL && op->key->private_ && !role_is_user(c->role))
 		return HF_E_NOT_LOGGED_IN;
 	if (op->wants_login && !op->authenticated)
 		return HF_E_NOT_LOGGED_IN;

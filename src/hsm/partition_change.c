@@ -110,7 +110,7 @@ static enum hf_err check_officer(struct hsm *h, struct partition *p, struct slic
 	CLEANUP(secret_done) struct secret key = { 0 };
 	MUTEX_HOLD(&p->roles->pin);
 
-	return role_open(h, p, ROLE_SO, so_pin, &key);
+	return role_open(h, p, &p->roles->so, so_pin, &key);
 }
 
 /* The new policies and the sentence over the objects are one record: from then

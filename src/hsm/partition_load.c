@@ -195,9 +195,15 @@ struct loading {
 static enum hf_err visit_role(void *ctx, const char *name, uint64_t version, struct slice plain)
 {
 	struct partition *p = ((const struct loading *)ctx)->p;
-	bool so = strcmp(strrchr(name, '/'), "/so") == 0;
-	struct role_record *r = role_of(p->roles, so ? ROLE_SO : ROLE_USER);
+	struct slice who = slice_str(strrchr(name, '/') + 1);
+	struct role_record *r = role_named(p->roles, who), t = { 0 };
 
+	if (r == NULL) {
+		TRY(role_record_dec(plain, &t));
+		if (!user_name_valid(who) || !role_is_user(t.role))
+			return HF_E_DAMAGED;
+		TRY(roles_add(p->roles, who, t.role, t.id, &r));
+	}
 	TRY(role_record_dec(plain, r));
 	r->version = version;
 	p->user_pin_set = p->roles->user.set;
@@ -258,16 +264,24 @@ enum hf_err partition_load_private(struct hsm *h, struct partition *p, struct sl
 	return after == before ? HF_OK : tell_damage(h, p, after - before);
 }
 
+static enum hf_err one_attempt(struct hsm *h, const struct partition *p,
+	const struct role_record *r)
+{
+	unsigned last = pin_failures(h, p) - 1;
+
+	return records_fail_get(h->records, p->serial, r->id) < last ?
+		records_fail_set(h->records, p->serial, r->id, last) : HF_OK;
+}
+
 /* Without the anchor the counters may be old: one attempt each is left. */
 static enum hf_err after_lost_anchor(struct hsm *h, struct partition *p)
 {
-	static const enum role roles[] = { ROLE_SO, ROLE_USER };
-
 	if (!h->anchor_lost)
 		return HF_OK;
-	for (size_t i = 0; i < 2; i++)
-		if (records_fail_get(h->records, p->serial, roles[i]) + 1 < pin_failures(h, p))
-			TRY(records_fail_set(h->records, p->serial, roles[i], pin_failures(h, p) - 1));
+	TRY(one_attempt(h, p, &p->roles->so));
+	TRY(one_attempt(h, p, &p->roles->user));
+	for (const struct user *u = p->roles->named; u != NULL; u = u->next)
+		TRY(one_attempt(h, p, &u->rec));
 	return HF_OK;
 }
 

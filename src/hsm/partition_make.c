@@ -19,7 +19,8 @@ struct making {
 	struct record_change v[3];
 };
 
-#define MAKING { .part_buf = BUF_MAX(PART_RECORD_MAX), .so_buf = BUF_MAX(1024), .user_buf = BUF_MAX(1024) }
+#define MAKING { .part_buf = BUF_MAX(PART_RECORD_MAX), \
+	.so_buf = BUF_MAX(ROLE_RECORD_MAX), .user_buf = BUF_MAX(ROLE_RECORD_MAX) }
 
 static void making_done(struct making *m)
 {
@@ -55,13 +56,13 @@ static enum hf_err make_roles(struct hsm *h, struct partition *p, struct slice s
 
 	TRY(secret_alloc(&key, CRYPTO_KEY));
 	TRY(crypto_random(key.p, key.n));
-	TRY(role_wrap(h, p->serial, ROLE_SO, so_pin, secret_slice(&key), &r->so, &m->so));
+	TRY(role_wrap(h, p->serial, so_pin, secret_slice(&key), &r->so, &m->so));
 	if (user_pin.n == 0)
 		role_unset(&r->user, &m->user);
 	else
-		TRY(role_wrap(h, p->serial, ROLE_USER, user_pin, secret_slice(&key), &r->user, &m->user));
-	TRY(role_change(p->serial, ROLE_SO, &r->so, &m->so, m->so_name, &m->so_buf, &m->v[1]));
-	return role_change(p->serial, ROLE_USER, &r->user, &m->user, m->user_name, &m->user_buf, &m->v[2]);
+		TRY(role_wrap(h, p->serial, user_pin, secret_slice(&key), &r->user, &m->user));
+	TRY(role_change(p->serial, &r->so, &m->so, m->so_name, &m->so_buf, &m->v[1]));
+	return role_change(p->serial, &r->user, &m->user, m->user_name, &m->user_buf, &m->v[2]);
 }
 
 static void take_roles(struct partition *p, struct making *m)
@@ -304,7 +305,8 @@ static enum hf_err reset_now(struct hsm *h, struct partition *p, struct slice so
 	CLEANUP(secret_done) struct secret key = { 0 };
 	MUTEX_HOLD(&p->roles->pin);
 
-	TRY(role_open(h, p, ROLE_SO, so_pin, &key));
+	TRY(role_open(h, p, &p->roles->so, so_pin, &key));
+	TRY(users_drop(h, p));
 	TRY(partition_wipe_objects(h, p));
 	TRY(write_reset(h, p, so_pin, label));
 	return records_fail_set(h->records, p->serial, ROLE_USER, 0);
@@ -350,6 +352,13 @@ static enum hf_err delete_record(struct hsm *h, const struct partition *p)
 	return records_write(h->records, &c, 1);
 }
 
+static enum hf_err clear_count(struct hsm *h, const struct partition *p,
+	const struct role_record *r)
+{
+	return records_fail_get(h->records, p->serial, r->id) > 0 ?
+		records_fail_set(h->records, p->serial, r->id, 0) : HF_OK;
+}
+
 static void clear_away(struct hsm *h, const struct partition *p)
 {
 	char prefix[PART_NAME_LEN];
@@ -357,9 +366,10 @@ static void clear_away(struct hsm *h, const struct partition *p)
 
 	(void)snprintf(prefix, sizeof(prefix), "p/%s/", p->serial);
 	e = records_wipe(h->records, prefix);
-	for (unsigned role = ROLE_USER; e == HF_OK && role <= ROLE_SO; role <<= 1)
-		if (records_fail_get(h->records, p->serial, role) > 0)
-			e = records_fail_set(h->records, p->serial, role, 0);
+	e = e == HF_OK ? clear_count(h, p, &p->roles->so) : e;
+	e = e == HF_OK ? clear_count(h, p, &p->roles->user) : e;
+	for (const struct user *u = p->roles->named; e == HF_OK && u != NULL; u = u->next)
+		e = clear_count(h, p, &u->rec);
 	if (e != HF_OK)
 		log_warn("partition %s: %s; the next start deletes the rest of it", p->serial, err_text(e));
 }

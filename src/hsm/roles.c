@@ -3,11 +3,22 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "clock.h"
 #include "log.h"
 #include "login.h"
 #include "policy.h"
 
-#define FORMAT 1
+#define FORMAT 2
+#define FORMAT_1 1 /* before there were rules about PINs, and named users */
+#define US_PER_DAY (86400ull * 1000000)
+#define FIRST_ID 256u /* of a named user's counter */
+
+static void fixed(struct role_record *r, enum role role)
+{
+	(void)snprintf(r->name, sizeof(r->name), "%s", role_name(role));
+	r->role = role;
+	r->id = (uint32_t)role;
+}
 
 enum hf_err roles_new(struct roles **ret)
 {
@@ -20,16 +31,29 @@ enum hf_err roles_new(struct roles **ret)
 		hf_free(r);
 		return HF_E_MEMORY;
 	}
+	fixed(&r->so, ROLE_SO);
+	fixed(&r->user, ROLE_USER);
 	mutex_init(&r->pin);
 	mutex_init(&r->lock);
 	*ret = r;
 	return HF_OK;
 }
 
+static void free_named(struct roles *r)
+{
+	while (r->named != NULL) {
+		struct user *u = r->named;
+
+		r->named = u->next;
+		hf_free(u);
+	}
+}
+
 void roles_free(struct roles *r)
 {
 	if (r == NULL)
 		return;
+	free_named(r);
 	gone_free(r);
 	damaged_free(r->damaged);
 	mutex_done(&r->pin);
@@ -44,6 +68,10 @@ const char *role_name(enum role role)
 		return "so";
 	case ROLE_USER:
 		return "user";
+	case ROLE_LIMITED:
+		return "limited";
+	case ROLE_CRYPTO_USER:
+		return "crypto-user";
 	case ROLE_PUBLIC:
 		break;
 	}
@@ -55,41 +83,189 @@ struct role_record *role_of(struct roles *r, enum role role)
 	return role == ROLE_SO ? &r->so : &r->user;
 }
 
+/* --- named users -------------------------------------------------------------- */
+
+bool user_name_valid(struct slice name)
+{
+	if (name.n == 0 || name.n > USER_NAME_MAX || slice_eq(name, SLICE_STR("so")) ||
+	    slice_eq(name, SLICE_STR("user")))
+		return false;
+	for (size_t i = 0; i < name.n; i++) {
+		uint8_t c = name.p[i];
+
+		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+		      (i > 0 && (c == '-' || c == '_' || c == '.'))))
+			return false;
+	}
+	return true;
+}
+
+struct role_record *role_named(struct roles *r, struct slice name)
+{
+	if (slice_eq(name, SLICE_STR("so")))
+		return &r->so;
+	if (slice_eq(name, SLICE_STR("user")))
+		return &r->user;
+	for (struct user *u = r->named; u != NULL; u = u->next)
+		if (slice_eq(slice_str(u->rec.name), name))
+			return &u->rec;
+	return NULL;
+}
+
+uint32_t roles_free_id(struct roles *r)
+{
+	uint32_t id = FIRST_ID;
+
+	for (const struct user *u = r->named; u != NULL; u = u->next)
+		if (u->rec.id >= id)
+			id = u->rec.id + 1;
+	return id;
+}
+
+enum hf_err roles_add(struct roles *r, struct slice name, enum role role, uint32_t id,
+	struct role_record **ret)
+{
+	struct user *u = hf_alloc(1, sizeof(*u));
+
+	if (u == NULL)
+		return HF_E_MEMORY;
+	(void)snprintf(u->rec.name, sizeof(u->rec.name), "%.*s", (int)name.n, (const char *)name.p);
+	u->rec.role = role;
+	u->rec.id = id;
+	MUTEX_HOLD(&r->lock);
+	u->next = r->named;
+	r->named = u;
+	*ret = &u->rec;
+	return HF_OK;
+}
+
+void roles_remove(struct roles *r, struct role_record *rec)
+{
+	MUTEX_HOLD(&r->lock);
+	struct user **at = &r->named, *u;
+
+	while (*at != NULL && &(*at)->rec != rec)
+		at = &(*at)->next;
+	u = *at;
+	if (u == NULL)
+		return;
+	*at = u->next;
+	hf_free(u);
+}
+
+static enum hf_err drop_one(struct hsm *h, struct partition *p, struct role_record *r)
+{
+	struct record_change c = { .expect = r->version };
+	char name[ROLE_NAME_LEN];
+
+	(void)snprintf(name, sizeof(name), "p/%s/role/%s", p->serial, r->name);
+	c.name = name;
+	TRY(records_write(h->records, &c, 1));
+	if (records_fail_get(h->records, p->serial, r->id) > 0)
+		TRY(records_fail_set(h->records, p->serial, r->id, 0));
+	roles_remove(p->roles, r);
+	return HF_OK;
+}
+
+enum hf_err users_drop(struct hsm *h, struct partition *p)
+{
+	while (p->roles->named != NULL)
+		TRY(drop_one(h, p, &p->roles->named->rec));
+	return HF_OK;
+}
+
+enum hf_err user_drop(struct hsm *h, struct partition *p, struct slice name)
+{
+	struct role_record *r = user_name_valid(name) ? role_named(p->roles, name) : NULL;
+
+	return r != NULL ? drop_one(h, p, r) : HF_E_USER_TYPE;
+}
+
 /* --- records ---------------------------------------------------------------- */
+
+static void memory_enc(const struct pin_memory *m, struct buf *out)
+{
+	buf_raw(out, SLICE_OF(m->salt));
+	buf_u32(out, m->kib);
+	buf_u32(out, m->passes);
+	buf_raw(out, SLICE_OF(m->tag));
+}
+
+static bool take(struct rd *r, void *to, size_t n)
+{
+	const uint8_t *p;
+
+	if (!rd_take(r, n, &p))
+		return false;
+	memcpy(to, p, n);
+	return true;
+}
+
+static bool memory_dec(struct rd *r, struct pin_memory *m)
+{
+	return take(r, m->salt, sizeof(m->salt)) && rd_u32(r, &m->kib) && rd_u32(r, &m->passes) &&
+		take(r, m->tag, sizeof(m->tag));
+}
 
 void role_record_enc(const struct role_record *r, struct buf *out)
 {
 	buf_u8(out, FORMAT);
+	buf_u8(out, (uint8_t)r->role);
+	buf_u32(out, r->id);
 	buf_bool(out, r->set);
+	buf_bool(out, r->change);
+	buf_u64(out, r->changed);
 	buf_u64(out, r->epoch);
-	buf_raw(out, SLICE_OF(r->salt));
-	buf_u32(out, r->kib);
-	buf_u32(out, r->passes);
 	buf_raw(out, SLICE_OF(r->wrapped));
+	memory_enc(&r->pin, out);
+	buf_u32(out, r->old_n);
+	for (unsigned i = 0; i < r->old_n; i++)
+		memory_enc(&r->old[i], out);
+}
+
+static bool dec_1(struct rd *r, struct role_record *t)
+{
+	return rd_bool(r, &t->set) && rd_u64(r, &t->epoch) &&
+		take(r, t->pin.salt, sizeof(t->pin.salt)) && rd_u32(r, &t->pin.kib) &&
+		rd_u32(r, &t->pin.passes) && take(r, t->wrapped, sizeof(t->wrapped));
+}
+
+static bool dec_2(struct rd *r, struct role_record *t)
+{
+	uint8_t role;
+	uint32_t n;
+
+	if (!rd_u8(r, &role) || !rd_u32(r, &t->id) || !rd_bool(r, &t->set) ||
+	    !rd_bool(r, &t->change) || !rd_u64(r, &t->changed) || !rd_u64(r, &t->epoch) ||
+	    !take(r, t->wrapped, sizeof(t->wrapped)) || !memory_dec(r, &t->pin) || !rd_u32(r, &n) ||
+	    n > PIN_MEMORIES)
+		return false;
+	t->role = (enum role)role;
+	for (; t->old_n < n; t->old_n++)
+		if (!memory_dec(r, &t->old[t->old_n]))
+			return false;
+	return t->role == ROLE_SO || role_is_user(t->role);
 }
 
 enum hf_err role_record_dec(struct slice in, struct role_record *ret)
 {
-	struct role_record t = { 0 };
+	struct role_record t = *ret;
 	struct rd r = rd_of(in);
-	const uint8_t *salt, *wrapped;
 	uint8_t format;
 
-	if (!rd_u8(&r, &format) || format != FORMAT || !rd_bool(&r, &t.set) ||
-	    !rd_u64(&r, &t.epoch) || !rd_take(&r, ROLE_SALT, &salt) || !rd_u32(&r, &t.kib) ||
-	    !rd_u32(&r, &t.passes) || !rd_take(&r, ROLE_WRAPPED, &wrapped) || !rd_done(&r))
+	t.old_n = 0;
+	if (!rd_u8(&r, &format) || !(format == FORMAT ? dec_2(&r, &t) :
+		format == FORMAT_1 && dec_1(&r, &t)) || !rd_done(&r))
 		return HF_E_DAMAGED;
-	memcpy(t.salt, salt, sizeof(t.salt));
-	memcpy(t.wrapped, wrapped, sizeof(t.wrapped));
 	*ret = t;
 	return HF_OK;
 }
 
-enum hf_err role_change(const char *serial, enum role role, const struct role_record *now,
+enum hf_err role_change(const char *serial, const struct role_record *now,
 	const struct role_record *next, char name[ROLE_NAME_LEN], struct buf *b,
 	struct record_change *ret)
 {
-	(void)snprintf(name, ROLE_NAME_LEN, "p/%s/role/%s", serial, role_name(role));
+	(void)snprintf(name, ROLE_NAME_LEN, "p/%s/role/%s", serial, now->name);
 	role_record_enc(next, b);
 	TRY(buf_err(b));
 	*ret = (struct record_change){
@@ -102,15 +278,14 @@ enum hf_err role_change(const char *serial, enum role role, const struct role_re
 	return HF_OK;
 }
 
-enum hf_err role_store(struct hsm *h, struct partition *p, enum role role,
+enum hf_err role_store(struct hsm *h, struct partition *p, struct role_record *now,
 	const struct role_record *next)
 {
-	CLEANUP(buf_done) struct buf b = BUF_MAX(1024);
+	CLEANUP(buf_done) struct buf b = BUF_MAX(ROLE_RECORD_MAX);
 	char name[ROLE_NAME_LEN];
 	struct record_change c;
-	struct role_record *now = role_of(p->roles, role);
 
-	TRY(role_change(p->serial, role, now, next, name, &b, &c));
+	TRY(role_change(p->serial, now, next, name, &b, &c));
 	TRY(records_write(h->records, &c, 1));
 	MUTEX_HOLD(&p->roles->lock);
 	*now = *next;
@@ -146,39 +321,111 @@ enum hf_err pin_length(const struct hsm *h, const struct partition *p, struct sl
 	return pin.n >= pin_min(h, p) && pin.n <= pin_max(h, p) ? HF_OK : HF_E_PIN_LENGTH;
 }
 
+static enum hf_err stretch(const struct pin_memory *m, struct slice pin, struct secret *ret)
+{
+	return crypto_argon2id(pin, SLICE_OF(m->salt), m->kib, m->passes, ret);
+}
+
+static enum hf_err tag_of(struct slice stretched, uint8_t tag[CRYPTO_HASH])
+{
+	return crypto_hmac(stretched, SLICE_STR("holdfast PIN memory"), tag);
+}
+
+/* was: is this the PIN that m remembers? */
+static enum hf_err was(const struct pin_memory *m, struct slice pin, bool *ret)
+{
+	CLEANUP(secret_done) struct secret stretched = { 0 };
+	uint8_t tag[CRYPTO_HASH];
+
+	TRY(stretch(m, pin, &stretched));
+	TRY(tag_of(secret_slice(&stretched), tag));
+	*ret = secret_eq(SLICE_OF(tag), SLICE_OF(m->tag));
+	return HF_OK;
+}
+
+static unsigned classes(struct slice pin)
+{
+	unsigned bits = 0;
+
+	for (size_t i = 0; i < pin.n; i++) {
+		uint8_t c = pin.p[i];
+
+		bits |= c >= '0' && c <= '9' ? 1u : c >= 'a' && c <= 'z' ? 2u :
+			c >= 'A' && c <= 'Z' ? 4u : 8u;
+	}
+	return (bits & 1) + (bits >> 1 & 1) + (bits >> 2 & 1) + (bits >> 3 & 1);
+}
+
+enum hf_err pin_allowed(const struct hsm *h, const struct partition *p,
+	const struct role_record *now, struct slice pin)
+{
+	unsigned back = (unsigned)policy_value(p, POLICY_PIN_HISTORY);
+	bool same = false;
+
+	TRY(pin_length(h, p, pin));
+	if (classes(pin) < policy_value(p, POLICY_PIN_CLASSES))
+		return HF_E_PIN_INVALID;
+	if (back > 0 && now->set)
+		TRY(was(&now->pin, pin, &same));
+	for (unsigned i = 0; i + 1 < back && i < now->old_n && !same; i++)
+		TRY(was(&now->old[i], pin, &same));
+	return same ? HF_E_PIN_INVALID : HF_OK;
+}
+
+bool pin_expired(const struct partition *p, const struct role_record *r)
+{
+	uint64_t days = policy_value(p, POLICY_PIN_DAYS);
+
+	if (r->change)
+		return true;
+	return days != 0 && r->changed != 0 && clock_wall_us() > r->changed + days * US_PER_DAY;
+}
+
 static enum hf_err pin_key(const struct hsm *h, const struct role_record *r, struct slice pin,
-	struct secret *ret)
+	struct secret *ret, uint8_t tag[CRYPTO_HASH])
 {
 	CLEANUP(secret_done) struct secret stretched = { 0 };
 
-	TRY(crypto_argon2id(pin, SLICE_OF(r->salt), r->kib, r->passes, &stretched));
+	TRY(stretch(&r->pin, pin, &stretched));
+	TRY(tag_of(secret_slice(&stretched), tag));
 	return crypto_derive(secret_slice(&h->role_key), "partition key", secret_slice(&stretched), ret);
 }
 
 /* The place that a wrapped key belongs to: "SERIAL/role". */
-static struct slice place(const char *serial, enum role role, char out[ROLE_NAME_LEN])
+static struct slice place(const char *serial, const struct role_record *r, char out[ROLE_NAME_LEN])
 {
-	(void)snprintf(out, ROLE_NAME_LEN, "%s/%s", serial, role_name(role));
+	(void)snprintf(out, ROLE_NAME_LEN, "%s/%s", serial, r->name);
 	return slice_str(out);
 }
 
-enum hf_err role_wrap(struct hsm *h, const char *serial, enum role role, struct slice pin,
-	struct slice key, const struct role_record *now, struct role_record *ret)
+/* remember moves the PIN that goes among the old ones. */
+static void remember(const struct role_record *now, struct role_record *next)
+{
+	if (!now->set)
+		return;
+	if (next->old_n < PIN_MEMORIES)
+		next->old_n++;
+	memmove(next->old + 1, next->old, (next->old_n - 1) * sizeof(next->old[0]));
+	next->old[0] = now->pin;
+}
+
+enum hf_err role_wrap(struct hsm *h, const char *serial, struct slice pin, struct slice key,
+	const struct role_record *now, struct role_record *ret)
 {
 	CLEANUP(secret_done) struct secret under = { 0 };
 	CLEANUP(buf_done) struct buf b = BUF_MAX(ROLE_WRAPPED);
 	char where[ROLE_NAME_LEN];
-	struct role_record t = {
-		.version = now->version,
-		.set = true,
-		.epoch = now->epoch + 1,
-		.kib = h->cfg.argon2_kib,
-		.passes = h->cfg.argon2_passes,
-	};
+	struct role_record t = *now;
 
-	TRY(crypto_random(t.salt, sizeof(t.salt)));
-	TRY(pin_key(h, &t, pin, &under));
-	TRY(crypto_seal(secret_slice(&under), place(serial, role, where), key, &b));
+	remember(now, &t);
+	t.set = true;
+	t.change = false;
+	t.changed = clock_wall_us();
+	t.epoch++;
+	t.pin = (struct pin_memory){ .kib = h->cfg.argon2_kib, .passes = h->cfg.argon2_passes };
+	TRY(crypto_random(t.pin.salt, sizeof(t.pin.salt)));
+	TRY(pin_key(h, &t, pin, &under, t.pin.tag));
+	TRY(crypto_seal(secret_slice(&under), place(serial, now, where), key, &b));
 	if (b.n != sizeof(t.wrapped))
 		return HF_E_INTERNAL;
 	memcpy(t.wrapped, b.p, b.n);
@@ -188,90 +435,96 @@ enum hf_err role_wrap(struct hsm *h, const char *serial, enum role role, struct 
 
 void role_unset(const struct role_record *now, struct role_record *ret)
 {
-	*ret = (struct role_record){ .version = now->version, .epoch = now->epoch + 1 };
+	struct role_record t = { .version = now->version, .epoch = now->epoch + 1, .role = now->role,
+		.id = now->id };
+
+	memcpy(t.name, now->name, sizeof(t.name));
+	*ret = t;
 }
 
-static enum hf_err unwrap(const struct hsm *h, const struct partition *p, enum role role,
-	struct slice pin, struct secret *ret)
+static enum hf_err unwrap(const struct hsm *h, const struct partition *p,
+	const struct role_record *r, struct slice pin, struct secret *ret)
 {
 	CLEANUP(secret_done) struct secret under = { 0 };
-	const struct role_record *r = role_of(p->roles, role);
+	uint8_t tag[CRYPTO_HASH];
 	char where[ROLE_NAME_LEN];
 	enum hf_err e;
 
-	TRY(pin_key(h, r, pin, &under));
-	e = crypto_open(secret_slice(&under), place(p->serial, role, where), SLICE_OF(r->wrapped), ret);
+	TRY(pin_key(h, r, pin, &under, tag));
+	e = crypto_open(secret_slice(&under), place(p->serial, r, where), SLICE_OF(r->wrapped), ret);
 	return e == HF_E_DAMAGED ? HF_E_PIN_INCORRECT : e;
 }
 
 /* Stronger parameters than the record's come with the next right PIN; the epoch
  * stays, since the PIN does. */
-static void rewrap(struct hsm *h, struct partition *p, enum role role, struct slice pin,
-	struct slice key)
+static void rewrap(struct hsm *h, struct partition *p, struct role_record *now,
+	struct slice pin, struct slice key)
 {
-	const struct role_record *now = role_of(p->roles, role);
 	struct role_record next;
 	enum hf_err e;
 
-	if (h->cfg.argon2_kib < now->kib || h->cfg.argon2_passes < now->passes ||
-	    (h->cfg.argon2_kib == now->kib && h->cfg.argon2_passes == now->passes))
+	if (h->cfg.argon2_kib < now->pin.kib || h->cfg.argon2_passes < now->pin.passes ||
+	    (h->cfg.argon2_kib == now->pin.kib && h->cfg.argon2_passes == now->pin.passes))
 		return;
-	e = role_wrap(h, p->serial, role, pin, key, now, &next);
+	e = role_wrap(h, p->serial, pin, key, now, &next);
 	if (e == HF_OK) {
 		next.epoch = now->epoch;
-		e = role_store(h, p, role, &next);
+		next.change = now->change;
+		next.changed = now->changed;
+		next.old_n = now->old_n;
+		memcpy(next.old, now->old, sizeof(next.old));
+		e = role_store(h, p, now, &next);
 	}
 	if (e != HF_OK)
 		log_warn("partition %s: the PIN of %s keeps its weaker protection: %s", p->serial,
-			role_name(role), err_text(e));
+			now->name, err_text(e));
 }
 
 /* --- lock-out ----------------------------------------------------------------- */
 
-bool role_locked(struct hsm *h, const struct partition *p, enum role role)
+bool role_locked(struct hsm *h, const struct partition *p, const struct role_record *r)
 {
-	return records_fail_get(h->records, p->serial, role) >= pin_failures(h, p);
+	return records_fail_get(h->records, p->serial, r->id) >= pin_failures(h, p);
 }
 
-static enum hf_err role_usable(struct hsm *h, const struct partition *p, enum role role)
+static enum hf_err role_usable(struct hsm *h, const struct partition *p,
+	const struct role_record *r)
 {
-	const struct role_record *r = role_of(p->roles, role);
-
 	if (r->version == 0)
 		return HF_E_DAMAGED;
 	if (!r->set)
 		return HF_E_PIN_NOT_SET;
-	return role_locked(h, p, role) ? HF_E_PIN_LOCKED : HF_OK;
+	return role_locked(h, p, r) ? HF_E_PIN_LOCKED : HF_OK;
 }
 
 /* take_back tries twice: what fails for want of memory should lock nobody out. */
-static enum hf_err take_back(struct hsm *h, const struct partition *p, enum role role,
-	unsigned failures)
+static enum hf_err take_back(struct hsm *h, const struct partition *p,
+	const struct role_record *r, unsigned failures)
 {
-	if (records_fail_set(h->records, p->serial, role, failures) == HF_OK)
+	if (records_fail_set(h->records, p->serial, r->id, failures) == HF_OK)
 		return HF_OK;
-	return records_fail_set(h->records, p->serial, role, failures);
+	return records_fail_set(h->records, p->serial, r->id, failures);
 }
 
-enum hf_err role_open(struct hsm *h, struct partition *p, enum role role, struct slice pin,
-	struct secret *ret)
+enum hf_err role_open(struct hsm *h, struct partition *p, struct role_record *r,
+	struct slice pin, struct secret *ret)
 {
 	CLEANUP(secret_done) struct secret key = { 0 };
 	unsigned failures;
 	enum hf_err e;
 
-	TRY(role_usable(h, p, role));
-	failures = records_fail_get(h->records, p->serial, role);
-	TRY(records_fail_set(h->records, p->serial, role, failures + 1));
-	e = unwrap(h, p, role, pin, &key);
-	if (e == HF_E_PIN_INCORRECT && role_locked(h, p, role))
-		log_warn("partition %s: the PIN of %s is locked now", p->serial, role_name(role));
+	TRY(role_usable(h, p, r));
+	failures = records_fail_get(h->records, p->serial, r->id);
+	TRY(records_fail_set(h->records, p->serial, r->id, failures + 1));
+	e = unwrap(h, p, r, pin, &key);
+	if (e == HF_E_PIN_INCORRECT && role_locked(h, p, r))
+		log_warn("partition %s: the PIN of %s is locked now", p->serial, r->name);
 	if (e == HF_E_PIN_INCORRECT)
 		return e;
 	/* A failure of ours (no memory) was no guess: the count is as it was. */
-	TRY(take_back(h, p, role, e == HF_OK ? 0 : failures));
+	TRY(take_back(h, p, r, e == HF_OK ? 0 : failures));
 	TRY(e);
-	rewrap(h, p, role, pin, secret_slice(&key));
+	rewrap(h, p, r, pin, secret_slice(&key));
 	*ret = secret_take(&key);
 	return HF_OK;
 }

@@ -15,13 +15,33 @@
 #define ROLE_WRAPPED (CRYPTO_KEY + CRYPTO_SEAL_EXTRA)
 #define LOGIN_ID_LEN 16
 
-struct role_record {
-	uint64_t version;         /* of the record; 0: there is none */
-	bool set;                 /* has a PIN */
-	uint64_t epoch;           /* tickets of an older epoch are void */
+/* struct pin_memory tells a PIN that was, without holding any key. */
+struct pin_memory {
 	uint8_t salt[ROLE_SALT];
 	uint32_t kib, passes;     /* of Argon2id */
+	uint8_t tag[CRYPTO_HASH];
+};
+#define PIN_MEMORIES 24u
+
+/* struct role_record: "so", "user" (the crypto officer) or a named user. */
+struct role_record {
+	uint64_t version;         /* of the record; 0: there is none */
+	char name[USER_NAME_MAX + 1];
+	enum role role;
+	uint32_t id;              /* of its lock-out counter */
+	bool set;                 /* has a PIN */
+	bool change;              /* which has to be changed before it opens anything */
+	uint64_t changed;         /* when it was set; UTC, microseconds; 0: unknown */
+	uint64_t epoch;           /* tickets of an older epoch are void */
 	uint8_t wrapped[ROLE_WRAPPED];
+	struct pin_memory pin;    /* how the PIN opens wrapped */
+	struct pin_memory old[PIN_MEMORIES]; /* the PINs before, the latest first */
+	unsigned old_n;
+};
+
+struct user {
+	struct user *next;
+	struct role_record rec;
 };
 
 struct gone; /* login.c: a login that ended before its ticket does */
@@ -31,7 +51,8 @@ struct roles {
 	struct mutex lock;        /* what follows */
 	uint64_t part_version;    /* of the record p/SERIAL */
 	struct role_record so, user;
-	unsigned users;           /* applications logged in as user */
+	struct user *named;       /* changed under pin and lock */
+	unsigned users;           /* applications logged in as one of them */
 	struct map gone;          /* by the first half of the login's id */
 	uint64_t gone_due;        /* when the first of them expires; UTC, microseconds */
 	struct damaged *damaged;  /* the partition's damaged records */
@@ -41,7 +62,16 @@ enum hf_err roles_new(struct roles **ret) HF_MUST_CHECK;
 void roles_free(struct roles *r); /* NULL-safe */
 
 const char *role_name(enum role role); /* "so", "user", "public" */
+/* role_of gives the record of the officer or the user, role_named of anybody;
+ * NULL: there is none. roles_add makes one of a name that is free, without a PIN and
+ * without a stored record; roles_remove forgets one. */
 struct role_record *role_of(struct roles *r, enum role role);
+struct role_record *role_named(struct roles *r, struct slice name);
+enum hf_err roles_add(struct roles *r, struct slice name, enum role role, uint32_t id,
+	struct role_record **ret) HF_MUST_CHECK;
+void roles_remove(struct roles *r, struct role_record *rec);
+uint32_t roles_free_id(struct roles *r);
+bool user_name_valid(struct slice name);
 
 /* What the HSM's settings and the partition's policies (p may be NULL) say together. */
 unsigned pin_min(const struct hsm *h, const struct partition *p);
@@ -51,29 +81,43 @@ unsigned pin_failures(const struct hsm *h, const struct partition *p);
 enum hf_err pin_length(const struct hsm *h, const struct partition *p, struct slice pin)
 	HF_MUST_CHECK;
 
+/* pin_allowed checks a new PIN besides against classes of characters and, unless
+ * now is a record without a PIN, the PINs that were. */
+enum hf_err pin_allowed(const struct hsm *h, const struct partition *p,
+	const struct role_record *now, struct slice pin) HF_MUST_CHECK;
+/* pin_expired: it opens nothing until it is changed. */
+bool pin_expired(const struct partition *p, const struct role_record *r);
+
 /* role_wrap makes the role's next record: key under pin, the epoch one on. */
-enum hf_err role_wrap(struct hsm *h, const char *serial, enum role role, struct slice pin,
-	struct slice key, const struct role_record *now, struct role_record *ret) HF_MUST_CHECK;
+enum hf_err role_wrap(struct hsm *h, const char *serial, struct slice pin, struct slice key,
+	const struct role_record *now, struct role_record *ret) HF_MUST_CHECK;
 /* role_unset makes the next record of a role without a PIN. */
 void role_unset(const struct role_record *now, struct role_record *ret);
 void role_record_enc(const struct role_record *r, struct buf *out);
+/* role_record_dec fills what the record holds; the name is the caller's. */
 enum hf_err role_record_dec(struct slice in, struct role_record *ret) HF_MUST_CHECK;
 /* role_change fills a change that stores next in the place of now; name and b
  * must live as long as it. */
-#define ROLE_NAME_LEN 64
-enum hf_err role_change(const char *serial, enum role role, const struct role_record *now,
+#define ROLE_NAME_LEN 80
+#define ROLE_RECORD_MAX 4096u
+enum hf_err role_change(const char *serial, const struct role_record *now,
 	const struct role_record *next, char name[ROLE_NAME_LEN], struct buf *b,
 	struct record_change *ret) HF_MUST_CHECK;
-/* role_store writes next and takes it over. */
-enum hf_err role_store(struct hsm *h, struct partition *p, enum role role,
+/* role_store writes next in the place of now and takes it over. */
+enum hf_err role_store(struct hsm *h, struct partition *p, struct role_record *now,
 	const struct role_record *next) HF_MUST_CHECK;
 
 /* role_open is one attempt at a PIN: counted before it is made, so that pulling
  * the plug gains nothing; *ret is the partition's key. The caller holds
  * roles.pin. */
-enum hf_err role_open(struct hsm *h, struct partition *p, enum role role, struct slice pin,
-	struct secret *ret) HF_MUST_CHECK;
+enum hf_err role_open(struct hsm *h, struct partition *p, struct role_record *r,
+	struct slice pin, struct secret *ret) HF_MUST_CHECK;
 /* role_locked: no attempts are left. */
-bool role_locked(struct hsm *h, const struct partition *p, enum role role);
+bool role_locked(struct hsm *h, const struct partition *p, const struct role_record *r);
+
+/* users_drop deletes all named users, their records too; roles.pin. */
+enum hf_err users_drop(struct hsm *h, struct partition *p) HF_MUST_CHECK;
+/* user_drop deletes one; HF_E_USER_TYPE: there is none of that name. */
+enum hf_err user_drop(struct hsm *h, struct partition *p, struct slice name) HF_MUST_CHECK;
 
 #endif

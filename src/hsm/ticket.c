@@ -1,6 +1,6 @@
 /* ticket.c: a login, sealed, for the client library to keep instead of a PIN.
  *
- *   format u8 | partition's serial 16 | role u8 | partition key 32 | application 32 |
+ *   format u8 | partition's serial 16 | role u8 | user's name 33 | partition key 32 | application 32 |
  *   uid u64 | login 16 | epochs of partition and role u64 u64 | issued u64 | expiry u64
  *
  * sealed by the HSM's ticket key. It is good for the application that it was
@@ -12,13 +12,14 @@
 #include "login.h"
 #include "partition.h"
 
-#define FORMAT 1
+#define FORMAT 2
 #define US_PER_S 1000000u
 #define TICKET_MAX 512u
 
 struct ticket {
 	char serial[SERIAL_LEN + 1];
 	uint8_t role;
+	char user[USER_NAME_MAX + 1];
 	struct slice key;
 	uint8_t app[APP_ID_LEN];
 	uint64_t uid;
@@ -32,6 +33,7 @@ static void ticket_enc(const struct ticket *t, struct buf *b)
 	buf_u8(b, FORMAT);
 	buf_raw(b, (struct slice){ (const uint8_t *)t->serial, SERIAL_LEN });
 	buf_u8(b, t->role);
+	buf_raw(b, (struct slice){ (const uint8_t *)t->user, sizeof(t->user) });
 	buf_raw(b, t->key);
 	buf_raw(b, SLICE_OF(t->app));
 	buf_u64(b, t->uid);
@@ -59,7 +61,8 @@ static bool ticket_dec(struct slice in, struct ticket *ret)
 	uint8_t format;
 
 	if (!rd_u8(&r, &format) || format != FORMAT || !take(&r, t.serial, SERIAL_LEN) ||
-	    !rd_u8(&r, &t.role) || !rd_take(&r, CRYPTO_KEY, &t.key.p) ||
+	    !rd_u8(&r, &t.role) || !take(&r, t.user, sizeof(t.user)) ||
+	    t.user[USER_NAME_MAX] != '\0' || !rd_take(&r, CRYPTO_KEY, &t.key.p) ||
 	    !take(&r, t.app, sizeof(t.app)) || !rd_u64(&r, &t.uid) ||
 	    !take(&r, t.login_id, sizeof(t.login_id)) || !rd_u64(&r, &t.epoch) ||
 	    !rd_u64(&r, &t.role_epoch) || !rd_u64(&r, &t.issued) || !rd_u64(&r, &t.expiry) ||
@@ -73,11 +76,16 @@ static bool ticket_dec(struct slice in, struct ticket *ret)
 
 static enum hf_err epochs(struct partition *p, struct ticket *t)
 {
+	const struct role_record *r;
+
 	(void)pthread_rwlock_rdlock(&p->lock);
 	t->epoch = p->epoch;
 	(void)pthread_rwlock_unlock(&p->lock);
 	MUTEX_HOLD(&p->roles->lock);
-	t->role_epoch = role_of(p->roles, (enum role)t->role)->epoch;
+	r = role_named(p->roles, slice_str(t->user));
+	if (r == NULL || r->role != (enum role)t->role)
+		return HF_E_TICKET;
+	t->role_epoch = r->epoch;
 	return HF_OK;
 }
 
@@ -96,6 +104,7 @@ static enum hf_err describe(struct hsm *h, struct app *app, struct partition *p,
 		if (l == NULL || l->role == ROLE_PUBLIC)
 			return HF_E_NOT_LOGGED_IN;
 		t->role = (uint8_t)l->role;
+		memcpy(t->user, l->user, sizeof(t->user));
 		memcpy(t->login_id, l->login_id, sizeof(t->login_id));
 	}
 	return epochs(p, t);
@@ -124,7 +133,7 @@ static bool is_for(const struct ticket *t, const struct app *app, const struct p
 {
 	return strcmp(t->serial, p->serial) == 0 && t->uid == app->peer.uid &&
 		slice_eq(SLICE_OF(t->app), SLICE_OF(app->id)) &&
-		(t->role == ROLE_USER || t->role == ROLE_SO);
+		(role_is_user((enum role)t->role) || t->role == ROLE_SO);
 }
 
 static bool is_fresh(struct partition *p, const struct ticket *t)
@@ -132,6 +141,7 @@ static bool is_fresh(struct partition *p, const struct ticket *t)
 	struct ticket now = { .role = t->role };
 	uint64_t time = clock_wall_us();
 
+	memcpy(now.user, t->user, sizeof(now.user));
 	return epochs(p, &now) == HF_OK && t->epoch == now.epoch && t->role_epoch == now.role_epoch &&
 		time < t->expiry && !login_revoked(p, t->login_id);
 }
@@ -151,6 +161,7 @@ enum hf_err ticket_resume(struct hsm *h, struct app *app, struct partition *p,
 	struct slice ticket, enum role *ret)
 {
 	CLEANUP(secret_done) struct secret plain = { 0 };
+	struct login_as as;
 	struct ticket t;
 	enum hf_err e;
 
@@ -166,5 +177,7 @@ enum hf_err ticket_resume(struct hsm *h, struct app *app, struct partition *p,
 	if (e == HF_E_ALREADY_LOGGED_IN)
 		return resume_same(app, p, &t);
 	TRY(e);
-	return login_begin(h, app, p, *ret, t.key, t.login_id);
+	as.role = *ret;
+	memcpy(as.user, t.user, sizeof(as.user));
+	return login_begin(h, app, p, &as, t.key, t.login_id);
 }

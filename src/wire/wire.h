@@ -52,7 +52,9 @@ bool rd_text(struct rd *r, size_t max, struct slice *ret);
 /* --- a row of spec/calls ------------------------------------------------ */
 
 enum call_needs { CALL_NEEDS_NONE, CALL_NEEDS_APP, CALL_NEEDS_SESSION };
-enum call_by { CALL_BY_P = 1, CALL_BY_U = 2, CALL_BY_S = 4, CALL_BY_A = 8 };
+enum call_by {
+	CALL_BY_P = 1, CALL_BY_U = 2, CALL_BY_S = 4, CALL_BY_A = 8, CALL_BY_L = 16, CALL_BY_C = 32
+};
 enum call_in { CALL_IN_O = 1, CALL_IN_L = 2, CALL_IN_E = 4, CALL_IN_T = 8 };
 enum call_audit {
 	CALL_AUDIT_NO, CALL_AUDIT_ADMIN, CALL_AUDIT_AUTH, CALL_AUDIT_KEYS, CALL_AUDIT_USE
@@ -63,6 +65,7 @@ struct call_row {
 	const char *name; /* NULL: no such call */
 	enum call_needs needs;
 	unsigned roles;  /* bits of call_by; 0: anyone */
+	unsigned session_only; /* of these: may touch session objects only */
 	unsigned states; /* bits of call_in */
 	enum call_audit audit;
 	bool slow;

@@ -1,9 +1,11 @@
 /* dump.c: what the lists say, as text that somebody reads in a diff:
- * "dump attributes", "dump mechanisms", "dump policies". */
+ * "dump attributes", "dump mechanisms", "dump policies",
+ * "dump roles". */
 #include <stdio.h>
 #include <string.h>
 
 #include "attrs_rules.h"
+#include "calls_codec.h"
 #include "crypto.h"
 #include "mech.h"
 #include "pkcs11_numbers.h"
@@ -93,6 +95,48 @@ static int dump_mechanisms(void)
 	return 0;
 }
 
+/* The page ROLES.md: the roles and what spec/calls lets each do. */
+static void dump_roles(void)
+{
+	static const struct {
+		unsigned by;
+		const char *name;
+	} roles[] = {
+		{ CALL_BY_A, "administrator" }, { CALL_BY_P, "public" }, { CALL_BY_S, "officer" },
+		{ CALL_BY_U, "crypto officer" }, { CALL_BY_L, "limited" }, { CALL_BY_C, "crypto user" },
+	};
+	const size_t n = sizeof(roles) / sizeof(roles[0]);
+
+	printf("# Roles and calls\n\n"
+	       "Made from `spec/calls` (`UPDATE_SNAPSHOTS=1 meson test -C build snapshot_roles`), which the\n"
+	       "gate enforces. *yes*: the role may; *session*: session objects only, none that stay;\n"
+	       "blank: refused. Calls that need no session are everybody's who may connect, but for those\n"
+	       "of the HSM's administrator; what they show is what the caller may see.\n\n"
+	       "| role | PKCS#11 | what it is for |\n| --- | --- | --- |\n"
+	       "| administrator | - | the daemon's own user, or root: partitions, unlocking; sees no key |\n"
+	       "| public | no login | public objects |\n"
+	       "| officer | `CKU_SO` | a partition's security officer: users, PINs, policies; uses no key |\n"
+	       "| crypto officer | `CKU_USER` | makes, uses, changes and destroys keys |\n"
+	       "| limited | `C_LoginUser`, or the PIN `name:PIN` | a named user who makes and uses keys |\n"
+	       "| crypto user | the same | a named user who uses keys |\n\n| call |");
+	for (size_t k = 0; k < n; k++)
+		printf(" %s |", roles[k].name);
+	printf("\n| --- |");
+	for (size_t k = 0; k < n; k++)
+		printf(" --- |");
+	for (unsigned op = 0; op < CALLS_ROWS; op++) {
+		const struct call_row *r = &calls_rows[op];
+
+		if (r->name == NULL)
+			continue;
+		printf("\n| %s |", r->name);
+		for (size_t k = 0; k < n; k++)
+			printf(" %s |", r->roles == 0 ? "yes" : (r->session_only & roles[k].by) != 0 ?
+				"session" : (r->roles & roles[k].by) != 0 ? "yes" : "");
+	}
+	printf("\n");
+}
+
 /* The page POLICIES.md. */
 static void dump_policies(void)
 {
@@ -122,6 +166,10 @@ int main(int argc, char **argv)
 {
 	if (argc == 2 && strcmp(argv[1], "mechanisms") == 0)
 		return dump_mechanisms();
+	if (argc == 2 && strcmp(argv[1], "roles") == 0) {
+		dump_roles();
+		return 0;
+	}
 	if (argc == 2 && strcmp(argv[1], "policies") == 0) {
 		dump_policies();
 		return 0;

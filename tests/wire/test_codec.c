@@ -288,7 +288,8 @@ static void a_row_says_what_the_list_says(void **state)
 	(void)state;
 	assert_string_equal(r->name, "key_pair_generate");
 	assert_int_equal(r->needs, CALL_NEEDS_SESSION);
-	assert_int_equal(r->roles, CALL_BY_P | CALL_BY_U | CALL_BY_S);
+	assert_int_equal(r->roles, CALL_BY_P | CALL_BY_U | CALL_BY_S | CALL_BY_L | CALL_BY_C);
+	assert_int_equal(r->session_only, CALL_BY_C);
 	assert_int_equal(r->states, CALL_IN_O);
 	assert_int_equal(r->audit, CALL_AUDIT_KEYS);
 	assert_true(r->slow);

@@ -1,0 +1,124 @@
+/* user.c: user list, set, delete. */
+#include "cli.h"
+#include "pkcs11_numbers.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "clock.h"
+#include "wire.h"
+
+static const struct {
+	uint8_t role;
+	const char *name;
+} roles[] = {
+	{ CALL_BY_S, "officer" }, { CALL_BY_U, "crypto-officer" }, { CALL_BY_L, "limited" },
+	{ CALL_BY_C, "crypto-user" },
+};
+#define ROLES (sizeof(roles) / sizeof(roles[0]))
+#define OFFICERS 1 /* of them, which nobody makes */
+
+static const char *role_text(uint8_t role)
+{
+	for (size_t i = 0; i < ROLES; i++)
+		if (roles[i].role == role)
+			return roles[i].name;
+	return "?";
+}
+
+static json_t *json_user(const struct user_info *u)
+{
+	char when[28] = "-";
+
+	if (u->changed != 0)
+		clock_iso(u->changed, when);
+	return json_pack("{s:o, s:s, s:b, s:b, s:b, s:i, s:s}", "name", json_slice(u->name), "role",
+		role_text(u->role), "PIN set", u->set, "must change it", u->change, "locked", u->locked,
+		"failures", u->failures, "PIN of", when);
+}
+
+int cmd_user_list(struct cli *c)
+{
+	json_t *a = json_array();
+	struct user_list_req q;
+	struct user_list_res r;
+	struct partition_info p;
+	enum hf_err e;
+
+	if (!cli_partition(c, c->opt[OPT_PARTITION], &p))
+		return EXIT_FAILED;
+	q.serial = p.serial;
+	e = do_user_list(c->client, 0, &q, &r, &c->arena);
+	if (e != HF_OK)
+		return cli_fail("users", e);
+	for (size_t i = 0; i < r.users.n; i++)
+		json_array_append_new(a, json_user(&r.users.v[i]));
+	cli_print(c, a);
+	return EXIT_DONE;
+}
+
+/* officer opens a session in which the officer is logged in. */
+static bool officer(struct cli *c, uint64_t *ret_session)
+{
+	CLEANUP(secret_done) struct secret so = { 0 };
+	struct partition_info p;
+	enum hf_err e;
+
+	if (!cli_partition(c, c->opt[OPT_PARTITION], &p) ||
+	    cli_pin(c, OPT_SO_FILE, OPT_SO_FD, "PIN of the security officer", false, &so) != HF_OK)
+		return false;
+	e = client_session_open(c->client, p.slot, true, ret_session);
+	if (e == HF_OK)
+		e = client_login(c->client, *ret_session, CKU_SO, SLICE_NONE, secret_slice(&so));
+	if (e != HF_OK)
+		cli_fail("login", e);
+	return e == HF_OK;
+}
+
+static bool role_arg(const char *s, uint8_t *ret)
+{
+	for (size_t i = OFFICERS; i < ROLES; i++)
+		if (strcmp(roles[i].name, s) == 0) {
+			*ret = roles[i].role;
+			return true;
+		}
+	return false;
+}
+
+int cmd_user_set(struct cli *c)
+{
+	CLEANUP(secret_done) struct secret pin = { 0 };
+	struct user_set_req q = {
+		.name = slice_str(c->args[0]), .role = CALL_BY_C, .change = c->opt[OPT_CHANGE] != NULL,
+	};
+	struct user_set_res r;
+	uint64_t session;
+	char prompt[80];
+	enum hf_err e;
+
+	if (c->opt[OPT_ROLE] && !role_arg(c->opt[OPT_ROLE], &q.role))
+		return cli_usage("--role is crypto-officer, limited or crypto-user");
+	if (!officer(c, &session))
+		return EXIT_FAILED;
+	snprintf(prompt, sizeof(prompt), "New PIN of '%.32s'", c->args[0]);
+	if (cli_pin(c, OPT_PIN_FILE, OPT_PIN_FD, prompt, true, &pin) != HF_OK)
+		return EXIT_FAILED;
+	q.pin = secret_slice(&pin);
+	e = do_user_set(c->client, session, &q, &r, &c->arena);
+	return e == HF_OK ? EXIT_DONE : cli_fail("user", e);
+}
+
+int cmd_user_delete(struct cli *c)
+{
+	struct user_delete_req q = { slice_str(c->args[0]) };
+	struct user_delete_res r;
+	char question[80];
+	uint64_t session;
+	enum hf_err e;
+
+	snprintf(question, sizeof(question), "Delete the user '%.32s'?", c->args[0]);
+	if (!cli_sure(c, question) || !officer(c, &session))
+		return EXIT_FAILED;
+	e = do_user_delete(c->client, session, &q, &r, &c->arena);
+	return e == HF_OK ? EXIT_DONE : cli_fail("user", e);
+}
