@@ -9,6 +9,7 @@
 #include "damaged.h"
 #include "log.h"
 #include "partition.h"
+#include "quorum.h"
 #include "start.h"
 #include "status.h"
 #include "unlock.h"
@@ -235,6 +236,7 @@ void hsm_close(struct hsm *h)
 	if (h == NULL)
 		return;
 	close_all(h);
+	quorum_done(h);
 	map_done(&h->apps);
 	damaged_free(h->damaged);
 	facts_free(h->facts);

@@ -17,6 +17,7 @@
 #include "map.h"
 #include "mech.h"
 #include "policies.h"
+#include "shamir.h"
 
 #define UID_LEN 16    /* bytes of an object's unique id */
 #define APP_ID_LEN 32 /* bytes of an application's id */
@@ -128,8 +129,20 @@ struct calls_ctx {
 	} audit;
 };
 
+struct quorum; /* quorum.h */
+
+/* struct gathering: shares of custodians that came so far. */
+struct gathering {
+	struct secret y[SHAMIR_MAX];
+	uint64_t since_ns;   /* the first of them */
+	uint64_t consent_ns; /* until when consent holds; 0: there is none */
+};
+
 struct hsm {
 	struct mutex unlocking;   /* outermost: one unlock or passphrase_set at a time */
+	struct gathering gathering; /* unlocking, as the next two */
+	struct quorum *pending_quorum; /* made, its shares not yet known to be written; NULL */
+	struct secret pending_secret;
 	struct hsm_config cfg;
 	struct keeper *keeper;
 	struct records *records;

@@ -1,10 +1,13 @@
 /* unlock.c: the record "hsm/root", in the clear but for what it wraps:
  *
  *   format u8 | method u8 | salt 16 | Argon2id KiB u32 | passes u32 | sealed root key
+ *
+ * and for custodians | quorum 16 | m u8 | n u8 | n * SHA-256 of a share
  */
 #include "unlock.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,13 +21,14 @@
 #define SALT_LEN 16
 #define WRAPPED_LEN (CRYPTO_KEY + CRYPTO_SEAL_EXTRA)
 
-enum method { METHOD_FILE = 1, METHOD_PASSPHRASE = 2 };
+enum method { METHOD_FILE = 1, METHOD_PASSPHRASE = 2, METHOD_QUORUM = 3 };
 
 struct root_record {
 	uint8_t method;
 	uint8_t salt[SALT_LEN];
 	uint32_t kib, passes;
 	uint8_t wrapped[WRAPPED_LEN];
+	struct quorum quorum; /* m 0: none */
 };
 
 static void root_enc(const struct root_record *r, struct buf *b)
@@ -35,6 +39,29 @@ static void root_enc(const struct root_record *r, struct buf *b)
 	buf_u32(b, r->kib);
 	buf_u32(b, r->passes);
 	buf_raw(b, SLICE_OF(r->wrapped));
+	if (r->method != METHOD_QUORUM)
+		return;
+	buf_raw(b, SLICE_OF(r->quorum.id));
+	buf_u8(b, r->quorum.m);
+	buf_u8(b, r->quorum.n);
+	for (unsigned i = 0; i < r->quorum.n; i++)
+		buf_raw(b, SLICE_OF(r->quorum.hash[i]));
+}
+
+static bool quorum_dec(struct rd *r, struct quorum *ret)
+{
+	const uint8_t *id, *hash;
+
+	if (!rd_take(r, QUORUM_ID, &id) || !rd_u8(r, &ret->m) || !rd_u8(r, &ret->n) || ret->m == 0 ||
+	    ret->m > ret->n || ret->n > SHAMIR_MAX)
+		return false;
+	memcpy(ret->id, id, QUORUM_ID);
+	for (unsigned i = 0; i < ret->n; i++) {
+		if (!rd_take(r, CRYPTO_HASH, &hash))
+			return false;
+		memcpy(ret->hash[i], hash, CRYPTO_HASH);
+	}
+	return true;
 }
 
 static bool root_dec(struct slice in, struct root_record *ret)
@@ -45,11 +72,14 @@ static bool root_dec(struct slice in, struct root_record *ret)
 
 	if (!rd_u8(&r, &format) || format != FORMAT || !rd_u8(&r, &ret->method) ||
 	    !rd_take(&r, SALT_LEN, &salt) || !rd_u32(&r, &ret->kib) || !rd_u32(&r, &ret->passes) ||
-	    !rd_take(&r, WRAPPED_LEN, &wrapped) || !rd_done(&r))
+	    !rd_take(&r, WRAPPED_LEN, &wrapped))
+		return false;
+	ret->quorum = (struct quorum){ .m = 0 };
+	if (ret->method == METHOD_QUORUM && !quorum_dec(&r, &ret->quorum))
 		return false;
 	memcpy(ret->salt, salt, SALT_LEN);
 	memcpy(ret->wrapped, wrapped, WRAPPED_LEN);
-	return ret->method == METHOD_FILE || ret->method == METHOD_PASSPHRASE;
+	return rd_done(&r) && ret->method >= METHOD_FILE && ret->method <= METHOD_QUORUM;
 }
 
 /* --- the file --------------------------------------------------------------------- */
@@ -116,6 +146,15 @@ static void file_wipe(int fd)
 		log_warn("the old unlock key could not be wiped from its file: %m");
 }
 
+static void say_method(struct hsm *h, const struct root_record *r)
+{
+	char text[64] = "by passphrase";
+
+	if (r->method == METHOD_QUORUM)
+		(void)snprintf(text, sizeof(text), "by %u of %u custodians", r->quorum.m, r->quorum.n);
+	hsm_fact(h, "unlock", text);
+}
+
 static void say_file(struct hsm *h)
 {
 	hsm_fact(h, "unlock", "by a file beside the data (for development)");
@@ -140,21 +179,27 @@ static enum hf_err key_for(struct hsm *h, const struct root_record *r, struct sl
 
 	if (r->method == METHOD_FILE)
 		return key_from_file(h->unlock.key_fd, ret);
+	if (r->method == METHOD_QUORUM) /* passphrase is the secret that the shares gave */
+		return crypto_derive(passphrase, "holdfast unlock quorum", SLICE_OF(r->salt), ret);
 	TRY(crypto_argon2id(passphrase, SLICE_OF(r->salt), r->kib, r->passes, &stretched));
 	return crypto_derive(secret_slice(&stretched), "holdfast unlock passphrase", SLICE_NONE, ret);
 }
 
-static enum hf_err wrap(struct hsm *h, struct slice passphrase, struct slice root,
-	struct root_record *ret)
+/* quorum: passphrase is the secret of these custodians, or NULL. */
+static enum hf_err wrap(struct hsm *h, struct slice passphrase, const struct quorum *quorum,
+	struct slice root, struct root_record *ret)
 {
 	CLEANUP(secret_done) struct secret key = { 0 };
 	CLEANUP(buf_done) struct buf b = BUF_MAX(WRAPPED_LEN);
 	struct root_record r = {
-		.method = passphrase.n > 0 ? METHOD_PASSPHRASE : METHOD_FILE,
+		.method = quorum != NULL ? METHOD_QUORUM : passphrase.n > 0 ? METHOD_PASSPHRASE :
+			METHOD_FILE,
 		.kib = h->cfg.argon2_kib,
 		.passes = h->cfg.argon2_passes,
 	};
 
+	if (quorum != NULL)
+		r.quorum = *quorum;
 	TRY(crypto_random(r.salt, sizeof(r.salt)));
 	TRY(key_for(h, &r, passphrase, &key));
 	TRY(crypto_seal(secret_slice(&key), SLICE_STR(ROOT_NAME), root, &b));
@@ -193,7 +238,7 @@ static enum hf_err root_read(struct hsm *h, bool *ret_found, struct root_record 
 
 static enum hf_err root_put(struct hsm *h, const struct root_record *r)
 {
-	CLEANUP(buf_done) struct buf b = BUF_MAX(1024);
+	CLEANUP(buf_done) struct buf b = BUF_MAX(2048);
 	struct record_change c = {
 		.name = ROOT_NAME,
 		.expect = h->root_version,
@@ -255,8 +300,8 @@ enum hf_err unlock_at_open(struct hsm *h, struct secret *ret)
 		say_file(h);
 		return root_new(ret);
 	}
-	if (r.method == METHOD_PASSPHRASE) {
-		hsm_fact(h, "unlock", "by passphrase");
+	if (r.method != METHOD_FILE) {
+		say_method(h, &r);
 		if (h->unlock.key_fd >= 0 && !file_is_empty(h->unlock.key_fd))
 			file_wipe(h->unlock.key_fd); /* a change was cut short */
 		return HF_OK;
@@ -289,7 +334,7 @@ enum hf_err root_write(struct hsm *h, struct slice passphrase)
 {
 	struct root_record r;
 
-	TRY(wrap(h, passphrase, secret_slice(&h->root), &r));
+	TRY(wrap(h, passphrase, NULL, secret_slice(&h->root), &r));
 	return root_put(h, &r);
 }
 
@@ -308,5 +353,39 @@ enum hf_err unlock_change(struct hsm *h, struct slice passphrase)
 		hsm_fact(h, "unlock", "by passphrase");
 		file_wipe(h->unlock.key_fd);
 	}
+	return HF_OK;
+}
+
+/* --- custodians ------------------------------------------------------------------------- */
+
+enum hf_err unlock_quorum_of(struct hsm *h, struct quorum *ret)
+{
+	struct root_record r;
+	bool found;
+
+	TRY(root_read(h, &found, &r));
+	*ret = found ? r.quorum : (struct quorum){ .m = 0 };
+	return HF_OK;
+}
+
+enum hf_err unlock_quorum(struct hsm *h, struct slice secret, struct secret *ret)
+{
+	struct root_record r;
+	bool found;
+
+	TRY(root_read(h, &found, &r));
+	if (!found || r.method != METHOD_QUORUM)
+		return HF_E_STATE;
+	return unwrap(h, &r, secret, ret);
+}
+
+enum hf_err unlock_change_quorum(struct hsm *h, const struct quorum *q, struct slice secret)
+{
+	struct root_record r;
+
+	TRY(wrap(h, secret, q, secret_slice(&h->root), &r));
+	TRY(root_put(h, &r));
+	say_method(h, &r);
+	file_wipe(h->unlock.key_fd);
 	return HF_OK;
 }

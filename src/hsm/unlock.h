@@ -3,6 +3,7 @@
 #define HF_UNLOCK_H
 
 #include "module.h"
+#include "quorum.h"
 
 /* unlock_at_open makes a new HSM's root key, or opens it where the unlock key
  * lies in a file. *ret is empty if a passphrase is needed first. */
@@ -13,6 +14,14 @@ enum hf_err unlock_passphrase(struct hsm *h, struct slice passphrase, struct sec
 	HF_MUST_CHECK;
 /* unlock_change wraps the root key anew; an empty passphrase: by file again. */
 enum hf_err unlock_change(struct hsm *h, struct slice passphrase) HF_MUST_CHECK;
+
+/* unlock_quorum_of tells the custodians; m is 0 where there are none.
+ * unlock_quorum opens the root key by their secret; unlock_change_quorum puts it
+ * under a new one. */
+enum hf_err unlock_quorum_of(struct hsm *h, struct quorum *ret) HF_MUST_CHECK;
+enum hf_err unlock_quorum(struct hsm *h, struct slice secret, struct secret *ret) HF_MUST_CHECK;
+enum hf_err unlock_change_quorum(struct hsm *h, const struct quorum *q, struct slice secret)
+	HF_MUST_CHECK;
 
 /* root_write wraps h->root and stores it. Empty passphrase: under the file's key. */
 enum hf_err root_write(struct hsm *h, struct slice passphrase) HF_MUST_CHECK;
