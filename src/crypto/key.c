@@ -34,6 +34,7 @@ static const struct key_kind *kind_of(uint32_t cko, uint32_t ckk)
 {
 	static const struct key_kind *const kinds[] = {
 		&kind_rsa, &kind_ec, &kind_edwards, &kind_montgomery, &kind_ml_dsa, &kind_ml_kem,
+		&kind_slh_dsa,
 	};
 
 	if (cko == CKO_SECRET_KEY)

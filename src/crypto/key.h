@@ -27,7 +27,7 @@ struct key {
 	const struct key_kind *kind;
 	size_t size;
 	const struct curve *curve; /* CKK_EC, CKK_EC_EDWARDS, CKK_EC_MONTGOMERY */
-	const struct ml_set *set;  /* CKK_ML_DSA, CKK_ML_KEM */
+	const struct ml_set *set;  /* CKK_ML_DSA, CKK_ML_KEM, CKK_SLH_DSA */
 	EVP_PKEY *pkey;            /* public and private keys */
 	struct secret value;       /* secret keys */
 	_Atomic(struct kept *) *kept; /* KEPT_MAX of them; behind a pointer, since
@@ -55,7 +55,7 @@ struct key_kind {
 };
 
 extern const struct key_kind kind_rsa, kind_ec, kind_edwards, kind_montgomery, kind_ml_dsa,
-	kind_ml_kem;
+	kind_ml_kem, kind_slh_dsa;
 
 /* key_adopt makes a key of pkey (whose reference it takes, also on failure). */
 enum hf_err key_adopt(uint32_t cko, uint32_t ckk, EVP_PKEY *pkey, struct key **ret) HF_MUST_CHECK;
@@ -98,6 +98,8 @@ enum hf_err pkey_build(const char *type, bool priv, OSSL_PARAM_BLD *bld, enum hf
 enum hf_err secret_output(uint32_t ckk, struct slice value, struct parts *ret) HF_MUST_CHECK;
 /* secret_size_ok tells whether n bytes can be a key of that type. */
 bool secret_size_ok(uint32_t ckk, size_t n);
+/* secret_only_size: the bytes of every key of that type; 0: there are several. */
+size_t secret_only_size(uint32_t ckk);
 bool secret_known(uint32_t ckk);
 
 #endif

@@ -1,4 +1,4 @@
-/* key_ml.c: ML-DSA and ML-KEM keys, as seed or expanded. */
+/* key_ml.c: ML-DSA and ML-KEM keys, as seed or expanded; SLH-DSA keys. */
 #include <openssl/core_names.h>
 
 #include "ml.h"
@@ -10,6 +10,18 @@ static const struct ml_set sets[] = {
 	{ CKK_ML_KEM, CKP_ML_KEM_512, "ML-KEM-512", 800, 768 },
 	{ CKK_ML_KEM, CKP_ML_KEM_768, "ML-KEM-768", 1184, 1088 },
 	{ CKK_ML_KEM, CKP_ML_KEM_1024, "ML-KEM-1024", 1568, 1568 },
+	{ CKK_SLH_DSA, CKP_SLH_DSA_SHA2_128S, "SLH-DSA-SHA2-128s", 32, 7856 },
+	{ CKK_SLH_DSA, CKP_SLH_DSA_SHA2_128F, "SLH-DSA-SHA2-128f", 32, 17088 },
+	{ CKK_SLH_DSA, CKP_SLH_DSA_SHA2_192S, "SLH-DSA-SHA2-192s", 48, 16224 },
+	{ CKK_SLH_DSA, CKP_SLH_DSA_SHA2_192F, "SLH-DSA-SHA2-192f", 48, 35664 },
+	{ CKK_SLH_DSA, CKP_SLH_DSA_SHA2_256S, "SLH-DSA-SHA2-256s", 64, 29792 },
+	{ CKK_SLH_DSA, CKP_SLH_DSA_SHA2_256F, "SLH-DSA-SHA2-256f", 64, 49856 },
+	{ CKK_SLH_DSA, CKP_SLH_DSA_SHAKE_128S, "SLH-DSA-SHAKE-128s", 32, 7856 },
+	{ CKK_SLH_DSA, CKP_SLH_DSA_SHAKE_128F, "SLH-DSA-SHAKE-128f", 32, 17088 },
+	{ CKK_SLH_DSA, CKP_SLH_DSA_SHAKE_192S, "SLH-DSA-SHAKE-192s", 48, 16224 },
+	{ CKK_SLH_DSA, CKP_SLH_DSA_SHAKE_192F, "SLH-DSA-SHAKE-192f", 48, 35664 },
+	{ CKK_SLH_DSA, CKP_SLH_DSA_SHAKE_256S, "SLH-DSA-SHAKE-256s", 64, 29792 },
+	{ CKK_SLH_DSA, CKP_SLH_DSA_SHAKE_256F, "SLH-DSA-SHAKE-256f", 64, 49856 },
 };
 #define SETS (sizeof(sets) / sizeof(sets[0]))
 
@@ -34,7 +46,8 @@ static enum hf_err push(OSSL_PARAM_BLD *bld, const char *name, struct slice v)
 	return HF_OK;
 }
 
-/* The names are the same for both algorithms ("seed", "priv", "pub"). */
+/* The names are the same for all three ("seed", "priv", "pub"). A private key of
+ * SLH-DSA has no seed: its rules give it no CKA_SEED. */
 static enum hf_err parse(struct key *k, const struct key_source *s)
 {
 	CLEANUP(OSSL_PARAM_BLD_free_p) OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
@@ -90,5 +103,20 @@ static enum hf_err check(const struct key *k)
 	return key_pair_test(k->pkey) == HF_OK ? HF_OK : HF_E_ATTR_VALUE;
 }
 
+/* slh_check: the tree's root is computed anew; a signature would take seconds. */
+static enum hf_err slh_check(const struct key *k)
+{
+	CLEANUP(EVP_PKEY_CTX_free_p) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, k->pkey,
+		NULL);
+
+	if (k->cko != CKO_PRIVATE_KEY)
+		return HF_OK;
+	if (ctx == NULL)
+		return ossl_err(HF_E_MEMORY);
+	OSSL_TRY(EVP_PKEY_pairwise_check(ctx), HF_E_ATTR_VALUE);
+	return HF_OK;
+}
+
 const struct key_kind kind_ml_dsa = { CKK_ML_DSA, parse, check, adopt, output };
 const struct key_kind kind_ml_kem = { CKK_ML_KEM, parse, check, adopt, output };
+const struct key_kind kind_slh_dsa = { CKK_SLH_DSA, parse, slh_check, adopt, output };

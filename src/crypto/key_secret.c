@@ -61,6 +61,13 @@ bool secret_known(uint32_t ckk)
 	return find(ckk) != NULL;
 }
 
+size_t secret_only_size(uint32_t ckk)
+{
+	const struct secret_type *t = find(ckk);
+
+	return t != NULL && t->size[1] == 0 ? t->size[0] : 0;
+}
+
 bool secret_size_ok(uint32_t ckk, size_t n)
 {
 	const struct secret_type *t = find(ckk);

@@ -1,4 +1,4 @@
-/* ml.h: the parameter sets of the lattice algorithms (FIPS 203, FIPS 204). */
+/* ml.h: the parameter sets of ML-KEM, ML-DSA and SLH-DSA (FIPS 203 to 205). */
 #ifndef HF_ML_H
 #define HF_ML_H
 

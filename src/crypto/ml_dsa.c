@@ -1,4 +1,5 @@
-/* ml_dsa.c: ML-DSA (FIPS 204), and HashML-DSA over a given or our own digest. */
+/* ml_dsa.c: ML-DSA and SLH-DSA (FIPS 204, FIPS 205), and both over a given or our
+ * own digest. The two standards put context and digest into the message alike. */
 #include <openssl/core_names.h>
 #include <string.h>
 
@@ -63,7 +64,13 @@ static enum hf_err additional_of(const struct crypt *c, struct additional *ret)
 	return HF_OK;
 }
 
-/* setup: pre-hashed messages are encoded here (FIPS 204 §5.4.1), pure ones by
+/* pure_row: neither the parameter nor the row names a digest. */
+static bool pure_row(const struct mech *m)
+{
+	return m->param == PARAM_CONTEXT && m->arg == NULL;
+}
+
+/* setup: pre-hashed messages are encoded here (FIPS 204 §5.4.1, FIPS 205 §10.2.2), pure ones by
  * OpenSSL. */
 static enum hf_err setup(struct ml_dsa *s, const struct crypt *c, const struct additional *a)
 {
@@ -91,7 +98,7 @@ static enum hf_err setup(struct ml_dsa *s, const struct crypt *c, const struct a
 
 static enum hf_err start(struct ml_dsa *s, const struct crypt *c, const struct additional *a)
 {
-	bool pure = c->mech->family == &family_ml_dsa;
+	bool pure = pure_row(c->mech);
 	bool plain = a->hedge != CKH_DETERMINISTIC_REQUIRED && (!pure || a->context.n == 0);
 
 	s->given.max = EVP_MAX_MD_SIZE;

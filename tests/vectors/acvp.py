@@ -6,8 +6,8 @@ import json
 import os
 
 import der
-from p11 import N, Params
-from wycheproof import (CURVES, EDWARDS, Skip, curve, mgf, ml_set, same, secret, sha, take_value,
+from p11 import N, Params, Refused
+from wycheproof import (CURVES, EDWARDS, Skip, Wrong, curve, mgf, ml_set, same, secret, sha, take_value,
                         value_template, with_hash)
 
 
@@ -272,7 +272,13 @@ def ml_kem(t, g, test):
 
 
 def slh_dsa_key(t, g, test):
-    raise Skip('key generation from three seeds: PKCS#11 has no such import')
+    """The key comes whole, so that its last part, the tree's root, is computed and compared."""
+    private = h(test, 'sk')
+    with having(t, pq(t, 'SLH_DSA', g, True, VALUE=private)) as key:
+        same(t.get(key, 'PUBLIC_KEY_INFO')[-len(h(test, 'pk')):], h(test, 'pk'))
+    with contextlib.suppress(Refused):
+        t.destroy(pq(t, 'SLH_DSA', g, True, VALUE=private[:-1] + bytes([private[-1] ^ 1])))
+        raise Wrong('a private key with another root was taken')
 
 
 def slh_dsa_verify(t, g, test):

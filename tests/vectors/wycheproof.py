@@ -338,7 +338,7 @@ def ml_dsa_sign(t, group, test, key):
 
 def ml_set(group):
     """ml_set: CKP_ML_DSA_65 of 'ML-DSA-65'."""
-    return getattr(N, f'CKP_{group.get("parameterSet", group.get("algorithm")).replace("-", "_")}')
+    return getattr(N, f'CKP_{group.get("parameterSet", group.get("algorithm")).replace("-", "_").upper()}')
 
 
 def ml_kem_private(part, name):
