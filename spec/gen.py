@@ -41,7 +41,7 @@ class Call:
         self.req, self.res = Struct(self.name + '_req'), Struct(self.name + '_res')
 
     def states_mask(self):
-        names = 'OLET' if self.states == '*' else self.states
+        names = 'OLETNZ' if self.states == '*' else self.states
         return ' | '.join('CALL_IN_' + s for s in names)
 
     def roles_mask(self):

@@ -20,7 +20,8 @@ static json_t *json_facts(struct fact_list l)
 
 static const char *state_name(uint8_t s)
 {
-	static const char *const names[] = { "?", "operational", "locked", "error", "tampered" };
+	static const char *const names[] = { "?", "operational", "locked", "error", "tampered",
+		"uninitialized", "zeroized" };
 
 	return s < sizeof(names) / sizeof(names[0]) ? names[s] : names[0];
 }
@@ -81,6 +82,36 @@ int cmd_passphrase(struct cli *c)
 	q.passphrase = secret_slice(&s);
 	e = do_passphrase_set(c->client, 0, &q, &r, &c->arena);
 	return e == HF_OK ? EXIT_DONE : cli_fail("passphrase", e);
+}
+
+int cmd_zeroize(struct cli *c)
+{
+	struct zeroize_req q = { 0 };
+	struct zeroize_res r;
+	enum hf_err e;
+
+	if (!cli_sure(c, "Destroy every key of this HSM, for good?"))
+		return EXIT_FAILED;
+	e = do_zeroize(c->client, 0, &q, &r, &c->arena);
+	return e == HF_OK ? EXIT_DONE : cli_fail("zeroize", e);
+}
+
+int cmd_tamper_report(struct cli *c)
+{
+	struct tamper_report_req q = { slice_str(c->args[0]) };
+	struct tamper_report_res r;
+	enum hf_err e = do_tamper_report(c->client, 0, &q, &r, &c->arena);
+
+	return e == HF_OK ? EXIT_DONE : cli_fail("tamper", e);
+}
+
+int cmd_tamper_clear(struct cli *c)
+{
+	struct tamper_clear_req q = { 0 };
+	struct tamper_clear_res r;
+	enum hf_err e = do_tamper_clear(c->client, 0, &q, &r, &c->arena);
+
+	return e == HF_OK ? EXIT_DONE : cli_fail("tamper", e);
 }
 
 int cmd_stop(struct cli *c)

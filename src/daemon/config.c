@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { NUMBER, SECONDS, FLAG, UNLOCK, LEVEL, PATH };
+enum kind { NUMBER, SECONDS, FLAG, UNLOCK, TAMPER, LEVEL, PATH };
 
 struct setting {
 	const char *key;
@@ -31,6 +31,7 @@ static const char *const words[][6] = {
 	[SECONDS] = { "never", NULL },
 	[FLAG] = { "no", "yes", NULL },
 	[UNLOCK] = { "file", "passphrase", NULL },
+	[TAMPER] = { "log", "lock", "zeroize", NULL },
 	[LEVEL] = { "error", "warn", "notice", "info", "debug", NULL },
 	[PATH] = { "none", NULL },
 };
@@ -110,6 +111,7 @@ static bool set_value(struct config *c, const struct setting *s, const char *val
 		return set_path(c, s, value);
 	case FLAG:
 	case UNLOCK:
+	case TAMPER:
 	case LEVEL:
 		return set_word(c, s, value);
 	}

@@ -12,6 +12,7 @@
 #define CONFIG_FIELD_SECONDS(field) uint64_t field;
 #define CONFIG_FIELD_FLAG(field) uint64_t field;
 #define CONFIG_FIELD_UNLOCK(field) uint64_t field;
+#define CONFIG_FIELD_TAMPER(field) uint64_t field;
 #define CONFIG_FIELD_LEVEL(field) uint64_t field;
 #define CONFIG_FIELD_PATH(field) char field[CONFIG_PATH];
 

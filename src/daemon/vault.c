@@ -45,6 +45,7 @@ static struct hsm_config hsm_settings(const struct config *c)
 	h.ticket_seconds = (unsigned)c->ticket_seconds;
 	h.argon2_kib = (uint32_t)c->argon2_kib;
 	h.argon2_passes = (uint32_t)c->argon2_passes;
+	h.tamper_action = (enum tamper_action)c->tamper_action;
 	h.strict_partitions = c->strict_partitions != 0;
 	h.clients_may_create = c->clients_may_create != 0;
 	h.admin_uid = c->admin_uid == UINT32_MAX ? geteuid() : c->admin_uid;

@@ -47,7 +47,11 @@ static enum hf_err check_state(const struct calls_ctx *c)
 	case HSM_ERROR:
 		return c->row->states & CALL_IN_E ? HF_OK : HF_E_SELFTEST;
 	case HSM_TAMPERED:
-		return c->row->states & CALL_IN_T ? HF_OK : HF_E_STATE;
+		return c->row->states & CALL_IN_T ? HF_OK : HF_E_TAMPERED;
+	case HSM_UNINITIALIZED:
+		return c->row->states & CALL_IN_N ? HF_OK : HF_E_LOCKED;
+	case HSM_ZEROIZED:
+		return c->row->states & CALL_IN_Z ? HF_OK : HF_E_ZEROIZED;
 	}
 	return HF_E_INTERNAL;
 }
@@ -156,7 +160,7 @@ static enum hf_err audit(struct calls_ctx *c, enum hf_err e, uint64_t began)
 
 	if (!is_audited(c, e))
 		return e;
-	if (atomic_load(&c->hsm->state) == HSM_LOCKED || c->hsm->audit == NULL) {
+	if (c->hsm->audit == NULL) {
 		/* The audit key is under the root key. */
 		log_notice("%s by uid %llu: %s", c->row->name, (unsigned long long)c->conn->peer.uid,
 			e == HF_OK ? "done" : err_text(e));

@@ -49,7 +49,7 @@ enum hf_err on_unlock(struct calls_ctx *c, const struct unlock_req *q, struct un
 	MUTEX_HOLD(&h->unlocking);
 
 	(void)r;
-	if (atomic_load(&h->state) != HSM_LOCKED) /* somebody was faster */
+	if (h->root.n > 0) /* somebody was faster */
 		return HF_E_STATE;
 	TRY(unlock_passphrase(h, q->passphrase, &root));
 	return hsm_start(h, &root, q->passphrase);

@@ -12,6 +12,7 @@
 #include "quorum.h"
 #include "start.h"
 #include "status.h"
+#include "tamper.h"
 #include "unlock.h"
 
 #define INFO_NAME "hsm/info"
@@ -124,8 +125,10 @@ static enum hf_err tell_trouble(struct hsm *h)
 	char text[64];
 
 	TRY(partitions_damaged(h, &n));
-	if (*trouble != '\0')
+	if (*trouble != '\0') {
 		TRY(audit_event(h->audit, "store-changed", trouble, HF_E_DAMAGED));
+		TRY(hsm_tamper(h, trouble));
+	}
 	if (n == 0)
 		return HF_OK;
 	(void)snprintf(text, sizeof(text), "%zu damaged records", n);
@@ -163,16 +166,24 @@ static void close_all(struct hsm *h)
 enum hf_err hsm_start(struct hsm *h, struct secret *root, struct slice passphrase)
 {
 	enum hf_err e;
-	int locked = HSM_LOCKED;
+	int locked = HSM_LOCKED, next = HSM_OPERATIONAL;
+	char why[TAMPER_WHY] = "";
 
 	h->root = secret_take(root);
 	e = open_all(h, passphrase);
+	if (e == HF_OK && h->records != NULL)
+		e = tamper_load(h, why);
 	if (e != HF_OK) {
 		close_all(h);
 		return e;
 	}
-	/* hsm_fail may have come first: it stays in error. */
-	(void)atomic_compare_exchange_strong(&h->state, &locked, HSM_OPERATIONAL);
+	if (*why != '\0') {
+		hsm_fact(h, "tampered", why);
+		next = HSM_TAMPERED;
+	}
+	/* hsm_fail or hsm_zeroize may have come first. */
+	if (!atomic_compare_exchange_strong(&h->state, &locked, next) && locked == HSM_UNINITIALIZED)
+		(void)atomic_compare_exchange_strong(&h->state, &locked, next);
 	return HF_OK;
 }
 
@@ -204,10 +215,20 @@ static enum hf_err unlock(struct hsm *h)
 {
 	CLEANUP(secret_done) struct secret root = { 0 };
 
+	bool destroyed;
+
 	if (!selftest_run(h, NULL, NULL))
 		return HF_OK;
+	TRY(unlock_destroyed(h, &destroyed));
+	if (destroyed) {
+		atomic_store(&h->state, HSM_ZEROIZED);
+		hsm_fact(h, "unlock", "never again: the root key was destroyed");
+		return HF_OK;
+	}
 	TRY(unlock_at_open(h, &root));
 	if (root.n == 0) {
+		if (h->root_version == 0)
+			atomic_store(&h->state, HSM_UNINITIALIZED);
 		log_notice("locked: waiting for the passphrase ('holdfast unlock')");
 		return HF_OK;
 	}

@@ -24,6 +24,8 @@ struct keeper {
 };
 
 /* struct hsm_config: what the daemon tells the module (from spec/config.def). */
+enum tamper_action { TAMPER_LOG, TAMPER_LOCK, TAMPER_ZEROIZE };
+
 struct hsm_config {
 	unsigned max_sessions;        /* per application */
 	unsigned max_objects;         /* per partition */
@@ -34,6 +36,7 @@ struct hsm_config {
 	unsigned pin_failures;        /* then locked */
 	unsigned ticket_seconds;      /* a ticket's life */
 	unsigned argon2_kib, argon2_passes;
+	enum tamper_action tamper_action;
 	bool strict_partitions;       /* new ones begin with strict policies */
 	bool clients_may_create;      /* C_InitToken by anyone who may connect */
 	uint64_t admin_uid;           /* besides root */

@@ -141,6 +141,7 @@ struct gathering {
 struct hsm {
 	struct mutex unlocking;   /* outermost: one unlock or passphrase_set at a time */
 	struct gathering gathering; /* unlocking, as the next two */
+	uint64_t tamper_version;  /* of the record hsm/tamper; 0: none */
 	struct quorum *pending_quorum; /* made, its shares not yet known to be written; NULL */
 	struct secret pending_secret;
 	struct hsm_config cfg;

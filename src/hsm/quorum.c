@@ -154,7 +154,7 @@ static enum hf_err enough(struct calls_ctx *c, struct secret *secret)
 	struct hsm *h = c->hsm;
 
 	TRY(unlock_quorum(h, secret_slice(secret), &root));
-	if (atomic_load(&h->state) == HSM_LOCKED)
+	if (h->root.n == 0)
 		return hsm_start(h, &root, SLICE_NONE);
 	call_detail(c, ", agreed");
 	h->gathering.consent_ns = clock_mono_ns() + QUORUM_S * (uint64_t)NS_PER_S;

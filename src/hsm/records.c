@@ -79,6 +79,12 @@ void records_close(struct records *r)
 	hf_free(r);
 }
 
+void records_forget_keys(struct records *r)
+{
+	secret_wipe(r->seal_key.p, r->seal_key.n);
+	secret_wipe(r->digest_key.p, r->digest_key.n);
+}
+
 static void close_it(struct records **r)
 {
 	records_close(*r);

@@ -38,6 +38,8 @@ struct record_change {
 enum hf_err records_open(struct keeper *k, struct slice store_key, bool *ret_rollback,
 	bool *ret_digest, struct records **ret) HF_MUST_CHECK;
 void records_close(struct records *r); /* NULL-safe */
+/* records_forget_keys wipes the keys in place: nothing can be read or written any more. */
+void records_forget_keys(struct records *r);
 
 /* records_trouble says in words what records_open found wrong ("": nothing).
  * records_anchor_lost: the anchor was missing or damaged, so the lock-out

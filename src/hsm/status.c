@@ -133,7 +133,11 @@ static const char *state_name(int state)
 	case HSM_ERROR:
 		return "error";
 	case HSM_TAMPERED:
-		return "tampered";
+		return "tampered: 'holdfast tamper clear'";
+	case HSM_UNINITIALIZED:
+		return "uninitialized: the first 'holdfast unlock' sets its passphrase";
+	case HSM_ZEROIZED:
+		return "zeroized";
 	}
 	return "unknown";
 }

@@ -21,7 +21,7 @@
 #define SALT_LEN 16
 #define WRAPPED_LEN (CRYPTO_KEY + CRYPTO_SEAL_EXTRA)
 
-enum method { METHOD_FILE = 1, METHOD_PASSPHRASE = 2, METHOD_QUORUM = 3 };
+enum method { METHOD_FILE = 1, METHOD_PASSPHRASE = 2, METHOD_QUORUM = 3, METHOD_NONE = 4 };
 
 struct root_record {
 	uint8_t method;
@@ -79,7 +79,7 @@ static bool root_dec(struct slice in, struct root_record *ret)
 		return false;
 	memcpy(ret->salt, salt, SALT_LEN);
 	memcpy(ret->wrapped, wrapped, WRAPPED_LEN);
-	return rd_done(&r) && ret->method >= METHOD_FILE && ret->method <= METHOD_QUORUM;
+	return rd_done(&r) && ret->method >= METHOD_FILE && ret->method <= METHOD_NONE;
 }
 
 /* --- the file --------------------------------------------------------------------- */
@@ -353,6 +353,42 @@ enum hf_err unlock_change(struct hsm *h, struct slice passphrase)
 		hsm_fact(h, "unlock", "by passphrase");
 		file_wipe(h->unlock.key_fd);
 	}
+	return HF_OK;
+}
+
+/* --- the end -------------------------------------------------------------------------------- */
+
+/* Straight to the keeper: it works whether or not the store is open, and nothing
+ * will be read after it that a digest could vouch for. */
+static enum hf_err tombstone(struct hsm *h, uint64_t version)
+{
+	CLEANUP(buf_done) struct buf b = BUF_MAX(1024);
+	const struct root_record none = { .method = METHOD_NONE };
+	struct change c = { SLICE_STR(ROOT_NAME), version, version + 1, SLICE_NONE };
+
+	root_enc(&none, &b);
+	TRY(buf_err(&b));
+	c.value = buf_slice(&b);
+	return keeper_commit(h->keeper, (struct change_list){ &c, 1 }, SLICE_NONE);
+}
+
+enum hf_err unlock_destroy(struct hsm *h)
+{
+	struct root_record r;
+	bool found;
+
+	TRY(root_read(h, &found, &r));
+	file_wipe(h->unlock.key_fd);
+	return tombstone(h, found ? h->root_version : 0);
+}
+
+enum hf_err unlock_destroyed(struct hsm *h, bool *ret)
+{
+	struct root_record r;
+	bool found;
+
+	TRY(root_read(h, &found, &r));
+	*ret = found && r.method == METHOD_NONE;
 	return HF_OK;
 }
 

@@ -23,6 +23,11 @@ enum hf_err unlock_quorum(struct hsm *h, struct slice secret, struct secret *ret
 enum hf_err unlock_change_quorum(struct hsm *h, const struct quorum *q, struct slice secret)
 	HF_MUST_CHECK;
 
+/* unlock_destroy puts a tombstone in the root key's place, durably, and wipes the
+ * file of the unlock key. unlock_destroyed: is that what is there? */
+enum hf_err unlock_destroy(struct hsm *h) HF_MUST_CHECK;
+enum hf_err unlock_destroyed(struct hsm *h, bool *ret) HF_MUST_CHECK;
+
 /* root_write wraps h->root and stores it. Empty passphrase: under the file's key. */
 enum hf_err root_write(struct hsm *h, struct slice passphrase) HF_MUST_CHECK;
 

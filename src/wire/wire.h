@@ -55,7 +55,9 @@ enum call_needs { CALL_NEEDS_NONE, CALL_NEEDS_APP, CALL_NEEDS_SESSION };
 enum call_by {
 	CALL_BY_P = 1, CALL_BY_U = 2, CALL_BY_S = 4, CALL_BY_A = 8, CALL_BY_L = 16, CALL_BY_C = 32
 };
-enum call_in { CALL_IN_O = 1, CALL_IN_L = 2, CALL_IN_E = 4, CALL_IN_T = 8 };
+enum call_in {
+	CALL_IN_O = 1, CALL_IN_L = 2, CALL_IN_E = 4, CALL_IN_T = 8, CALL_IN_N = 16, CALL_IN_Z = 32
+};
 enum call_audit {
 	CALL_AUDIT_NO, CALL_AUDIT_ADMIN, CALL_AUDIT_AUTH, CALL_AUDIT_KEYS, CALL_AUDIT_USE
 };
@@ -74,7 +76,10 @@ struct call_row {
 
 /* --- closed sets that travel as numbers --------------------------------- */
 
-enum hsm_state { HSM_OPERATIONAL = 1, HSM_LOCKED = 2, HSM_ERROR = 3, HSM_TAMPERED = 4 };
+enum hsm_state {
+	HSM_OPERATIONAL = 1, HSM_LOCKED = 2, HSM_ERROR = 3, HSM_TAMPERED = 4, HSM_UNINITIALIZED = 5,
+	HSM_ZEROIZED = 6
+};
 enum attr_found { ATTR_FOUND = 0, ATTR_SENSITIVE = 1, ATTR_NO_SUCH = 2 };
 enum identity_kind { IDENTITY_UID = 1, IDENTITY_GID = 2 };
 enum op_kind {

@@ -68,6 +68,7 @@ def check_commands():
 def check_settings():
     page = items(read('man/holdfast.conf.5'))
     words = {'FLAG': ('no', 'yes'), 'UNLOCK': ('file', 'passphrase'),
+             'TAMPER': ('log', 'lock', 'zeroize'),
              'LEVEL': ('error', 'warn', 'notice', 'info', 'debug'), 'PATH': ('none',)}
     settings = rows(read('spec/config.def'), 'SETTING')
     assert settings
