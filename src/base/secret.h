@@ -27,10 +27,11 @@ enum secret_grade {
  * forked child: the child may free what it lost, not use it. A process that
  * does not call secret_init (a client) gets DONTDUMP pages, in blocks up to
  * 1 MiB locked as far as the limit goes, and its children have copies.
- * Blocks over 16 MiB are at most SECRET_LOCKED. */
+ * Blocks over 1 MiB, larger than any key, are at most SECRET_LOCKED. */
 enum hf_err secret_init(size_t limit) HF_MUST_CHECK;
 
-/* secret_status: the grade of the worst page in use, and bytes mapped in each. */
+/* secret_status: the grade of the worst page in use in a block up to 1 MiB, and bytes mapped
+ * in each grade. */
 struct secret_status {
 	enum secret_grade worst;
 	size_t memfd, locked, plain;

@@ -39,6 +39,7 @@ static struct {
 	bool strict;
 	size_t first;     /* no unit below is free */
 	size_t mapped[3]; /* bytes by grade */
+	size_t large[3];  /* of these, what is too large to hold keys */
 	uint8_t *busy;    /* by unit */
 	uint8_t *gone;    /* the parent's region */
 	size_t gone_bytes;
@@ -220,6 +221,13 @@ static bool map_best(uint8_t *p, size_t bytes, enum secret_grade *ret)
 	return true;
 }
 
+static void count(const struct run *r, size_t change)
+{
+	st.mapped[r->grade] += change;
+	if (r->bytes > MEMFD_MAX)
+		st.large[r->grade] += change;
+}
+
 static bool run_map(struct run *r, size_t bytes)
 {
 	size_t n = units_of(bytes), at;
@@ -232,7 +240,7 @@ static bool run_map(struct run *r, size_t bytes)
 		units_give(at, n);
 		return false;
 	}
-	st.mapped[r->grade] += bytes;
+	count(r, bytes);
 	region.runs[at] = r;
 	return true;
 }
@@ -259,7 +267,7 @@ void pages_unmap(struct run *r)
 	mutex_lock(&st.lock);
 	sanitize_open(r->p, r->bytes);
 	map_nothing(r->p, r->bytes);
-	st.mapped[r->grade] -= r->bytes;
+	count(r, 0 - r->bytes);
 	region.runs[at] = NULL;
 	units_give(at, units_of(r->bytes));
 	mutex_unlock(&st.lock);
@@ -276,7 +284,8 @@ struct secret_status secret_status(void)
 	s.memfd = st.mapped[SECRET_MEMFD];
 	s.locked = st.mapped[SECRET_LOCKED];
 	s.plain = st.mapped[SECRET_PLAIN];
-	s.worst = s.plain > 0 ? SECRET_PLAIN : s.locked > 0 ? SECRET_LOCKED : SECRET_MEMFD;
+	s.worst = s.plain > st.large[SECRET_PLAIN] ? SECRET_PLAIN :
+		  s.locked > st.large[SECRET_LOCKED] ? SECRET_LOCKED : SECRET_MEMFD;
 	return s;
 }
 
@@ -300,6 +309,8 @@ static void all_plain(void)
 			region.runs[i]->grade = SECRET_PLAIN;
 	st.mapped[SECRET_PLAIN] += st.mapped[SECRET_LOCKED];
 	st.mapped[SECRET_LOCKED] = 0;
+	st.large[SECRET_PLAIN] += st.large[SECRET_LOCKED];
+	st.large[SECRET_LOCKED] = 0;
 }
 
 bool pages_forked(void)
@@ -313,6 +324,7 @@ bool pages_forked(void)
 		st.gone = region.base;
 		st.gone_bytes = region.bytes;
 		memset(st.mapped, 0, sizeof(st.mapped));
+		memset(st.large, 0, sizeof(st.large));
 		region.base = NULL;
 		atomic_store(&region.used, 0);
 	}

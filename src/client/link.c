@@ -1,5 +1,8 @@
 #include "client_int.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "clock.h"
 
 #define CONNECT_MS 2000u
@@ -113,6 +116,16 @@ static enum hf_err find_instance(struct client *c, struct instance *ret)
 	return HF_OK;
 }
 
+/* share: HOLDFAST_TRANSPORT=socket is for tests, and for who suspects the memory. */
+static enum hf_err share(struct client *c, struct transport *t)
+{
+	const char *wish = secure_getenv("HOLDFAST_TRANSPORT");
+
+	if (c->o.connect != NULL || (wish != NULL && strcmp(wish, "socket") == 0))
+		return HF_OK;
+	return transport_unix_share(t, link_request_id(c));
+}
+
 static enum hf_err connect_instance(struct client *c, struct transport **ret)
 {
 	struct instance i; /* borrowed: c keeps it until client_close */
@@ -191,6 +204,8 @@ enum hf_err link_up(struct client *c, struct conn *k)
 	link_drop(c, k);
 	TRY(c->o.connect != NULL ? c->o.connect(c->o.connect_ctx, &t) : connect_instance(c, &t));
 	e = hello(c, k, t, &r);
+	if (e == HF_OK)
+		e = share(c, t);
 	if (e != HF_OK) {
 		t->ops->close(t);
 		return e;

@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
+#include "channel.h"
 #include "clock.h"
 
 #define READ_STEP ((size_t)8192)  /* bytes asked of a socket at once, at least */
@@ -16,7 +18,8 @@ enum progress { DONE, WAIT, CLOSE };
 void conn_open(struct conn *c, int fd, struct hsm_conn *hsm, enum hf_err refused,
 	size_t max_message)
 {
-	*c = (struct conn){ .fd = fd, .hsm = hsm, .refused = refused, .max_message = max_message };
+	*c = (struct conn){ .fd = fd, .hsm = hsm, .refused = refused, .max_message = max_message,
+		.give_fd = -1 };
 	c->in = c->out = BUF_MAX(WIRE_MAX_BYTES + WIRE_HEAD);
 	if (hsm == NULL) /* who is refused may not stay */
 		atomic_store(&c->since_ns, clock_mono_ns());
@@ -25,6 +28,9 @@ void conn_open(struct conn *c, int fd, struct hsm_conn *hsm, enum hf_err refused
 void conn_done(struct conn *c)
 {
 	close(c->fd);
+	if (c->give_fd >= 0)
+		close(c->give_fd);
+	channel_close(c->channel);
 	if (c->hsm != NULL)
 		hsm_conn_close(c->hsm);
 	buf_done(&c->in);
@@ -82,11 +88,62 @@ static void came(struct conn *c)
 
 /* --- bytes --------------------------------------------------------------------- */
 
+static void answer_error(struct conn *c, struct wire_head head, enum hf_err e)
+{
+	uint8_t *p = buf_add(&c->out, WIRE_HEAD);
+
+	head.length = 0;
+	head.flags = (uint16_t)e;
+	head.session = 0;
+	if (p != NULL)
+		wire_head_put(&head, p);
+}
+
+/* send_some sends once; a descriptor goes with the first bytes. */
+static ssize_t send_some(struct conn *c)
+{
+	struct iovec v = { c->out.p + c->sent, c->out.n - c->sent };
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { .align = { CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS } };
+	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1 };
+	ssize_t n;
+
+	if (c->give_fd >= 0) {
+		memcpy(CMSG_DATA(&control.align), &c->give_fd, sizeof(int));
+		m.msg_control = &control;
+		m.msg_controllen = sizeof(control);
+	}
+	n = sendmsg(c->fd, &m, MSG_NOSIGNAL);
+	if (n > 0 && c->give_fd >= 0) {
+		close(c->give_fd);
+		c->give_fd = -1;
+	}
+	return n;
+}
+
+/* leave puts the answer into the channel; what remains in out is for the socket. */
+static void leave(struct conn *c)
+{
+	struct wire_head ring = { .opcode = WIRE_OP_RING };
+	enum channel_given g = channel_give(c->channel, buf_slice(&c->out));
+
+	c->by_channel = false;
+	if (g == CHANNEL_FULL)
+		return;
+	buf_reset(&c->out);
+	if (g == CHANNEL_SLEEPS)
+		answer_error(c, ring, HF_OK);
+}
+
 /* flush sends what is left of the answer. */
 static enum progress flush(struct conn *c)
 {
+	if (c->by_channel && c->out.n > 0)
+		leave(c);
 	while (c->sent < c->out.n) {
-		ssize_t n = send(c->fd, c->out.p + c->sent, c->out.n - c->sent, MSG_NOSIGNAL);
+		ssize_t n = send_some(c);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -144,17 +201,6 @@ static enum progress discard(struct conn *c)
 
 /* --- requests -------------------------------------------------------------------- */
 
-static void answer_error(struct conn *c, struct wire_head head, enum hf_err e)
-{
-	uint8_t *p = buf_add(&c->out, WIRE_HEAD);
-
-	head.length = 0;
-	head.flags = (uint16_t)e;
-	head.session = 0;
-	if (p != NULL)
-		wire_head_put(&head, p);
-}
-
 /* whole looks for a request at the front of what was read. CLOSE: it is too long. */
 static enum progress whole(const struct conn *c, struct wire_head *ret)
 {
@@ -185,12 +231,44 @@ static void refuse(struct conn *c, const struct wire_head *head, enum hf_err e)
 	waits(c);
 }
 
+/* share answers with memory of the client's and ours. */
+static void share(struct conn *c, const struct wire_head *head)
+{
+	enum hf_err e = c->channel != NULL ? HF_E_STATE : channel_make(&c->channel, &c->give_fd);
+
+	answer_error(c, *head, e);
+	drop(c, head);
+	if (e == HF_OK)
+		channel_watch(c->channel);
+}
+
+bool conn_asked(const struct conn *c)
+{
+	return c->channel != NULL && channel_asked(c->channel);
+}
+
+void conn_watch(struct conn *c)
+{
+	if (c->channel != NULL)
+		channel_watch(c->channel);
+}
+
+bool conn_unwatch(struct conn *c)
+{
+	return c->channel != NULL && channel_unwatch(c->channel);
+}
+
 static enum progress answer(struct conn *c, const struct wire_head *head)
 {
 	struct slice fields = { c->in.p + WIRE_HEAD, head->length };
 
 	if (c->hsm == NULL) {
 		refuse(c, head, c->refused);
+		return DONE;
+	}
+	c->served++;
+	if (head->opcode == WIRE_OP_CHANNEL) {
+		share(c, head);
 		return DONE;
 	}
 	if (!hsm_serve(c->hsm, head, fields, &c->out) || buf_err(&c->out) != HF_OK)
@@ -205,7 +283,13 @@ static enum progress next_request(struct conn *c, struct wire_head *head)
 	enum progress p;
 
 	for (;;) {
+		if (c->channel != NULL && c->in.n == 0)
+			c->by_channel = channel_take(c->channel, c->max_message, &c->in);
 		p = whole(c, head);
+		if (p == DONE && head->opcode == WIRE_OP_RING) {
+			drop(c, head);
+			continue;
+		}
 		if (p == DONE)
 			return DONE;
 		if (p == CLOSE) {

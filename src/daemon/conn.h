@@ -21,6 +21,10 @@ struct conn {
 	struct hsm_conn *hsm;     /* NULL: refused, every request is answered `refused` */
 	enum hf_err refused;
 	size_t max_message;       /* bytes of a request's fields */
+	struct channel *channel;  /* memory shared with the client, or NULL */
+	bool by_channel;          /* the request in hand came through it */
+	int give_fd;              /* goes out with the answer; -1: none */
+	uint64_t served;          /* requests */
 	struct buf in, out;
 	size_t sent;              /* bytes of out */
 	bool drain;               /* answered for the last time: reads to the end */
@@ -39,6 +43,12 @@ enum conn_next {
 /* conn_open for a non-blocking socket. hsm NULL: `refused` says why. */
 void conn_open(struct conn *c, int fd, struct hsm_conn *hsm, enum hf_err refused,
 	size_t max_message);
+
+/* conn_asked: the shared memory holds a request. conn_watch: the thread that has the connection
+ * looks there from now on; conn_unwatch: true, and still watched, if one has come meanwhile. */
+bool conn_asked(const struct conn *c);
+void conn_watch(struct conn *c);
+bool conn_unwatch(struct conn *c);
 
 /* conn_advance does what can be done now. may_be_slow: on a thread for slow calls. */
 enum conn_next conn_advance(struct conn *c, struct lane *l, bool may_be_slow);

@@ -154,7 +154,7 @@ static const int common_calls[] = {
 
 static const int vault_calls[] = {
 	CALL(accept4), CALL(getsockopt), CALL(epoll_wait), CALL(epoll_pwait), CALL(epoll_ctl),
-	CALL(memfd_secret), CALL(epoll_create1), CALL(eventfd2),
+	CALL(memfd_secret), CALL(memfd_create), CALL(epoll_create1), CALL(eventfd2),
 };
 
 /* The keeper opens files; Landlock holds it inside its directory. */

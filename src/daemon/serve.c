@@ -19,7 +19,8 @@
 
 #define STALL_NS 30000000000ull     /* a request may take so long to arrive */
 #define SLOW_GRACE_NS 3000000000ull /* at the stop */
-#define LINGER_NS 30000u            /* after an answer */
+#define LINGER_NS 50000u            /* after an answer */
+#define LOOK_AROUND 8u              /* turns of lingering until others are thought of */
 #define WORKERS_MAX 256u
 #define WORKERS_MIN 2u
 #define SLOW_MAX 4u
@@ -165,24 +166,47 @@ static void arm(struct server *s, struct conn *c, uint32_t events)
 /* linger: a client that was just answered often asks again at once; to wake a thread
  * for that takes longer than its answer did. Who waits for the processor goes first,
  * and other clients wait so little that they do not notice. */
-static enum conn_next linger(struct conn *c, struct lane *l)
+static enum conn_next linger(struct server *s, struct conn *c, struct lane *l, struct epoll_event *other)
 {
-	uint64_t until = clock_mono_ns() + LINGER_NS;
-	enum conn_next next;
+	uint64_t until = clock_mono_ns() + LINGER_NS, served = c->served;
+	enum conn_next next = CONN_READ;
 
-	do {
+	for (unsigned i = 0; next == CONN_READ && clock_mono_ns() < until; i++) {
+		if (i % LOOK_AROUND == 0 && epoll_wait(s->ep, other, 1, 0) == 1)
+			return next;
 		(void)sched_yield();
-		next = conn_advance(c, l, false);
-	} while (next == CONN_READ && clock_mono_ns() < until);
+		if (c->channel == NULL || conn_asked(c))
+			next = conn_advance(c, l, false);
+		if (c->served != served) {
+			served = c->served;
+			until = clock_mono_ns() + LINGER_NS;
+		}
+	}
 	return next;
 }
 
-static void advance(struct server *s, struct conn *c, struct lane *l, bool may_be_slow)
+/* serve_on serves as long as it is worth staying with this client. other: gets what has
+ * come from another one meanwhile; NULL: this is a thread for slow calls. */
+static enum conn_next serve_on(struct server *s, struct conn *c, struct lane *l, struct epoll_event *other)
 {
-	enum conn_next next = conn_advance(c, l, may_be_slow);
+	bool may_be_slow = other == NULL;
+	enum conn_next next;
 
-	if (next == CONN_READ && !may_be_slow && atomic_load(&c->since_ns) == 0)
-		next = linger(c, l);
+	conn_watch(c);
+	do {
+		next = conn_advance(c, l, may_be_slow);
+		may_be_slow = false;
+		if (next == CONN_READ && other != NULL && other->data.ptr == NULL &&
+		    atomic_load(&c->since_ns) == 0)
+			next = linger(s, c, l, other);
+	} while (next == CONN_READ && conn_unwatch(c));
+	return next;
+}
+
+static void advance(struct server *s, struct conn *c, struct lane *l, struct epoll_event *other)
+{
+	enum conn_next next = serve_on(s, c, l, other);
+
 	if (hsm_stop_wanted(s->hsm)) {
 		const uint64_t one = 1;
 
@@ -210,18 +234,20 @@ static void advance(struct server *s, struct conn *c, struct lane *l, bool may_b
 static void *worker(void *arg)
 {
 	CLEANUP(lane_done) struct lane lane = { 0 };
+	struct epoll_event e, next = { 0 };
 	struct server *s = arg;
-	struct epoll_event e;
 
 	for (;;) {
-		if (epoll_wait(s->ep, &e, 1, -1) != 1)
+		e = next;
+		next.data.ptr = NULL;
+		if (e.data.ptr == NULL && epoll_wait(s->ep, &e, 1, -1) != 1)
 			continue;
 		if (e.data.ptr == &s->quit)
 			return NULL;
 		if (e.data.ptr == &s->listen_fd)
 			accept_all(s);
 		else
-			advance(s, e.data.ptr, &lane, false);
+			advance(s, e.data.ptr, &lane, &next);
 	}
 }
 
@@ -251,7 +277,7 @@ static void *slow_worker(void *arg)
 	while ((c = next_slow(s)) != NULL) {
 		s->slow_busy++;
 		mutex_unlock(&s->lock);
-		advance(s, c, &lane, true);
+		advance(s, c, &lane, NULL);
 		mutex_lock(&s->lock);
 		s->slow_busy--;
 		cond_signal(&s->slow_done);

@@ -7,14 +7,15 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "channel.h"
 #include "map.h"
-#include "wire.h"
 
 #define ANSWER_MS 600000u /* a slow call (key generation, queueing) may take this long */
 
 struct unix_link {
 	struct transport t;
 	int fd; /* -1: broken */
+	struct channel *channel; /* or NULL */
 };
 
 static void close_fd(const int *fd)
@@ -84,6 +85,36 @@ static enum hf_err connect_to(int fd, const char *dir, const char *name)
 	return e == 0 ? HF_OK : connect_err();
 }
 
+static enum hf_err over_socket(struct unix_link *l, struct wire_head *head, struct slice fields,
+	struct wire_head *ret, struct buf *out, bool *ret_sent)
+{
+	enum hf_err e = wire_send(l->fd, head, fields);
+
+	*ret_sent = e == HF_OK; /* half a request is no request */
+	return e == HF_OK ? wire_recv(l->fd, WIRE_MAX_BYTES, ret, out) : e;
+}
+
+/* ring_or_answer reads what wakes this side up. */
+static enum hf_err ring_or_answer(struct unix_link *l, struct wire_head *ret, struct buf *out)
+{
+	TRY(wire_recv(l->fd, WIRE_MAX_BYTES, ret, out));
+	return ret->opcode == WIRE_OP_RING ? channel_read(l->channel, ret, out) : HF_OK;
+}
+
+static enum hf_err over_channel(struct unix_link *l, struct wire_head *head, struct slice fields,
+	struct wire_head *ret, struct buf *out, bool *ret_sent)
+{
+	struct wire_head ring = { .opcode = WIRE_OP_RING };
+
+	head->length = (uint32_t)fields.n;
+	*ret_sent = true; /* it is seen from the moment it lies there */
+	if (channel_ask(l->channel, head, fields))
+		TRY(wire_send(l->fd, &ring, SLICE_NONE));
+	if (channel_wait(l->channel) == CHANNEL_ANSWERED)
+		return channel_read(l->channel, ret, out);
+	return ring_or_answer(l, ret, out);
+}
+
 static enum hf_err unix_call(struct transport *t, struct wire_head *head, struct slice fields,
 	struct buf *out, bool *ret_sent)
 {
@@ -94,12 +125,12 @@ static enum hf_err unix_call(struct transport *t, struct wire_head *head, struct
 	*ret_sent = false;
 	if (l->fd < 0)
 		return HF_E_CONNECTION;
-	e = wire_send(l->fd, head, fields);
+	if (l->channel != NULL && fields.n <= CHANNEL_ROOM)
+		e = over_channel(l, head, fields, &got, out, ret_sent);
+	else
+		e = over_socket(l, head, fields, &got, out, ret_sent);
 	if (e == HF_E_TOO_BIG) /* nothing went out */
 		return e;
-	*ret_sent = e == HF_OK; /* half a request is no request */
-	if (e == HF_OK)
-		e = wire_recv(l->fd, WIRE_MAX_BYTES, &got, out);
 	if (e == HF_OK && (got.request != head->request || got.opcode != head->opcode))
 		e = HF_E_CONNECTION;
 	if (e != HF_OK) {
@@ -116,6 +147,7 @@ static void unix_close(struct transport *t)
 	struct unix_link *l = container_of(t, struct unix_link, t);
 
 	close_fd(&l->fd);
+	channel_close(l->channel);
 	hf_free(l);
 }
 
@@ -135,7 +167,44 @@ enum hf_err transport_unix(const char *dir, const char *name, unsigned timeout_m
 	l = hf_alloc(1, sizeof(*l));
 	if (l == NULL)
 		return HF_E_MEMORY;
-	*l = (struct unix_link){ { &unix_ops }, take_fd(&fd) };
+	*l = (struct unix_link){ { &unix_ops }, take_fd(&fd), NULL };
 	*ret = &l->t;
 	return HF_OK;
+}
+
+/* --- shared memory --------------------------------------------------------- */
+
+/* recv_head receives an answer's head and the descriptor that may come with it. */
+static enum hf_err recv_head(int fd, struct wire_head *ret, int *ret_fd)
+{
+	uint8_t head[WIRE_HEAD];
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct iovec v = { head, sizeof(head) };
+	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &control,
+		.msg_controllen = sizeof(control) };
+	const struct cmsghdr *c;
+
+	if (recvmsg(fd, &m, MSG_CMSG_CLOEXEC | MSG_WAITALL) != (ssize_t)sizeof(head))
+		return HF_E_CONNECTION;
+	c = CMSG_FIRSTHDR(&m);
+	if (c != NULL && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+	    c->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(ret_fd, CMSG_DATA(c), sizeof(int));
+	return wire_head_get(head, 0, ret) == HF_OK ? HF_OK : HF_E_CONNECTION;
+}
+
+enum hf_err transport_unix_share(struct transport *t, uint64_t request)
+{
+	struct unix_link *l = container_of(t, struct unix_link, t);
+	struct wire_head head = { .opcode = WIRE_OP_CHANNEL, .request = request }, got;
+	CLEANUP(close_fd) int shared = -1;
+
+	TRY(wire_send(l->fd, &head, SLICE_NONE));
+	TRY(recv_head(l->fd, &got, &shared));
+	if (got.opcode != head.opcode || got.request != request)
+		return HF_E_CONNECTION;
+	return got.flags == HF_OK ? channel_open(shared, &l->channel) : HF_OK;
 }

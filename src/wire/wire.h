@@ -23,6 +23,10 @@
 #define WIRE_MAX_PARAM (1u << 20)       /* an encoded mechanism parameter */
 #define WIRE_NO_OUTPUT UINT32_MAX       /* "max" of a call that asks for the length only */
 
+/* Opcodes of the transport itself; no call has them. */
+#define WIRE_OP_CHANNEL 0xfffeu /* asks for shared memory: its descriptor comes with the answer */
+#define WIRE_OP_RING 0xffffu    /* look into the channel; is not answered */
+
 #define WIRE_FLAG_REPEAT 1u /* the request was sent before; see spec/calls, REPEAT */
 
 struct wire_head {
@@ -111,6 +115,11 @@ struct transport {
  * call other than HF_E_TOO_BIG the connection is closed. */
 enum hf_err transport_unix(const char *dir, const char *name, unsigned timeout_ms,
 	struct transport **ret) HF_MUST_CHECK;
+
+/* transport_unix_share asks the vault for shared memory (channel.h), request being an id of its
+ * own; from then on calls that fit go through it. Refused: the socket serves for all.
+ * HF_E_CONNECTION and the like: the connection is closed. */
+enum hf_err transport_unix_share(struct transport *t, uint64_t request) HF_MUST_CHECK;
 
 /* transport_loopback answers by calling serve in this process (tests). */
 typedef void (*loopback_serve)(void *ctx, struct slice request, struct buf *response);

@@ -126,7 +126,9 @@ def test_a_hang_up_changes_nothing(i):
 
 def test_a_hanging_vault_does_not_keep_the_daemon(i):
     d = Daemon(i).up()
-    os.kill(i.roles()['vault'], signal.SIGSTOP)
+    vault = i.roles()['vault']
+    os.kill(vault, signal.SIGSTOP)
+    wait_for(lambda: open(f'/proc/{vault}/stat', encoding='utf-8').read().split()[2] == 'T')
     i.kill('keeper')
     wait_for(d.serves)
     assert 'killing it' in d.text(), d.text()

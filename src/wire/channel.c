@@ -1,0 +1,207 @@
+#include "channel.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "map.h"
+
+#define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+#define NEAR_SPINS 40      /* before the processor is offered to others */
+#define FAR_SPIN_NS 1000000u /* most calls are answered by then; waking costs 60 us */
+#define WIPED ((size_t)4096) /* of a request: a PIN is short */
+
+enum state { FREE, ASKED, ANSWERED, ELSEWHERE, SLEEPS = 0x80 };
+
+struct frame {
+	uint8_t head[WIRE_HEAD];
+	uint8_t fields[CHANNEL_ROOM];
+};
+
+/* What lies in the shared pages. */
+struct shared {
+	_Alignas(64) _Atomic uint32_t state;
+	_Alignas(64) _Atomic uint32_t watched;
+	_Alignas(4096) struct frame request;
+	_Alignas(4096) struct frame answer;
+};
+
+struct channel {
+	struct shared *at;
+};
+
+static void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
+static enum hf_err map(int fd, struct channel **ret)
+{
+	struct channel *c = hf_alloc(1, sizeof(*c));
+	void *p;
+
+	if (c == NULL)
+		return HF_E_MEMORY;
+	p = mmap(NULL, sizeof(struct shared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED) {
+		hf_free(c);
+		return HF_E_MEMORY;
+	}
+	(void)madvise(p, sizeof(struct shared), MADV_DONTDUMP);
+	c->at = p;
+	*ret = c;
+	return HF_OK;
+}
+
+void channel_close(struct channel *c)
+{
+	if (c == NULL)
+		return;
+	(void)munmap(c->at, sizeof(struct shared));
+	hf_free(c);
+}
+
+/* --- the vault's side ------------------------------------------------------- */
+
+enum hf_err channel_make(struct channel **ret, int *ret_fd)
+{
+	int fd = memfd_create("holdfast", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	enum hf_err e;
+
+	if (fd < 0)
+		return HF_E_MEMORY;
+	e = ftruncate(fd, sizeof(struct shared)) == 0 && fcntl(fd, F_ADD_SEALS, SEALS) == 0
+		? map(fd, ret) : HF_E_MEMORY;
+	if (e != HF_OK) {
+		(void)close(fd);
+		return e;
+	}
+	*ret_fd = fd;
+	return HF_OK;
+}
+
+bool channel_asked(const struct channel *c)
+{
+	return (atomic_load(&c->at->state) & ~(uint32_t)SLEEPS) == ASKED;
+}
+
+bool channel_take(struct channel *c, size_t max, struct buf *in)
+{
+	struct frame *f = &c->at->request;
+	uint8_t head[WIRE_HEAD], *p;
+	size_t n;
+
+	if (!channel_asked(c))
+		return false;
+	memcpy(head, f->head, sizeof(head));
+	n = get_u32(head);
+	if (n > max || n > CHANNEL_ROOM || (p = buf_add(in, WIRE_HEAD + n)) == NULL)
+		return false;
+	memcpy(p, head, sizeof(head));
+	memcpy(p + WIRE_HEAD, f->fields, n);
+	secret_wipe(f->fields, n < WIPED ? n : WIPED);
+	return true;
+}
+
+enum channel_given channel_give(struct channel *c, struct slice answer)
+{
+	bool fits = answer.n <= sizeof(struct frame);
+	uint32_t was;
+
+	if (fits)
+		memcpy(&c->at->answer, answer.p, answer.n);
+	was = atomic_exchange(&c->at->state, fits ? ANSWERED : ELSEWHERE);
+	if (!fits)
+		return CHANNEL_FULL;
+	return (was & SLEEPS) != 0 ? CHANNEL_SLEEPS : CHANNEL_SEEN;
+}
+
+void channel_watch(struct channel *c)
+{
+	atomic_store(&c->at->watched, 1);
+}
+
+bool channel_unwatch(struct channel *c)
+{
+	atomic_store(&c->at->watched, 0);
+	if (!channel_asked(c))
+		return false;
+	atomic_store(&c->at->watched, 1);
+	return true;
+}
+
+/* --- the client's side -------------------------------------------------------- */
+
+enum hf_err channel_open(int fd, struct channel **ret)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0 || st.st_size != sizeof(struct shared) ||
+	    (fcntl(fd, F_GET_SEALS) & SEALS) != SEALS)
+		return HF_E_CONNECTION;
+	return map(fd, ret);
+}
+
+bool channel_ask(struct channel *c, const struct wire_head *head, struct slice fields)
+{
+	wire_head_put(head, c->at->request.head);
+	if (fields.n > 0)
+		memcpy(c->at->request.fields, fields.p, fields.n);
+	atomic_store(&c->at->state, ASKED);
+	return atomic_load(&c->at->watched) == 0;
+}
+
+static bool answered(const struct channel *c)
+{
+	return atomic_load_explicit(&c->at->state, memory_order_acquire) != ASKED;
+}
+
+static bool spin(const struct channel *c)
+{
+	uint64_t until;
+
+	for (int i = 0; i < NEAR_SPINS; i++) {
+		if (answered(c))
+			return true;
+		relax();
+	}
+	until = clock_mono_ns() + FAR_SPIN_NS;
+	do {
+		if (answered(c))
+			return true;
+		(void)sched_yield();
+	} while (clock_mono_ns() < until);
+	return false;
+}
+
+enum channel_got channel_wait(struct channel *c)
+{
+	uint32_t s = ASKED;
+
+	if (!spin(c) && atomic_compare_exchange_strong(&c->at->state, &s, ASKED | SLEEPS))
+		return CHANNEL_NOT_YET;
+	return atomic_load(&c->at->state) == ELSEWHERE ? CHANNEL_ELSEWHERE : CHANNEL_ANSWERED;
+}
+
+enum hf_err channel_read(struct channel *c, struct wire_head *ret, struct buf *out)
+{
+	const struct frame *f = &c->at->answer;
+	uint8_t head[WIRE_HEAD];
+
+	buf_reset(out);
+	memcpy(head, f->head, sizeof(head));
+	if (wire_head_get(head, CHANNEL_ROOM, ret) != HF_OK)
+		return HF_E_CONNECTION;
+	buf_raw(out, (struct slice){ f->fields, ret->length });
+	atomic_store(&c->at->state, FREE);
+	return buf_err(out);
+}

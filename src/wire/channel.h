@@ -1,0 +1,66 @@
+/* channel.h: memory that one connection of a client shares with the vault, for
+ * requests and answers whose way over a socket would cost more than the work.
+ *
+ * The socket stays: who sleeps is woken through it, what does not fit goes over
+ * it, and its end is the end of the channel. One request at a time:
+ *
+ *   client  writes a request, state = ASKED; nobody watches: rings (WIRE_OP_RING)
+ *   vault   copies it before it looks at it, answers, state = ANSWERED;
+ *           the client sleeps: rings
+ *   client  spins for a while, then marks that it sleeps and reads the socket
+ *
+ * Either side may write anything there at any time: nothing is read twice, and
+ * no length is believed. */
+#ifndef HF_CHANNEL_H
+#define HF_CHANNEL_H
+
+#include "wire.h"
+
+#define CHANNEL_ROOM ((size_t)1088 << 10) /* bytes of a request's or an answer's fields */
+
+struct channel; /* one side's view */
+void channel_close(struct channel *c); /* NULL-safe; unmaps */
+
+/* --- the vault's side ------------------------------------------------------- */
+
+/* channel_make: *ret_fd is for the client, who can map it and neither shrink nor
+ * grow it; the caller closes it. */
+enum hf_err channel_make(struct channel **ret, int *ret_fd) HF_MUST_CHECK;
+
+bool channel_asked(const struct channel *c); /* a request is there */
+/* channel_take appends the request, head and fields, to in; false: there is none, or it is
+ * longer than max. */
+bool channel_take(struct channel *c, size_t max, struct buf *in);
+
+enum channel_given {
+	CHANNEL_SEEN,   /* the client will find it */
+	CHANNEL_SLEEPS, /* it has to be rung */
+	CHANNEL_FULL,   /* the answer does not fit: send it over the socket */
+};
+/* channel_give leaves the answer, head and fields. */
+enum channel_given channel_give(struct channel *c, struct slice answer);
+
+/* channel_watch: from here on the client need not ring. channel_unwatch: true, and still
+ * watched, if a request has come meanwhile. */
+void channel_watch(struct channel *c);
+bool channel_unwatch(struct channel *c);
+
+/* --- the client's side -------------------------------------------------------- */
+
+/* channel_open maps what channel_make made. HF_E_CONNECTION: it is something else. */
+enum hf_err channel_open(int fd, struct channel **ret) HF_MUST_CHECK;
+
+/* channel_ask leaves a request of at most CHANNEL_ROOM; true: the vault has to be rung. */
+bool channel_ask(struct channel *c, const struct wire_head *head, struct slice fields);
+
+enum channel_got {
+	CHANNEL_ANSWERED,
+	CHANNEL_ELSEWHERE, /* the answer comes over the socket */
+	CHANNEL_NOT_YET,   /* the vault will ring, or answer over the socket */
+};
+/* channel_wait spins for a while. */
+enum channel_got channel_wait(struct channel *c);
+/* channel_read: the answer's head, and its fields into out (reset first). */
+enum hf_err channel_read(struct channel *c, struct wire_head *ret, struct buf *out) HF_MUST_CHECK;
+
+#endif

@@ -1,0 +1,193 @@
+/* Memory shared by a client and the vault, both ends in one process. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "channel.h"
+
+static struct channel *vault, *client;
+static int shared = -1;
+
+static int setup(void **state)
+{
+	(void)state;
+	assert_int_equal(channel_make(&vault, &shared), HF_OK);
+	assert_int_equal(channel_open(shared, &client), HF_OK);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	channel_close(vault);
+	channel_close(client);
+	close(shared);
+	return 0;
+}
+
+static bool ask(uint64_t request, struct slice fields)
+{
+	const struct wire_head h = { (uint32_t)fields.n, 7, 0, request, 5 };
+
+	return channel_ask(client, &h, fields);
+}
+
+static enum channel_given give(uint64_t request, size_t n)
+{
+	CLEANUP(buf_done) struct buf b = BUF_MAX(2 * CHANNEL_ROOM);
+	const struct wire_head h = { (uint32_t)n, 7, 0, request, 0 };
+
+	wire_head_put(&h, buf_add(&b, WIRE_HEAD));
+	memset(buf_add(&b, n), 'a', n);
+	return channel_give(vault, buf_slice(&b));
+}
+
+static void a_request_and_its_answer_pass(void **state)
+{
+	CLEANUP(buf_done) struct buf in = BUF_MAX(4096), out = BUF_MAX(4096);
+	struct wire_head got;
+
+	(void)state;
+	assert_false(channel_take(vault, 4096, &in));
+	assert_true(ask(3, SLICE_STR("question"))); /* nobody watches */
+	assert_true(channel_asked(vault));
+	assert_true(channel_take(vault, 4096, &in));
+	assert_int_equal(in.n, WIRE_HEAD + 8);
+	assert_memory_equal(in.p + WIRE_HEAD, "question", 8);
+	assert_int_equal(give(3, 6), CHANNEL_SEEN);
+	assert_int_equal(channel_wait(client), CHANNEL_ANSWERED);
+	assert_int_equal(channel_read(client, &got, &out), HF_OK);
+	assert_int_equal(got.request, 3);
+	assert_int_equal(out.n, 6);
+	assert_memory_equal(out.p, "aaaaaa", 6);
+	assert_false(channel_asked(vault));
+}
+
+static void who_sleeps_is_rung(void **state)
+{
+	(void)state;
+	(void)ask(1, SLICE_NONE);
+	assert_int_equal(channel_wait(client), CHANNEL_NOT_YET);
+	assert_true(channel_asked(vault));
+	assert_int_equal(give(1, 0), CHANNEL_SLEEPS);
+}
+
+static void what_is_too_long_goes_elsewhere(void **state)
+{
+	(void)state;
+	(void)ask(1, SLICE_NONE);
+	assert_int_equal(give(1, CHANNEL_ROOM + 1), CHANNEL_FULL);
+	assert_int_equal(channel_wait(client), CHANNEL_ELSEWHERE);
+}
+
+static void no_request_is_missed_when_the_watch_ends(void **state)
+{
+	(void)state;
+	channel_watch(vault);
+	assert_false(ask(1, SLICE_NONE)); /* watched: no ring */
+	assert_true(channel_unwatch(vault));
+	assert_int_equal(give(1, 0), CHANNEL_SEEN);
+	assert_false(channel_unwatch(vault));
+	assert_true(ask(2, SLICE_NONE));
+}
+
+static void a_pin_does_not_stay_there(void **state)
+{
+	CLEANUP(buf_done) struct buf in = BUF_MAX(4096);
+	const uint8_t *p;
+
+	(void)state;
+	(void)ask(1, SLICE_STR("my secret PIN"));
+	assert_true(channel_take(vault, 4096, &in));
+	p = mmap(NULL, CHANNEL_ROOM, PROT_READ, MAP_SHARED, shared, 0);
+	assert_ptr_not_equal(p, MAP_FAILED);
+	assert_null(memmem(p, CHANNEL_ROOM, "secret PIN", 10));
+	(void)munmap((void *)(uintptr_t)p, CHANNEL_ROOM);
+}
+
+static void the_client_cannot_shrink_it(void **state)
+{
+	(void)state;
+	assert_int_equal(ftruncate(shared, 0), -1);
+	assert_int_equal(ftruncate(shared, 1 << 30), -1);
+}
+
+static void other_files_are_refused(void **state)
+{
+	int fd = memfd_create("other", MFD_CLOEXEC);
+	struct channel *c;
+
+	(void)state;
+	assert_int_equal(channel_open(fd, &c), HF_E_CONNECTION);
+	close(fd);
+	assert_int_equal(channel_open(-1, &c), HF_E_CONNECTION);
+}
+
+/* --- a client that writes while the vault reads ------------------------------- */
+
+static atomic_bool over;
+
+static void *scribble(void *arg)
+{
+	uint8_t *p = arg;
+	uint32_t x = 1;
+
+	while (!atomic_load(&over)) {
+		x = x * 1664525u + 1013904223u;
+		p[x >> 12 & 8191] = (uint8_t)(x >> 3); /* the words in front, the request's head */
+	}
+	return NULL;
+}
+
+static void a_scribbling_client_harms_nobody(void **state)
+{
+	uint8_t *p = mmap(NULL, 16384, PROT_READ | PROT_WRITE, MAP_SHARED, shared, 0);
+	CLEANUP(buf_done) struct buf in = BUF_MAX(WIRE_MAX_BYTES);
+	unsigned taken = 0;
+	pthread_t t;
+
+	(void)state;
+	assert_ptr_not_equal(p, MAP_FAILED);
+	assert_int_equal(pthread_create(&t, NULL, scribble, p), 0);
+	for (unsigned i = 0; i < 20000 || (taken == 0 && i < 10000000); i++) {
+		buf_reset(&in);
+		(void)ask(i, SLICE_STR("0123456789"));
+		if (channel_take(vault, 1000, &in)) {
+			taken++;
+			assert_in_range(in.n, WIRE_HEAD, WIRE_HEAD + 1000);
+			assert_int_equal(get_u32(in.p), in.n - WIRE_HEAD); /* as it was when it was measured */
+		}
+		(void)give(i, i % 100);
+		(void)channel_unwatch(vault);
+	}
+	atomic_store(&over, true);
+	assert_int_equal(pthread_join(t, NULL), 0);
+	assert_true(taken > 0);
+	(void)munmap(p, 16384);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_request_and_its_answer_pass),
+		TEST(who_sleeps_is_rung),
+		TEST(what_is_too_long_goes_elsewhere),
+		TEST(no_request_is_missed_when_the_watch_ends),
+		TEST(a_pin_does_not_stay_there),
+		TEST(the_client_cannot_shrink_it),
+		TEST(other_files_are_refused),
+		TEST(a_scribbling_client_harms_nobody),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
