@@ -163,7 +163,8 @@ static void a_scribbling_client_harms_nobody(void **state)
 		if (channel_take(vault, 1000, &in)) {
 			taken++;
 			assert_in_range(in.n, WIRE_HEAD, WIRE_HEAD + 1000);
-			assert_int_equal(get_u32(in.p), in.n - WIRE_HEAD); /* as it was when it was measured */
+			/* as it was when it was measured */
+			assert_int_equal(get_u32(in.p), in.n - WIRE_HEAD);
 		}
 		(void)give(i, i % 100);
 		(void)channel_unwatch(vault);
