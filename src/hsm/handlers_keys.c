@@ -1,5 +1,6 @@
 /* handlers_keys.c: keys made, wrapped, unwrapped, derived, agreed upon. */
 #include "attrs.h"
+#include "guard.h"
 #include "handlers_keys.h"
 #include "module.h"
 #include "object.h"
@@ -246,6 +247,7 @@ static enum hf_err other_base(struct calls_ctx *c, const struct mech_use *u, str
 	if (!attrs_bool(&b->other->attrs, CKA_DERIVE))
 		return HF_E_KEY_FUNCTION;
 	TRY(once_login(b->other));
+	TRY(guard_use(c, b->other));
 	return object_key(b->other, &b->other_key);
 }
 

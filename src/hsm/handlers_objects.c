@@ -1,5 +1,6 @@
 /* handlers_objects.c: objects made, copied, changed, read, found, destroyed. */
 #include "attrs.h"
+#include "guard.h"
 #include "handlers_keys.h"
 #include "module.h"
 #include "object.h"
@@ -65,6 +66,8 @@ enum hf_err on_object_copy(struct calls_ctx *c, const struct object_copy_req *q,
 		return HF_OK;
 	TRY(object_get(c, q->object, HF_E_OBJECT_HANDLE, &o));
 	object_audit(c, o);
+	if (guarded(c, o))
+		return HF_E_COPY_PROHIBITED;
 	b.base = &o->attrs;
 	TRY(attrs_birth(&b, q->attrs, &a));
 	return add(c, &a, &r->copy);

@@ -1,5 +1,6 @@
 /* handlers_wrap.c: keys that leave and come wrapped or encapsulated. */
 #include "attrs.h"
+#include "guard.h"
 #include "handlers_keys.h"
 #include "module.h"
 #include "object.h"
@@ -18,6 +19,8 @@ static enum hf_err wrappable(struct calls_ctx *c, const struct object *with,
 	if (!attrs_bool(&key->attrs, CKA_EXTRACTABLE))
 		return HF_E_KEY_UNEXTRACTABLE;
 	TRY(policy_wrap(c, key->cko));
+	if (guarded(c, key)) /* outside nobody would guard it */
+		return HF_E_KEY_NOT_WRAPPABLE;
 	if (attrs_bool(&key->attrs, CKA_WRAP_WITH_TRUSTED) &&
 	    !attrs_bool(&with->attrs, CKA_TRUSTED))
 		return HF_E_KEY_NOT_WRAPPABLE;

@@ -63,6 +63,7 @@ struct partition {
 	bool busy;                /* being initialized: no session may open */
 	uint64_t max_objects, max_bytes; /* 0: as the HSM has it */
 	struct objects *objects;
+	struct guards *guards;    /* guard.h; NULL: none can be */
 	struct roles *roles;      /* roles.c: the sealed role records */
 	struct policies policies; /* without the lock; written under roles.pin */
 };
@@ -104,6 +105,7 @@ struct session {
 	uint64_t ended;           /* app_login.ended when its operations began: a logout
 	                           * ends them (gate.c) */
 	struct op *ops[OPK_COUNT];
+	uint64_t guard_open;      /* the key whose own PIN was given here; 0: none */
 };
 
 /* struct calls_ctx is one call under way: who asks, and what the audit record

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "guard.h"
 #include "pkcs11_numbers.h"
 #include "policy.h"
 
@@ -322,6 +323,7 @@ static enum hf_err digest_key(struct calls_ctx *c, struct op *op, uint64_t key)
 	TRY(policy_need(c, POLICY_DIGEST_KEY));
 	TRY(object_get(c, key, HF_E_KEY_HANDLE, &o));
 	object_audit(c, o);
+	TRY(guard_use(c, o));
 	TRY(key_value(o, &v));
 	return feed(op, v, &none);
 }

@@ -1,4 +1,5 @@
 /* op_mech.c: may this mechanism be used so, with this key? */
+#include "guard.h"
 #include "op.h"
 #include "pkcs11_numbers.h"
 #include "policy.h"
@@ -114,6 +115,8 @@ enum hf_err mech_check(struct calls_ctx *c, const struct mech_in *in, uint32_t u
 	if (key != NULL)
 		TRY(check_key(c, u.mech, use, key, &u.key));
 	TRY(params_decode(u.mech->param, in->param, &u.params));
+	if (key != NULL)
+		TRY(guard_use(c, key));
 	*ret = u;
 	return HF_OK;
 }

@@ -5,6 +5,7 @@
 
 #include "app.h"
 #include "gate.h"
+#include "guard.h"
 
 void partition_ref(struct partition *p)
 {
@@ -14,6 +15,7 @@ void partition_ref(struct partition *p)
 static void partition_free(struct partition *p)
 {
 	objects_free(p->objects);
+	guards_free(p->guards);
 	roles_free(p->roles);
 	secret_done(&p->key);
 	hf_free((void *)(uintptr_t)p->clients.v);

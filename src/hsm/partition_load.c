@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "audit.h"
+#include "guard.h"
 #include "log.h"
 #include "login.h"
 #include "object.h"
@@ -115,6 +116,8 @@ enum hf_err partition_alloc(const char *serial, struct partition **ret)
 	e = roles_new(&p->roles);
 	if (e == HF_OK)
 		e = objects_new(&p->objects);
+	if (e == HF_OK)
+		e = guards_new(&p->guards);
 	if (e != HF_OK) {
 		partition_unref(p);
 		return e;
@@ -224,6 +227,13 @@ static enum hf_err visit_object(void *ctx, const char *name, uint64_t version, s
 	return objects_load(p->objects, name, version, plain);
 }
 
+static enum hf_err visit_guard(void *ctx, const char *name, uint64_t version, struct slice plain)
+{
+	const struct partition *p = ((const struct loading *)ctx)->p;
+
+	return guard_load(p->guards, name, version, plain);
+}
+
 static void damaged_in(void *ctx, const char *name)
 {
 	const struct partition *p = ((const struct loading *)ctx)->p;
@@ -293,6 +303,7 @@ static enum hf_err load_rest(struct hsm *h, struct partition *p)
 		TRY(partition_finish_wipe(h, p));
 	}
 	TRY(scan_part(h, p, "gone", visit_gone));
+	TRY(scan_part(h, p, "guard", visit_guard));
 	TRY(scan_part(h, p, "pub", visit_object));
 	return after_lost_anchor(h, p);
 }

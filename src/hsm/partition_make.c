@@ -4,6 +4,7 @@
 
 #include "app.h"
 #include "clock.h"
+#include "guard.h"
 #include "log.h"
 #include "login.h"
 #include "object.h"
@@ -245,11 +246,11 @@ void partition_idle(struct partition *p)
  * what is left; never the new one over what should be gone. */
 enum hf_err partition_wipe_objects(struct hsm *h, struct partition *p)
 {
-	static const char *const kinds[] = { "prv", "pub", "gone" };
+	static const char *const kinds[] = { "prv", "pub", "gone", "guard" };
 	struct objects *fresh = NULL, *old;
 	char prefix[PART_NAME_LEN];
 
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < 4; i++) {
 		(void)snprintf(prefix, sizeof(prefix), "p/%s/%s/", p->serial, kinds[i]);
 		TRY(records_wipe(h->records, prefix));
 	}
@@ -261,6 +262,7 @@ enum hf_err partition_wipe_objects(struct hsm *h, struct partition *p)
 	objects_free(old);
 	MUTEX_HOLD(&p->roles->lock);
 	gone_free(p->roles);
+	guards_clear(p->guards);
 	return HF_OK;
 }
 

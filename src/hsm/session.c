@@ -34,8 +34,10 @@ void session_catch_up(struct session *s)
 		MUTEX_HOLD(&s->app->lock);
 		ended = s->login->ended;
 	}
-	if (s->ended != ended)
+	if (s->ended != ended) {
 		ops_drop_private(s);
+		s->guard_open = 0;
+	}
 	s->ended = ended;
 }
 

@@ -1,0 +1,250 @@
+/* handlers_guard.c: keys get guards, and what the guards ask for. */
+#include <stdio.h>
+#include <string.h>
+
+#include "clock.h"
+#include "gate.h"
+#include "guard.h"
+#include "op.h"
+#include "pkcs11_numbers.h"
+
+#define US_PER_S 1000000u
+
+static enum hf_err key_of(struct calls_ctx *c, uint64_t handle, struct object **ret)
+{
+	TRY(object_get(c, handle, HF_E_KEY_HANDLE, ret));
+	object_audit(c, *ret);
+	return (*ret)->cko == CKO_PRIVATE_KEY || (*ret)->cko == CKO_SECRET_KEY ? HF_OK :
+		HF_E_KEY_HANDLE;
+}
+
+static enum hf_err tag_of(const struct pin_memory *m, struct slice pin, uint8_t tag[CRYPTO_HASH])
+{
+	CLEANUP(secret_done) struct secret s = { 0 };
+
+	TRY(crypto_argon2id(pin, SLICE_OF(m->salt), m->kib, m->passes, &s));
+	return crypto_hmac(secret_slice(&s), SLICE_STR("holdfast key PIN"), tag);
+}
+
+static enum hf_err new_pin(struct calls_ctx *c, struct slice pin, struct guard *g)
+{
+	if (pin.n == 0)
+		return HF_OK;
+	TRY(pin_length(c->hsm, c->part, pin));
+	g->has_pin = true;
+	g->failures = 0;
+	g->pin = (struct pin_memory){ .kib = c->hsm->cfg.argon2_kib, .passes = c->hsm->cfg.argon2_passes };
+	TRY(crypto_random(g->pin.salt, sizeof(g->pin.salt)));
+	return tag_of(&g->pin, pin, g->pin.tag);
+}
+
+/* Names joined by commas, each once. */
+static enum hf_err new_approvers(struct slice list, struct guard *g)
+{
+	g->approver_count = 0;
+	for (size_t i = 0; i < list.n;) {
+		size_t n = i;
+		struct slice name;
+
+		while (n < list.n && list.p[n] != ',')
+			n++;
+		name = (struct slice){ list.p + i, n - i };
+		if (g->approver_count == APPROVERS_MAX ||
+		    (!user_name_valid(name) && !slice_eq(name, SLICE_STR("user"))))
+			return HF_E_ARGUMENTS;
+		for (unsigned k = 0; k < g->approver_count; k++)
+			if (slice_eq(slice_str(g->approvers[k]), name))
+				return HF_E_ARGUMENTS;
+		memset(g->approvers[g->approver_count], 0, USER_NAME_MAX + 1);
+		memcpy(g->approvers[g->approver_count++], name.p, name.n);
+		i = n + 1;
+	}
+	return g->needed <= g->approver_count ? HF_OK : HF_E_ARGUMENTS;
+}
+
+static enum hf_err next_guard(struct calls_ctx *c, const struct guard_set_req *q,
+	const struct guard *now, struct guard *next)
+{
+	if (now->limit != 0 && (q->limit == 0 || q->limit > now->limit))
+		return HF_E_ATTR_READ_ONLY; /* a limit is never raised */
+	next->limit = q->limit;
+	next->needed = q->needed;
+	next->valid_s = q->valid_s;
+	next->request = 0;
+	TRY(new_approvers(q->approvers, next));
+	return new_pin(c, q->pin, next);
+}
+
+static enum hf_err add_guard(struct calls_ctx *c, uint64_t handle, const struct guard *next)
+{
+	struct guard *g = hf_alloc(1, sizeof(*g));
+	enum hf_err e;
+
+	if (g == NULL)
+		return HF_E_MEMORY;
+	e = map_put(&c->part->guards->by_handle, handle, &g->by_handle);
+	if (e != HF_OK) {
+		hf_free(g);
+		return e;
+	}
+	e = guard_become(c, g, next);
+	if (e != HF_OK) {
+		(void)map_del(&c->part->guards->by_handle, handle);
+		hf_free(g);
+	}
+	return e;
+}
+
+/* Whoever changes a guard needs what a use of the key would need. */
+enum hf_err on_guard_set(struct calls_ctx *c, const struct guard_set_req *q, struct guard_set_res *r)
+{
+	CLEANUP(object_release) struct object *o = NULL;
+	struct guards *t = c->part->guards;
+	struct guard next = { .version = 0 }, none = { .version = 0 }, *now;
+
+	(void)r;
+	TRY(key_of(c, q->key, &o));
+	if (!o->token || !attrs_bool(&o->attrs, CKA_SENSITIVE))
+		return HF_E_ARGUMENTS; /* whoever can read the key needs no use of it */
+	MUTEX_HOLD(&t->lock);
+	now = guard_of(t, q->key);
+	if (now != NULL) {
+		TRY(guard_may(c, q->key, now));
+		next = *now;
+	}
+	memcpy(next.uid, o->uid, UID_LEN);
+	TRY(next_guard(c, q, now != NULL ? now : &none, &next));
+	return now != NULL ? guard_become(c, now, &next) : add_guard(c, q->key, &next);
+}
+
+static enum hf_err approvers_text(struct calls_ctx *c, const struct guard *g, struct slice *ret)
+{
+	char text[APPROVERS_MAX * (USER_NAME_MAX + 2)] = "";
+	size_t at = 0;
+
+	for (unsigned i = 0; i < g->approver_count; i++)
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s%s", i > 0 ? "," : "",
+			g->approvers[i], (g->approved >> i & 1) != 0 && g->request != 0 ? "+" : "");
+	return arena_dup(c->arena, slice_str(text), ret);
+}
+
+enum hf_err on_guard_get(struct calls_ctx *c, const struct guard_get_req *q, struct guard_get_res *r)
+{
+	CLEANUP(object_release) struct object *o = NULL;
+	MUTEX_HOLD(&c->part->guards->lock);
+	const struct guard *g;
+
+	TRY(key_of(c, q->key, &o));
+	g = guard_of(c->part->guards, q->key);
+	if (g == NULL)
+		return HF_OK;
+	r->limit = g->limit;
+	r->used = g->used;
+	r->pin = g->has_pin;
+	r->locked = g->failures >= GUARD_FAILURES;
+	r->needed = g->needed;
+	r->request = g->request;
+	r->expires = g->request != 0 ? g->expires : 0;
+	TRY(approvers_text(c, g, &r->approvers));
+	return arena_dup(c->arena, slice_str(g->request != 0 ? g->requester : ""), &r->requester);
+}
+
+/* The attempt is counted before it is made. */
+static enum hf_err try_pin(struct calls_ctx *c, struct guard *g, struct slice pin)
+{
+	struct guard next = *g;
+	uint8_t tag[CRYPTO_HASH];
+
+	if (!g->has_pin)
+		return HF_E_PIN_NOT_SET;
+	if (g->failures >= GUARD_FAILURES)
+		return HF_E_PIN_LOCKED;
+	next.failures++;
+	TRY(guard_become(c, g, &next));
+	TRY(tag_of(&g->pin, pin, tag));
+	if (!secret_eq(SLICE_OF(tag), SLICE_OF(g->pin.tag)))
+		return HF_E_PIN_INCORRECT;
+	next = *g;
+	next.failures = 0;
+	return guard_become(c, g, &next);
+}
+
+enum hf_err on_guard_open(struct calls_ctx *c, const struct guard_open_req *q,
+	struct guard_open_res *r)
+{
+	CLEANUP(object_release) struct object *o = NULL;
+	MUTEX_HOLD(&c->part->guards->lock);
+	struct guard *g;
+
+	(void)r;
+	TRY(key_of(c, q->key, &o));
+	g = guard_of(c->part->guards, q->key);
+	if (g == NULL)
+		return HF_E_PIN_NOT_SET;
+	TRY(try_pin(c, g, q->pin));
+	c->session->guard_open = q->key;
+	return HF_OK;
+}
+
+/* --- approval ---------------------------------------------------------------------- */
+
+enum hf_err on_guard_request(struct calls_ctx *c, const struct guard_request_req *q,
+	struct guard_request_res *r)
+{
+	CLEANUP(object_release) struct object *o = NULL;
+	MUTEX_HOLD(&c->part->guards->lock);
+	struct guard *g, next;
+
+	TRY(key_of(c, q->key, &o));
+	g = guard_of(c->part->guards, q->key);
+	if (g == NULL || g->needed == 0)
+		return HF_E_ARGUMENTS;
+	if (g->request != 0 && clock_wall_us() < g->expires)
+		return HF_E_CONFLICT; /* one at a time */
+	next = *g;
+	TRY(crypto_random((uint8_t *)&next.request, sizeof(next.request)));
+	next.request |= 1;
+	next.approved = 0;
+	next.expires = clock_wall_us() + (uint64_t)g->valid_s * US_PER_S;
+	guard_caller(c, next.requester);
+	TRY(guard_become(c, g, &next));
+	r->request = g->request;
+	return HF_OK;
+}
+
+static unsigned approver_at(const struct guard *g, const char *user)
+{
+	unsigned i = 0;
+
+	while (i < g->approver_count && strcmp(g->approvers[i], user) != 0)
+		i++;
+	return i;
+}
+
+/* The number makes an approval one of this request: replayed later it is refused. */
+enum hf_err on_guard_approve(struct calls_ctx *c, const struct guard_approve_req *q,
+	struct guard_approve_res *r)
+{
+	CLEANUP(object_release) struct object *o = NULL;
+	MUTEX_HOLD(&c->part->guards->lock);
+	char who[USER_NAME_MAX + 1];
+	struct guard *g, next;
+	unsigned i;
+
+	TRY(key_of(c, q->key, &o));
+	g = guard_of(c->part->guards, q->key);
+	if (g == NULL || q->request == 0 || g->request != q->request || clock_wall_us() >= g->expires)
+		return HF_E_REQUEST;
+	guard_caller(c, who);
+	i = approver_at(g, who);
+	if (i == g->approver_count || strcmp(g->requester, who) == 0) {
+		call_detail(c, "not an approver of this request");
+		return HF_E_DENIED;
+	}
+	next = *g;
+	next.approved |= 1u << i;
+	TRY(guard_become(c, g, &next));
+	r->approved = (uint8_t)__builtin_popcount(g->approved);
+	r->needed = g->needed;
+	return HF_OK;
+}

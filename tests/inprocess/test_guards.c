@@ -1,0 +1,316 @@
+/* Keys with guards: their own PIN, a number of uses, approval by others. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "box.h"
+#include "guard.h"
+
+#define PIN "pin-of-named"
+#define KEY_PIN "pin-of-the-key"
+
+static struct box box;
+static struct who anna, bob, carol;
+static uint64_t key;
+
+static void come(void)
+{
+	who_comes(&anna, &box, OWNER, 1);
+	who_comes(&bob, &box, OWNER, 2);
+	who_comes(&carol, &box, OWNER, 3);
+}
+
+static void leave(void)
+{
+	who_leaves(&anna);
+	who_leaves(&bob);
+	who_leaves(&carol);
+}
+
+static void enter(struct who *w, const char *name, const char *pin)
+{
+	struct login_req q = { CKU_USER, slice_str(name), slice_str(pin) };
+	struct login_res r;
+
+	opens(w, 0, true);
+	assert_int_equal(do_login(w, &q, &r), HF_OK);
+}
+
+static void all_enter(void)
+{
+	enter(&anna, "user", USER_PIN);
+	enter(&bob, "bob", PIN);
+	enter(&carol, "carol", PIN);
+}
+
+static void makes_user(const char *name, enum role role)
+{
+	struct user_set_req q = { slice_str(name), (uint8_t)role, SLICE_STR(PIN), false };
+	struct user_set_res r;
+
+	assert_int_equal(do_user_set(&anna, &q, &r), HF_OK);
+}
+
+static enum hf_err makes_key(bool sensitive, uint64_t *ret)
+{
+	static const uint8_t yes = 1;
+	const uint8_t hidden = sensitive;
+	const uint8_t len[8] = { 0, 0, 0, 0, 0, 0, 0, 32 };
+	const struct attr v[] = {
+		{ CKA_VALUE_LEN, SLICE_OF(len) }, { CKA_TOKEN, { &yes, 1 } }, { CKA_PRIVATE, { &yes, 1 } },
+		{ CKA_SIGN, { &yes, 1 } }, { CKA_SENSITIVE, { &hidden, 1 } },
+		{ CKA_EXTRACTABLE, { &yes, 1 } },
+		{ CKA_WRAP, { &yes, 1 } },
+	};
+	struct key_generate_req q = { { CKM_AES_KEY_GEN, SLICE_NONE }, { v, 7 } };
+	struct key_generate_res r;
+
+	TRY(do_key_generate(&anna, &q, &r));
+	*ret = r.key;
+	return HF_OK;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	box_new(&box);
+	come();
+	ready(&anna, 0);
+	opens(&anna, 0, true);
+	assert_int_equal(log_in(&anna, CKU_SO, SO_PIN), HF_OK);
+	makes_user("bob", ROLE_CRYPTO_USER);
+	makes_user("carol", ROLE_CRYPTO_USER);
+	assert_int_equal(closes(&anna), HF_OK);
+	all_enter();
+	assert_int_equal(makes_key(true, &key), HF_OK);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	leave();
+	box_free(&box);
+	return 0;
+}
+
+static void restart(void)
+{
+	leave();
+	box_restart(&box);
+	come();
+	all_enter();
+}
+
+static enum hf_err guard(uint64_t limit, const char *pin, uint8_t needed, const char *approvers)
+{
+	struct guard_set_req q = { key, limit, slice_str(pin), needed, slice_str(approvers), 3600 };
+	struct guard_set_res r;
+
+	return do_guard_set(&anna, &q, &r);
+}
+
+static enum hf_err signs(struct who *w)
+{
+	struct sign_init_req i = { { CKM_AES_CMAC, SLICE_NONE }, key };
+	struct sign_init_res ir;
+	struct sign_req q = { SLICE_STR("data"), 64 };
+	struct sign_res r;
+
+	TRY(do_sign_init(w, &i, &ir));
+	return do_sign(w, &q, &r);
+}
+
+static enum hf_err open_key(struct who *w, const char *pin)
+{
+	struct guard_open_req q = { key, slice_str(pin) };
+	struct guard_open_res r;
+
+	return do_guard_open(w, &q, &r);
+}
+
+static enum hf_err request(struct who *w, uint64_t *ret)
+{
+	struct guard_request_req q = { key };
+	struct guard_request_res r;
+
+	TRY(do_guard_request(w, &q, &r));
+	*ret = r.request;
+	return HF_OK;
+}
+
+static enum hf_err approve(struct who *w, uint64_t number)
+{
+	struct guard_approve_req q = { key, number };
+	struct guard_approve_res r;
+
+	return do_guard_approve(w, &q, &r);
+}
+
+static void so_many_uses(void **state)
+{
+	(void)state;
+	assert_int_equal(guard(3, "", 0, ""), HF_OK);
+	assert_int_equal(signs(&anna), HF_OK);
+	assert_int_equal(signs(&bob), HF_OK);
+	restart();
+	assert_int_equal(guard(4, "", 0, ""), HF_E_ATTR_READ_ONLY); /* never raised */
+	assert_int_equal(guard(0, "", 0, ""), HF_E_ATTR_READ_ONLY);
+	assert_int_equal(signs(&anna), HF_OK);
+	assert_int_equal(signs(&anna), HF_E_KEY_EXHAUSTED);
+	assert_int_equal(guard(2, "", 0, ""), HF_E_KEY_EXHAUSTED);
+}
+
+static void a_pin_of_its_own(void **state)
+{
+	(void)state;
+	assert_int_equal(guard(0, KEY_PIN, 0, ""), HF_OK);
+	assert_int_equal(signs(&anna), HF_E_KEY_GUARDED);
+	assert_int_equal(open_key(&anna, "wrong"), HF_E_PIN_INCORRECT);
+	assert_int_equal(signs(&anna), HF_E_KEY_GUARDED);
+	assert_int_equal(open_key(&anna, KEY_PIN), HF_OK);
+	assert_int_equal(signs(&anna), HF_OK);
+	assert_int_equal(signs(&anna), HF_OK);
+	assert_int_equal(signs(&bob), HF_E_KEY_GUARDED); /* his session, his PIN */
+	assert_int_equal(log_out(&anna), HF_OK);
+	assert_int_equal(log_in(&anna, CKU_USER, USER_PIN), HF_OK);
+	assert_int_equal(signs(&anna), HF_E_KEY_GUARDED);
+	assert_int_equal(guard(0, "another-pin", 0, ""), HF_E_KEY_GUARDED);
+}
+
+static void its_pin_locks_for_good(void **state)
+{
+	(void)state;
+	assert_int_equal(guard(0, KEY_PIN, 0, ""), HF_OK);
+	for (unsigned i = 0; i < GUARD_FAILURES; i++) {
+		assert_int_equal(open_key(&anna, "wrong"), HF_E_PIN_INCORRECT);
+		if (i == 4)
+			restart();
+	}
+	assert_int_equal(open_key(&anna, KEY_PIN), HF_E_PIN_LOCKED);
+}
+
+static void two_approve_one_use(void **state)
+{
+	uint64_t number;
+
+	(void)state;
+	assert_int_equal(guard(0, "", 2, "bob,carol"), HF_OK);
+	assert_int_equal(signs(&anna), HF_E_APPROVAL);
+	assert_int_equal(approve(&bob, 1), HF_E_REQUEST);
+	assert_int_equal(request(&anna, &number), HF_OK);
+	assert_int_equal(signs(&anna), HF_E_APPROVAL);
+	assert_int_equal(approve(&anna, number), HF_E_DENIED);
+	assert_int_equal(approve(&bob, number), HF_OK);
+	assert_int_equal(approve(&bob, number), HF_OK); /* counts once */
+	assert_int_equal(signs(&anna), HF_E_APPROVAL);
+	restart();
+	assert_int_equal(signs(&anna), HF_E_APPROVAL);
+	assert_int_equal(approve(&carol, number), HF_OK);
+	assert_int_equal(signs(&bob), HF_E_APPROVAL); /* not his request */
+	assert_int_equal(signs(&anna), HF_OK);
+	assert_int_equal(signs(&anna), HF_E_APPROVAL);
+	assert_int_equal(approve(&carol, number), HF_E_REQUEST); /* replayed */
+}
+
+static void a_request_expires(void **state)
+{
+	struct guard_set_req q = { key, 0, SLICE_NONE, 1, SLICE_STR("bob"), 1 };
+	struct guard_set_res r;
+	uint64_t number, again;
+
+	(void)state;
+	assert_int_equal(do_guard_set(&anna, &q, &r), HF_OK);
+	assert_int_equal(request(&anna, &number), HF_OK);
+	assert_int_equal(request(&anna, &again), HF_E_CONFLICT);
+	assert_int_equal(approve(&bob, number), HF_OK);
+	assert_int_equal(sleep(2), 0);
+	assert_int_equal(signs(&anna), HF_E_APPROVAL);
+	assert_int_equal(approve(&bob, number), HF_E_REQUEST);
+	assert_int_equal(request(&anna, &again), HF_OK);
+	assert_true(again != number);
+}
+
+static void nobody_approves_his_own(void **state)
+{
+	uint64_t number;
+
+	(void)state;
+	assert_int_equal(guard(0, "", 1, "bob,carol"), HF_OK);
+	assert_int_equal(request(&bob, &number), HF_OK);
+	assert_int_equal(approve(&bob, number), HF_E_DENIED);
+	assert_int_equal(approve(&carol, number), HF_OK);
+	assert_int_equal(signs(&bob), HF_OK);
+}
+
+static void a_guarded_key_has_no_double(void **state)
+{
+	struct object_copy_req copy = { key, { NULL, 0 } };
+	struct object_copy_res copied;
+	struct key_wrap_req w = { { CKM_AES_KEY_WRAP_KWP, SLICE_NONE }, 0, key, 4096 };
+	struct key_wrap_res wr;
+
+	(void)state;
+	assert_int_equal(makes_key(true, &w.with), HF_OK);
+	assert_int_equal(do_key_wrap(&anna, &w, &wr), HF_OK);
+	assert_int_equal(guard(5, "", 0, ""), HF_OK);
+	assert_int_equal(do_key_wrap(&anna, &w, &wr), HF_E_KEY_NOT_WRAPPABLE);
+	assert_int_equal(do_object_copy(&anna, &copy, &copied), HF_E_COPY_PROHIBITED);
+}
+
+static void guards_that_cannot_be(void **state)
+{
+	uint64_t good = key;
+
+	(void)state;
+	assert_int_equal(guard(0, "", 3, "bob,carol"), HF_E_ARGUMENTS);
+	assert_int_equal(guard(0, "", 1, "bob,bob"), HF_E_ARGUMENTS);
+	assert_int_equal(guard(0, "", 1, "bob,,carol"), HF_E_ARGUMENTS);
+	assert_int_equal(guard(0, "", 1, "so"), HF_E_ARGUMENTS);
+	assert_int_equal(guard(0, "x", 0, ""), HF_E_PIN_LENGTH);
+	assert_int_equal(makes_key(false, &key), HF_OK);
+	assert_int_equal(guard(1, "", 0, ""), HF_E_ARGUMENTS); /* its value can be read */
+	key = good;
+	assert_int_equal(signs(&anna), HF_OK);
+}
+
+static void the_guard_tells(void **state)
+{
+	struct guard_get_req q = { key };
+	struct guard_get_res r;
+	uint64_t number;
+
+	(void)state;
+	assert_int_equal(guard(7, "", 1, "bob,carol"), HF_OK);
+	assert_int_equal(request(&anna, &number), HF_OK);
+	assert_int_equal(approve(&carol, number), HF_OK);
+	assert_int_equal(do_guard_get(&bob, &q, &r), HF_OK);
+	assert_int_equal(r.limit, 7);
+	assert_int_equal(r.request, number);
+	assert_true(slice_eq(r.approvers, SLICE_STR("bob,carol+")));
+	assert_true(slice_eq(r.requester, SLICE_STR("user")));
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(so_many_uses),
+		T(a_pin_of_its_own),
+		T(its_pin_locks_for_good),
+		T(two_approve_one_use),
+		T(a_request_expires),
+		T(nobody_approves_his_own),
+		T(a_guarded_key_has_no_double),
+		T(guards_that_cannot_be),
+		T(the_guard_tells),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
