@@ -60,8 +60,9 @@ bool cli_partition(struct cli *c, const char *name, struct partition_info *ret)
 bool cli_session(struct cli *c, bool rw, uint64_t *ret_session)
 {
 	CLEANUP(secret_done) struct secret pin = { 0 };
+	const char *user = c->opt[OPT_USER];
 	struct partition_info p;
-	char prompt[80];
+	char prompt[120];
 	enum hf_err e;
 
 	if (!cli_partition(c, c->opt[OPT_PARTITION], &p))
@@ -73,11 +74,12 @@ bool cli_session(struct cli *c, bool rw, uint64_t *ret_session)
 	}
 	if (c->opt[OPT_NO_LOGIN])
 		return true;
-	snprintf(prompt, sizeof(prompt), "PIN of the user of '%.*s'", (int)p.label.n,
-		(const char *)p.label.p);
+	snprintf(prompt, sizeof(prompt), "PIN of %.32s of '%.*s'", user ? user : "the user",
+		(int)p.label.n, (const char *)p.label.p);
 	if (cli_pin(c, OPT_PIN_FILE, OPT_PIN_FD, prompt, false, &pin) != HF_OK)
 		return false;
-	e = client_login(c->client, *ret_session, CKU_USER, SLICE_NONE, secret_slice(&pin));
+	e = client_login(c->client, *ret_session, CKU_USER, user ? slice_str(user) : SLICE_NONE,
+		secret_slice(&pin));
 	if (e != HF_OK)
 		cli_fail("login", e);
 	return e == HF_OK;

@@ -1,0 +1,111 @@
+/* guard.c: key guard, request, approve. */
+#include "cli.h"
+#include "pkcs11_numbers.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define VALID_S 86400u /* of a request */
+
+/* any_key finds a private or a secret key. */
+static bool any_key(struct cli *c, uint64_t session, uint64_t *ret)
+{
+	struct attr t[2] = {
+		{ CKA_CLASS, cli_u64(c, CKO_PRIVATE_KEY) },
+		{ CKA_LABEL, slice_str(c->opt[OPT_KEY] ? c->opt[OPT_KEY] : "") },
+	};
+	struct u64_list found = { 0 };
+
+	if (c->opt[OPT_KEY] && cli_find(c, session, (struct attr_list){ t, 2 }, &found) == HF_OK &&
+	    found.n == 1) {
+		*ret = found.v[0];
+		return true;
+	}
+	return cli_key(c, session, CKO_SECRET_KEY, ret);
+}
+
+static int show(struct cli *c, uint64_t session, uint64_t key)
+{
+	struct guard_get_req q = { key };
+	struct guard_get_res r;
+	enum hf_err e = do_guard_get(c->client, session, &q, &r, &c->arena);
+
+	if (e != HF_OK)
+		return cli_fail("guard", e);
+	cli_print(c, json_pack("{s:I, s:I, s:b, s:i, s:o, s:o, s:o}", "limit", (json_int_t)r.limit,
+		"used", (json_int_t)r.used, "own PIN", r.pin, "approvals needed", r.needed, "approvers",
+		json_slice(r.approvers), "request", json_sprintf("%llu", (unsigned long long)r.request),
+		"asked for by", json_slice(r.requester)));
+	return EXIT_DONE;
+}
+
+/* approvers parses "M:NAME,NAME". */
+static bool approvers(const char *s, struct guard_set_req *q)
+{
+	size_t n = strcspn(s, ":");
+	char m[4] = "";
+	uint64_t needed;
+
+	if (s[n] != ':' || n >= sizeof(m))
+		return false;
+	memcpy(m, s, n);
+	if (!cli_number(m, 1, 16, &needed))
+		return false;
+	q->needed = (uint8_t)needed;
+	q->approvers = slice_str(s + n + 1);
+	return true;
+}
+
+int cmd_key_guard(struct cli *c)
+{
+	struct guard_set_req q = { .valid_s = VALID_S };
+	struct guard_set_res r;
+	uint64_t session;
+	enum hf_err e;
+
+	if (c->opt[OPT_COUNT] && !cli_number(c->opt[OPT_COUNT], 1, INT64_MAX, &q.limit))
+		return cli_usage("--count says how many uses, at least 1");
+	if (c->opt[OPT_APPROVERS] && !approvers(c->opt[OPT_APPROVERS], &q))
+		return cli_usage("--approvers wants M:NAME,NAME, such as 2:anna,bob,carol");
+	if (!cli_session(c, true, &session) || !any_key(c, session, &q.key))
+		return EXIT_FAILED;
+	if (!c->opt[OPT_COUNT] && !c->opt[OPT_APPROVERS])
+		return show(c, session, q.key);
+	e = do_guard_set(c->client, session, &q, &r, &c->arena);
+	return e == HF_OK ? EXIT_DONE : cli_fail("guard", e);
+}
+
+int cmd_key_request(struct cli *c)
+{
+	struct guard_request_req q;
+	struct guard_request_res r;
+	uint64_t session;
+	enum hf_err e;
+
+	if (!cli_session(c, true, &session) || !any_key(c, session, &q.key))
+		return EXIT_FAILED;
+	e = do_guard_request(c->client, session, &q, &r, &c->arena);
+	if (e != HF_OK)
+		return cli_fail("request", e);
+	cli_print(c, json_pack("{s:o}", "request",
+		json_sprintf("%llu", (unsigned long long)r.request)));
+	return EXIT_DONE;
+}
+
+int cmd_key_approve(struct cli *c)
+{
+	struct guard_approve_req q;
+	struct guard_approve_res r;
+	uint64_t session;
+	enum hf_err e;
+
+	if (!cli_number(c->args[0], 1, UINT64_MAX, &q.request))
+		return cli_usage("'%s' is no request's number", c->args[0]);
+	if (!cli_session(c, true, &session) || !any_key(c, session, &q.key))
+		return EXIT_FAILED;
+	e = do_guard_approve(c->client, session, &q, &r, &c->arena);
+	if (e != HF_OK)
+		return cli_fail("approve", e);
+	cli_print(c, json_pack("{s:i, s:i}", "approvals", r.approved, "needed", r.needed));
+	return EXIT_DONE;
+}
