@@ -8,12 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define O(id) (1u << OPT_##id)
+#define O(id) (1ull << OPT_##id)
 
 struct command {
 	const char *group, *verb;
 	int (*run)(struct cli *c);
-	uint32_t options;
+	uint64_t options;
 	const char *args, *help;
 };
 
@@ -208,13 +208,19 @@ static void *json_alloc(size_t n)
 	return hf_alloc(n, 1);
 }
 
+/* What a file or the list of commands answers needs no HSM, and starts none. */
+static bool needs_hsm(const struct command *k)
+{
+	return k->run != cmd_completion && k->run != cmd_audit_verify;
+}
+
 int main(int argc, char **argv)
 {
 	struct cli c = { 0 };
 	struct client_options co = { .program = "holdfast" };
 	int words = 0, code;
 	const struct command *k = find_command(argc, argv, &words);
-	enum hf_err e;
+	enum hf_err e = HF_OK;
 
 	setlocale(LC_CTYPE, "");
 	json_set_alloc_funcs(json_alloc, hf_free);
@@ -229,7 +235,8 @@ int main(int argc, char **argv)
 	if (c.opt[OPT_HOME] && setenv("HOLDFAST_HOME", c.opt[OPT_HOME], 1) != 0)
 		return cli_fail("--home", HF_E_MEMORY);
 	co.no_start = k->run == cmd_stop;
-	e = client_open(&co, &c.client);
+	if (needs_hsm(k))
+		e = client_open(&co, &c.client);
 	code = e == HF_OK ? k->run(&c) : cli_fail("cannot start", e);
 	client_close(c.client);
 	arena_done(&c.arena);

@@ -1,0 +1,27 @@
+/* audit_files.h: the records of an audit log's directory, one after another, in
+ * memory that does not grow with the log. */
+#ifndef HF_AUDIT_FILES_H
+#define HF_AUDIT_FILES_H
+
+#include "auditseg.h"
+
+/* struct audit_files: where the reading stands. */
+struct audit_files {
+	int dir;
+	uint64_t *first; /* each segment's first record, in order */
+	size_t n, at;    /* segments; the next one to open */
+	int fd;          /* the open one; -1: none */
+	struct auditseg seg;
+};
+
+/* audit_files_open opens the directory. HF_E_STORE: it cannot be read, see errno. */
+enum hf_err audit_files_open(const char *dir, struct audit_files *ret) HF_MUST_CHECK;
+void audit_files_done(struct audit_files *f);
+
+/* audit_files_next gives the next record, its bytes until the next call; *ret_more
+ * is false behind the last one. HF_E_DAMAGED: a segment ends in what is no record.
+ * HF_E_STORE: one cannot be read, see errno. */
+enum hf_err audit_files_next(struct audit_files *f, struct auditseg_record *ret, bool *ret_more)
+	HF_MUST_CHECK;
+
+#endif

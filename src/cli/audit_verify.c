@@ -1,0 +1,149 @@
+/* audit_verify.c: audit verify: the log's files and the audit key's public half are
+ * all that it needs. */
+#include "audit_check.h"
+#include "audit_files.h"
+#include "cli.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+struct verify {
+	struct audit_files files;
+	struct audit_check check; /* of the records until now */
+	uint64_t from, last;      /* which have to be there */
+	uint64_t records, signed_seq;
+	bool stopped;             /* the last record is the one of an orderly stop */
+	char why[160];            /* what is wrong with the record `bad`; or empty */
+	uint64_t bad;
+};
+
+static bool found(struct verify *v, uint64_t seq, const char *why)
+{
+	v->bad = seq;
+	(void)snprintf(v->why, sizeof(v->why), "%s", why);
+	return false;
+}
+
+static uint64_t expected(const struct verify *v)
+{
+	return v->records > 0 ? v->check.seq + 1 : v->from;
+}
+
+static void note(struct verify *v, const struct audit_record *rec)
+{
+	v->records++;
+	if (rec->signature.n > 0)
+		v->signed_seq = rec->seq;
+	v->stopped = slice_eq(rec->event, SLICE_STR("stop"));
+}
+
+/* good checks one record; the checksum names a flipped bit's own record, where the
+ * chain alone would name the next one. */
+static bool good(struct verify *v, const struct auditseg_record *r, struct arena *a)
+{
+	struct audit_record rec;
+	const char *why;
+
+	if (r->seq != expected(v))
+		return found(v, expected(v), "the record is missing, damaged or out of its order");
+	if (!r->whole)
+		return found(v, r->seq, "the record was changed: its checksum is wrong");
+	if (!audit_check_next(&v->check, r->bytes, a, &rec, &why))
+		return found(v, r->seq, why);
+	if (rec.seq != r->seq)
+		return found(v, r->seq, "the record stands in the place of another one");
+	note(v, &rec);
+	return true;
+}
+
+/* complete: nothing is missing behind the last record, as far as that can be seen. */
+static bool complete(struct verify *v)
+{
+	if (v->records == 0)
+		return found(v, v->from, "there are no records");
+	if (v->check.seq < v->last)
+		return found(v, v->check.seq + 1, "the end of the log is missing");
+	return true;
+}
+
+/* walk returns HF_OK too where a record is bad: v->why says so. */
+static enum hf_err walk(struct verify *v, struct arena *a)
+{
+	struct auditseg_record r;
+	bool more;
+
+	for (;;) {
+		enum hf_err e = audit_files_next(&v->files, &r, &more);
+
+		if (e == HF_E_DAMAGED) {
+			(void)found(v, expected(v), "the record is cut off or damaged");
+			return HF_OK;
+		}
+		if (e != HF_OK)
+			return e;
+		if (!more) {
+			(void)complete(v);
+			return HF_OK;
+		}
+		if (!good(v, &r, a))
+			return HF_OK;
+		arena_reset(a);
+	}
+}
+
+static int report(struct cli *c, const struct verify *v)
+{
+	json_t *o = json_pack("{s:b, s:I, s:I, s:I, s:b}", "intact", v->why[0] == '\0', "records",
+		(json_int_t)v->records, "last", (json_int_t)v->check.seq, "last_signed",
+		(json_int_t)v->signed_seq, "stopped", v->stopped);
+
+	if (v->why[0] != '\0') {
+		json_object_set_new(o, "bad", json_integer((json_int_t)v->bad));
+		json_object_set_new(o, "why", json_string(v->why));
+	}
+	cli_print(c, o);
+	if (v->why[0] != '\0') {
+		(void)cli_usage("audit record %" PRIu64 ": %s", v->bad, v->why);
+		return EXIT_FAILED;
+	}
+	if (!v->stopped && v->last == 0)
+		fprintf(stderr, "the log does not end with a stop; that nothing is missing behind record %"
+			PRIu64 " shows with --last only\n", v->check.seq);
+	return EXIT_DONE;
+}
+
+static int read_options(struct cli *c, struct verify *v)
+{
+	const char *key = c->opt[OPT_AUDIT_KEY], *from = c->opt[OPT_FROM], *last = c->opt[OPT_LAST];
+	size_t n = 0;
+
+	if (key == NULL || !hex_decode(key, v->check.public_key, 32, &n) || n != 32)
+		return cli_usage("--audit-key wants the 64 digits that 'holdfast audit key' prints");
+	if (from != NULL && !cli_number(from, 1, UINT64_MAX, &v->from))
+		return cli_usage("--from wants a sequence number, not '%s'", from);
+	if (last != NULL && !cli_number(last, 1, UINT64_MAX, &v->last))
+		return cli_usage("--last wants a sequence number, not '%s'", last);
+	return EXIT_DONE;
+}
+
+int cmd_audit_verify(struct cli *c)
+{
+	struct verify v = { .from = 1 };
+	int code = read_options(c, &v);
+	enum hf_err e;
+
+	if (code != EXIT_DONE)
+		return code;
+	e = crypto_init();
+	if (e != HF_OK)
+		return cli_fail("audit", e);
+	if (audit_files_open(c->args[0], &v.files) != HF_OK) {
+		(void)cli_usage("%s cannot be read: %s", c->args[0], strerror(errno));
+		return EXIT_FAILED;
+	}
+	e = walk(&v, &c->arena);
+	audit_files_done(&v.files);
+	return e != HF_OK ? cli_fail(c->args[0], e) : report(c, &v);
+}
