@@ -7,6 +7,7 @@
 #include "gate.h"
 #include "object_table.h"
 #include "pkcs11_numbers.h"
+#include "policy.h"
 
 #define FORMAT 1
 #define NAME_LEN 80
@@ -206,6 +207,20 @@ bool guarded(struct calls_ctx *c, const struct object *key)
 	return guard_of(t, key->handle) != NULL;
 }
 
+/* What the partition wants of every key. */
+static enum hf_err must_have(struct calls_ctx *c, const struct guard *g)
+{
+	if (policy_value(c->part, POLICY_KEY_PIN) != 0 && (g == NULL || !g->has_pin)) {
+		call_detail(c, "policy per-key-authorization");
+		return HF_E_POLICY;
+	}
+	if (policy_value(c->part, POLICY_KEY_LIMIT) != 0 && (g == NULL || g->limit == 0)) {
+		call_detail(c, "policy usage-limits");
+		return HF_E_POLICY;
+	}
+	return HF_OK;
+}
+
 /* An approval is for one use. */
 enum hf_err guard_use(struct calls_ctx *c, const struct object *key)
 {
@@ -216,6 +231,7 @@ enum hf_err guard_use(struct calls_ctx *c, const struct object *key)
 		return HF_OK;
 	MUTEX_HOLD(&t->lock);
 	g = guard_of(t, key->handle);
+	TRY(must_have(c, g));
 	if (g == NULL)
 		return HF_OK;
 	TRY(guard_may(c, key->handle, g));

@@ -296,6 +296,33 @@ static void the_guard_tells(void **state)
 	assert_true(slice_eq(r.requester, SLICE_STR("user")));
 }
 
+static void set_policy(enum policy k)
+{
+	struct partition_list_req lq = { 0 };
+	struct partition_list_res l;
+	struct policy_value on = { policy_rows[k].number, 1 };
+	struct policy_set_req q = { .so_pin = SLICE_STR(SO_PIN), .changes = { &on, 1 } };
+	struct policy_set_res r;
+
+	assert_int_equal(do_partition_list(&anna, &lq, &l), HF_OK);
+	q.serial = l.partitions.v[0].serial;
+	assert_int_equal(do_policy_set(&anna, &q, &r), HF_OK);
+}
+
+static void a_partition_may_want_guards(void **state)
+{
+	(void)state;
+	set_policy(POLICY_KEY_PIN);
+	assert_int_equal(signs(&anna), HF_E_POLICY);
+	assert_int_equal(guard(0, KEY_PIN, 0, ""), HF_OK);
+	assert_int_equal(open_key(&anna, KEY_PIN), HF_OK);
+	assert_int_equal(signs(&anna), HF_OK);
+	set_policy(POLICY_KEY_LIMIT);
+	assert_int_equal(signs(&anna), HF_E_POLICY);
+	assert_int_equal(guard(9, "", 0, ""), HF_OK);
+	assert_int_equal(signs(&anna), HF_OK);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -310,6 +337,7 @@ int main(void)
 		T(a_guarded_key_has_no_double),
 		T(guards_that_cannot_be),
 		T(the_guard_tells),
+		T(a_partition_may_want_guards),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
