@@ -4,7 +4,8 @@ import sys
 HEAD = '/* Made by spec/gen.py from params; do not edit. */\n'
 PLAIN = ('none', 'raw', 'ulong')
 # ref: a pointer that must be there; later C_FIELDs of the parameter go through it.
-C_KIND = {'ref': None, 'ulong': 'uint64_t', 'bool': 'bool', 'bytes': 'struct slice', 'array': 'struct slice'}
+C_KIND = {'ref': None, 'ulong': 'uint64_t', 'bool': 'bool', 'bytes': 'struct slice', 'array': 'struct slice',
+          'list': 'struct slice'}
 
 
 def load(path):
@@ -31,6 +32,7 @@ def fields_of(p):
 def decode_one(f):
     return {'ulong': f'rd_u64(&r, &p->{f[1]})', 'bool': f'rd_bool(&r, &p->{f[1]})',
             'bytes': f'rd_bytes(&r, r.n, &p->{f[1]})',
+            'list': f'rd_bytes(&r, r.n, &p->{f[1]})',
             'array': f'rd_bytes(&r, r.n, &p->{f[1]}) && p->{f[1]}.n == {f[-1]}'}[f[0]]
 
 
@@ -54,6 +56,8 @@ def pack_one(f):
         return f'\tbuf_u64(b, (uint64_t)p->{c});\n'
     if kind == 'bool':
         return f'\tbuf_bool(b, p->{c} != 0);\n'
+    if kind == 'list':
+        return f'\tTRY({f[4]}(p->{c}, p->{f[3]}, b));\n'
     if kind == 'array':
         return f'\tbuf_bytes(b, (struct slice){{ p->{c}, {f[3]} }});\n'
     return (f'\tif (p->{c} == NULL && p->{f[3]} != 0)\n\t\treturn HF_E_MECHANISM_PARAM;\n'
@@ -76,6 +80,12 @@ def packer(p):
         empty = ''
     return (f'static enum hf_err pack_{name}(const void *v, size_t n, struct buf *b)\n'
             f'{{\n{empty}{body}}}\n\n')
+
+
+def list_packers(ps):
+    names = sorted({f[4] for p in ps for f in p[3] if f[0] == 'list'})
+    return ''.join(['\n/* The array at v of n elements, as one field of bytes. */\n',
+                    *(f'enum hf_err {n}(const void *v, size_t n, struct buf *b) HF_MUST_CHECK;\n' for n in names)])
 
 
 def write(path, *parts):
@@ -105,7 +115,7 @@ def params(spec, h_path, c_path, pack_h, pack_c):
     write(pack_h, HEAD, '#ifndef HF_PARAMS_PACK_H\n#define HF_PARAMS_PACK_H\n\n#include "params.h"\n\n'
           '/* params_pack encodes the C structure at v, n bytes, behind what b holds. */\n'
           'enum hf_err params_pack(enum param_id id, const void *v, size_t n, struct buf *b)'
-          ' HF_MUST_CHECK;\n\n#endif\n')
+          ' HF_MUST_CHECK;\n', list_packers(ps), '\n#endif\n')
     write(pack_c, HEAD, '#include "params_pack.h"\n#include "pkcs11.h"\n\n', *map(packer, ps),
           'enum hf_err params_pack(enum param_id id, const void *v, size_t n, struct buf *b)\n{\n'
           '\tstatic enum hf_err (*const pack[])(const void *, size_t, struct buf *) = {\n',

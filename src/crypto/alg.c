@@ -158,9 +158,11 @@ enum hf_err alg_init(void)
 	algs.cmac = EVP_MAC_fetch(NULL, "CMAC", NULL);
 	algs.hkdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
 	algs.pbkdf2 = EVP_KDF_fetch(NULL, "PBKDF2", NULL);
+	algs.tls1_prf = EVP_KDF_fetch(NULL, "TLS1-PRF", NULL);
 	algs.argon2id = EVP_KDF_fetch(NULL, "ARGON2ID", NULL);
 	if (algs.hmac == NULL || algs.cmac == NULL || algs.hkdf == NULL ||
-	    algs.pbkdf2 == NULL || algs.argon2id == NULL || !fetch_hashes() || !fetch_ciphers())
+	    algs.pbkdf2 == NULL || algs.tls1_prf == NULL || algs.argon2id == NULL ||
+	    !fetch_hashes() || !fetch_ciphers())
 		return ossl_err(HF_E_INTERNAL);
 	return HF_OK;
 }

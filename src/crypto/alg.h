@@ -46,7 +46,7 @@ const char *aes_cbc_name(size_t key);
 
 struct algs {
 	EVP_MAC *hmac, *cmac;
-	EVP_KDF *hkdf, *pbkdf2, *argon2id;
+	EVP_KDF *hkdf, *pbkdf2, *tls1_prf, *argon2id;
 };
 extern struct algs algs;
 

@@ -123,6 +123,23 @@ struct crypt {
 	void *state; /* the family's own */
 };
 
+/* struct derivation is one run of derive_many. */
+#define OTHER_KEYS_MAX 8
+#define DERIVED_MAX 16
+struct derivation {
+	const struct mech *mech;
+	const struct params *params;
+	const struct key *base;
+	const struct key *other[OTHER_KEYS_MAX]; /* as mech_other_keys names them */
+	size_t want[DERIVED_MAX]; /* bytes of each key that has a template (0: the */
+	size_t wants;             /* mechanism's own number); at least one */
+	struct secret made[DERIVED_MAX]; /* an empty one: no such key this time */
+	size_t n;
+	size_t macs; /* the first so many are MAC secrets, whatever the template says */
+	struct buf told; /* IVs, a version: for the caller */
+};
+void derivation_done(struct derivation *d);
+
 /* What a family can do; NULL where it cannot (the engine then answers
  * HF_E_MECHANISM, or gathers data itself where only update is missing). */
 struct family {
@@ -147,13 +164,20 @@ struct family {
 	 * from base; other is the second key that params name, or NULL. */
 	enum hf_err (*derive)(const struct mech *m, const struct params *p, const struct key *base,
 		const struct key *other, size_t want, struct secret *ret);
+	/* derive_many is for what takes more than two keys, makes more than one, or
+	 * tells the caller bytes besides. */
+	enum hf_err (*derive_many)(struct derivation *d);
 	/* kem: encapsulate when ct_in is empty (fills ct_out), else decapsulate. */
 	enum hf_err (*kem)(const struct mech *m, const struct params *p, const struct key *k,
 		struct slice ct_in, struct buf *ct_out, struct secret *ret);
 };
 
-/* mech_other_key returns the object handle of a second key that the parameters
- * name (CKM_CONCATENATE_BASE_AND_KEY, an HKDF salt key), or 0. */
-uint64_t mech_other_key(const struct mech *m, const struct params *p);
+/* mech_other_keys gives the object handles of further keys that the parameters name
+ * (CKM_CONCATENATE_BASE_AND_KEY, an HKDF salt key); 0: none in this place. */
+void mech_other_keys(const struct mech *m, const struct params *p,
+	uint64_t ret[OTHER_KEYS_MAX]);
+/* mech_more_templates: the templates of further keys to derive, as the parameters
+ * have them: each a field of bytes that attrs_nested reads. */
+struct slice mech_more_templates(const struct params *p);
 
 #endif

@@ -1,9 +1,11 @@
 /* mechs.c: the rows of spec/mechanisms, sorted by number. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "families.h"
 #include "mechs.h"
 #include "pkcs11_numbers.h"
+#include "sp800_108.h"
 
 /* The words of spec/mechanisms/README. */
 enum {
@@ -80,11 +82,46 @@ const struct mech *mech_at(size_t i)
 	return i < ROWS ? sorted[i] : NULL;
 }
 
-uint64_t mech_other_key(const struct mech *m, const struct params *p)
+void derivation_done(struct derivation *d)
 {
+	for (size_t i = 0; i < DERIVED_MAX; i++)
+		secret_done(&d->made[i]);
+	buf_done(&d->told);
+}
+
+static uint64_t only_if(bool has, uint64_t handle)
+{
+	return has ? handle : 0;
+}
+
+void mech_other_keys(const struct mech *m, const struct params *p, uint64_t ret[OTHER_KEYS_MAX])
+{
+	memset(ret, 0, OTHER_KEYS_MAX * sizeof(ret[0]));
 	if (m->param == PARAM_HANDLE)
-		return p->u.handle.value;
-	if (m->param == PARAM_HKDF && p->u.hkdf.salt_type == CKF_HKDF_SALT_KEY)
-		return p->u.hkdf.salt_key;
-	return 0;
+		ret[0] = p->u.handle.value;
+	if (m->param == PARAM_HKDF)
+		ret[0] = only_if(p->u.hkdf.salt_type == CKF_HKDF_SALT_KEY, p->u.hkdf.salt_key);
+	if (m->param == PARAM_SP800_108)
+		(void)sp800_108_keys(p->u.sp800_108.fields, ret);
+	if (m->param == PARAM_SP800_108_FEEDBACK)
+		(void)sp800_108_keys(p->u.sp800_108_feedback.fields, ret);
+	if (m->param == PARAM_IKE_PRF)
+		ret[0] = only_if(p->u.ike_prf.rekey, p->u.ike_prf.new_key);
+	if (m->param == PARAM_IKE1_PRF) {
+		ret[0] = p->u.ike1_prf.gxy;
+		ret[1] = only_if(p->u.ike1_prf.has_previous, p->u.ike1_prf.previous);
+	}
+	if (m->param == PARAM_IKE1_EXTENDED)
+		ret[0] = only_if(p->u.ike1_extended.has_gxy, p->u.ike1_extended.gxy);
+	if (m->param == PARAM_IKE2_PLUS)
+		ret[0] = only_if(p->u.ike2_plus.has_seed_key, p->u.ike2_plus.seed_key);
+}
+
+struct slice mech_more_templates(const struct params *p)
+{
+	if (p->id == PARAM_SP800_108)
+		return p->u.sp800_108.more;
+	if (p->id == PARAM_SP800_108_FEEDBACK)
+		return p->u.sp800_108_feedback.more;
+	return SLICE_NONE;
 }

@@ -61,7 +61,7 @@ struct birth_info {
 	const struct attrs *base; /* derive: the base key's, NULL when there is none
 	                           * that could vouch for it (encapsulation); copy:
 	                           * the original's */
-	const struct attrs *other; /* derive: a second base key's, or NULL */
+	const struct attrs *other[OTHER_KEYS_MAX]; /* derive: further base keys', or NULL */
 	bool inherit;             /* derive: sensitive if a base key is, extractable
 	                           * only if all are (PKCS#11 3.2 §6.43.3) */
 };

@@ -119,8 +119,9 @@ static bool vouched(const struct birth_info *b, uint32_t cka, bool now)
 	case BIRTH_GENERATE:
 		return now;
 	case BIRTH_DERIVE:
-		return now && b->base != NULL && attrs_bool(b->base, cka) &&
-			(b->other == NULL || attrs_bool(b->other, cka));
+		for (size_t i = 0; i < OTHER_KEYS_MAX; i++)
+			now = now && (b->other[i] == NULL || attrs_bool(b->other[i], cka));
+		return now && b->base != NULL && attrs_bool(b->base, cka);
 	case BIRTH_CREATE:
 	case BIRTH_UNWRAP:
 	case BIRTH_COPY:
@@ -280,7 +281,8 @@ enum hf_err attrs_birth(const struct birth_info *b, struct attr_list t, struct a
 	if (b->inherit) {
 		/* Before the defaults, so that the always/never flags see it. */
 		TRY(inherit(b->base, &a));
-		TRY(inherit(b->other, &a));
+		for (size_t i = 0; i < OTHER_KEYS_MAX; i++)
+			TRY(inherit(b->other[i], &a));
 	}
 	TRY(fill(b, t, &a));
 	TRY(consistent(&a, b->role));

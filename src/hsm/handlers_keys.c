@@ -20,6 +20,19 @@ bool made_before(struct calls_ctx *c, uint64_t *ret_handle)
 	return true;
 }
 
+enum hf_err forget_made(struct calls_ctx *c)
+{
+	struct object *was[2];
+	enum hf_err e = HF_OK;
+
+	while (e == HF_OK && object_by_origin(c, was) != 0) {
+		e = object_destroy(c, was[0]);
+		object_unref(was[0]);
+		object_unref(was[1]);
+	}
+	return e;
+}
+
 enum hf_err add_key(struct calls_ctx *c, struct attrs *a, const struct parts *p,
 	uint64_t *ret_handle)
 {
@@ -220,72 +233,4 @@ struct birth_info derived(const struct calls_ctx *c, struct attr_list t)
 		.cko = given_or(t, CKA_CLASS, CKO_SECRET_KEY),
 		.ckk = given_or(t, CKA_KEY_TYPE, CKK_GENERIC_SECRET),
 	};
-}
-
-/* struct bases: what a key is derived from. */
-struct bases {
-	struct object *base, *other;
-	const struct key *other_key;
-};
-
-static void bases_done(struct bases *b)
-{
-	object_unref(b->base);
-	object_unref(b->other);
-}
-
-/* other_base: the second key that some mechanisms name in their parameter. */
-static enum hf_err other_base(struct calls_ctx *c, const struct mech_use *u, struct bases *b)
-{
-	uint64_t handle = mech_other_key(u->mech, &u->params);
-
-	if (handle == 0)
-		return HF_OK;
-	TRY(object_get(c, handle, HF_E_KEY_HANDLE, &b->other));
-	if (b->other->cko != CKO_SECRET_KEY)
-		return HF_E_KEY_TYPE;
-	if (!attrs_bool(&b->other->attrs, CKA_DERIVE))
-		return HF_E_KEY_FUNCTION;
-	TRY(once_login(b->other));
-	TRY(guard_use(c, b->other));
-	return object_key(b->other, &b->other_key);
-}
-
-static enum hf_err birth_derived(struct calls_ctx *c, const struct mech_use *u,
-	const struct bases *b, struct attr_list t, struct attrs *ret)
-{
-	struct birth_info info;
-
-	TRY(merge_template(c, t, b->base, CKA_DERIVE_TEMPLATE, &t));
-	info = derived(c, t);
-	info.base = &b->base->attrs;
-	info.other = b->other != NULL ? &b->other->attrs : NULL;
-	info.inherit = (u->mech->flags & MECH_INHERIT) != 0;
-	if ((u->mech->flags & MECH_PUBLIC_DATA) != 0)
-		info.cko = CKO_DATA;
-	TRY(attrs_birth(&info, t, ret));
-	if ((u->mech->flags & MECH_PUBLIC_DATA) == 0 &&
-	    attrs_u64(ret, CKA_CLASS, 0) != CKO_SECRET_KEY)
-		return HF_E_TEMPLATE_CONFLICT;
-	return object_permit(c, ret);
-}
-
-enum hf_err on_key_derive(struct calls_ctx *c, const struct key_derive_req *q,
-	struct key_derive_res *r)
-{
-	CLEANUP(bases_done) struct bases b = { 0 };
-	CLEANUP(attrs_done) struct attrs a = { 0 };
-	CLEANUP(secret_done) struct secret v = { 0 };
-	struct mech_use u;
-
-	TRY(object_get(c, q->base, HF_E_KEY_HANDLE, &b.base));
-	TRY(mech_check(c, &q->mech, CKF_DERIVE, b.base, &u));
-	TRY(once_login(b.base));
-	if (made_before(c, &r->key))
-		return HF_OK;
-	TRY(other_base(c, &u, &b));
-	TRY(birth_derived(c, &u, &b, q->attrs, &a));
-	TRY(u.mech->family->derive(u.mech, &u.params, u.key, b.other_key,
-		(size_t)attrs_u64(&a, CKA_VALUE_LEN, 0), &v));
-	return add_secret(c, &a, secret_slice(&v), &r->key);
 }

@@ -8,6 +8,10 @@
 /* made_before: an earlier copy of this call made the object; its handle. */
 bool made_before(struct calls_ctx *c, uint64_t *ret_handle);
 
+/* forget_made destroys what an earlier copy of this call made, where its answer
+ * had more than handles and was lost: its keys serve nobody. */
+enum hf_err forget_made(struct calls_ctx *c) HF_MUST_CHECK;
+
 /* add_key completes a's attributes by what crypto made and adds the object;
  * add_secret does it for a bare value, whose length must be what a asks for. */
 enum hf_err add_key(struct calls_ctx *c, struct attrs *a, const struct parts *p,

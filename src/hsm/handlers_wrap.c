@@ -151,20 +151,6 @@ static enum hf_err add_shared(struct calls_ctx *c, struct attrs *a, struct secre
 	return add_secret(c, a, secret_slice(v), ret_key);
 }
 
-/* forget_first: the ciphertext that the first copy of a repeated call made is
- * lost, so its key serves nobody. */
-static enum hf_err forget_first(struct calls_ctx *c)
-{
-	struct object *was[2];
-	enum hf_err e = HF_OK;
-
-	if (object_by_origin(c, was) != 0)
-		e = object_destroy(c, was[0]);
-	object_unref(was[0]);
-	object_unref(was[1]);
-	return e;
-}
-
 enum hf_err on_encapsulate(struct calls_ctx *c, const struct encapsulate_req *q,
 	struct encapsulate_res *r)
 {
@@ -182,7 +168,7 @@ enum hf_err on_encapsulate(struct calls_ctx *c, const struct encapsulate_req *q,
 	TRY(buf_err(&ct));
 	if (!out_fits(&io, ct.n))
 		return HF_OK;
-	TRY(forget_first(c));
+	TRY(forget_made(c)); /* the first ciphertext is lost */
 	TRY(arena_dup(c->arena, buf_slice(&ct), &r->out));
 	return add_shared(c, &a, &v, &r->key);
 }

@@ -45,7 +45,7 @@ static uint32_t able(const struct family *f)
 			CKF_VERIFY | CKF_VERIFY_RECOVER | CKF_WRAP | CKF_UNWRAP;
 	if (f->generate != NULL)
 		r |= CKF_GENERATE | CKF_GENERATE_KEY_PAIR;
-	if (f->derive != NULL)
+	if (f->derive != NULL || f->derive_many != NULL)
 		r |= CKF_DERIVE;
 	if (f->kem != NULL)
 		r |= CKF_ENCAPSULATE | CKF_DECAPSULATE;

@@ -73,22 +73,6 @@ CK_RV C_UnwrapKey(CK_SESSION_HANDLE hSession, CK_MECHANISM_PTR pMechanism,
 	return CKR_OK;
 }
 
-CK_RV C_DeriveKey(CK_SESSION_HANDLE hSession, CK_MECHANISM_PTR pMechanism,
-	CK_OBJECT_HANDLE hBaseKey, CK_ATTRIBUTE_PTR pTemplate, CK_ULONG ulAttributeCount,
-	CK_OBJECT_HANDLE_PTR phKey)
-{
-	ENTER(e);
-	struct key_derive_req q = { .base = hBaseKey };
-	struct key_derive_res r;
-
-	REQUIRE(phKey != NULL);
-	TRY_CKR(mechanism_encode(&e, pMechanism, &q.mech));
-	TRY_CKR(template_encode(pTemplate, ulAttributeCount, &e.arena, &q.attrs));
-	TRY_CKR(do_key_derive(e.client, hSession, &q, &r, &e.arena));
-	*phKey = r.key;
-	return CKR_OK;
-}
-
 CK_RV C_EncapsulateKey(CK_SESSION_HANDLE hSession, CK_MECHANISM_PTR pMechanism,
 	CK_OBJECT_HANDLE hPublicKey, CK_ATTRIBUTE_PTR pTemplate, CK_ULONG ulAttributeCount,
 	CK_BYTE_PTR pCiphertext, CK_ULONG_PTR pulCiphertextLen, CK_OBJECT_HANDLE_PTR phKey)

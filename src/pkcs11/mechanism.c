@@ -2,8 +2,7 @@
 
 #include "params_pack.h"
 
-/* Which parameter a mechanism has; PARAM_COUNT: we do not know the mechanism. */
-static enum param_id param_of(CK_MECHANISM_TYPE type)
+enum param_id mechanism_param(CK_MECHANISM_TYPE type)
 {
 	switch (type) {
 #define MECH(name, ops, key, alt_key, min, max, param, arg, flags)             \
@@ -20,7 +19,7 @@ static enum param_id param_of(CK_MECHANISM_TYPE type)
  * takes no parameter. */
 static enum hf_err pack(const CK_MECHANISM *m, struct buf *b)
 {
-	enum param_id id = param_of(m->mechanism);
+	enum param_id id = mechanism_param(m->mechanism);
 
 	if (id != PARAM_COUNT)
 		return params_pack(id, m->pParameter, m->ulParameterLen, b);

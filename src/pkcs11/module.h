@@ -7,10 +7,12 @@
  *   slots.c       slots, tokens, mechanisms listed
  *   sessions.c    sessions, login, PINs
  *   objects.c     objects and searches
- *   keys.c        generate, wrap, unwrap, derive, encapsulate, random
+ *   keys.c        generate, wrap, unwrap, encapsulate, random
+ *   derive.c      derive
  *   ops.c         encrypt, decrypt, digest, sign, verify
  *   template.c    attributes, both ways
  *   mechanism.c   mechanisms and their parameters
+ *   param_lists.c arrays in these
  *   unsupported.c what is not there yet */
 #ifndef HF_MODULE_PKCS11_H
 #define HF_MODULE_PKCS11_H
@@ -21,6 +23,7 @@
 #pragma GCC visibility pop
 
 #include "client.h"
+#include "params.h"
 #include "secret.h"
 #include "stubs.h"
 
@@ -88,6 +91,10 @@ enum hf_err template_encode(const CK_ATTRIBUTE *t, CK_ULONG n, struct arena *a,
 CK_RV template_fill(CK_ATTRIBUTE *t, CK_ULONG n, struct got_list got);
 
 /* --- mechanism.c --- */
+
+/* mechanism_param: which parameter a mechanism has; PARAM_COUNT: we do not know the
+ * mechanism. */
+enum param_id mechanism_param(CK_MECHANISM_TYPE type);
 
 /* mechanism_encode packs m's parameter into e->param; *ret views it. */
 enum hf_err mechanism_encode(struct entry *e, const CK_MECHANISM *m, struct mech_in *ret)

@@ -40,12 +40,17 @@ class Refused(Exception):
 
 class Params:
     """Params is a mechanism's parameter structure. Layout, a letter a field: u CK_ULONG,
-    b CK_BBOOL, P pointer and length, L length and pointer, x (last) bytes in place."""
+    b CK_BBOOL, P pointer and length, L length and pointer, p a pointer, F Fields (their number
+    and where they are), x (last) bytes in place."""
 
     def __init__(self, layout='', *values):
         self.kept, fmt, flat = [], '@', []
         for kind, value in zip(layout, values):
-            if kind in 'PL':
+            if kind == 'F':
+                self.kept.append(value)
+                flat += [value.n, value.at]
+                fmt += 'LL'
+            elif kind in 'PL':
                 at = ctypes.create_string_buffer(bytes(value), max(len(value), 1))
                 self.kept.append(at)
                 pair = [ctypes.addressof(at) if value else 0, len(value)]
@@ -56,8 +61,19 @@ class Params:
                 fmt += f'{len(value)}s'
             else:
                 flat.append(value)
-                fmt += {'u': 'L', 'b': 'B'}[kind]
+                fmt += {'u': 'L', 'p': 'L', 'b': 'B'}[kind]
         self.bytes = struct.pack(fmt, *flat)
+
+
+class Fields:
+    """Fields is an array of (type, bytes), each a number, a pointer and a length."""
+
+    def __init__(self, fields):
+        self.kept = [buffer(value) for _, value in fields]
+        rows = [(type_, ctypes.addressof(at) if value else 0, len(value))
+                for (type_, value), at in zip(fields, self.kept)]
+        self.array = buffer(b''.join(struct.pack('@LLL', *row) for row in rows))
+        self.n, self.at = len(rows), ctypes.addressof(self.array)
 
 
 class Mechanism(ctypes.Structure):

@@ -1,9 +1,11 @@
 """acvp.py: how each kind of NIST's ACVP test is asked of a PKCS#11 token. What is raised is as in
 wycheproof.py."""
 import contextlib
+import ctypes
 import glob
 import json
 import os
+import struct
 
 import der
 from p11 import N, Params, Refused
@@ -152,12 +154,31 @@ def pbkdf(t, g, test):
     take_value(t, made, h(test, 'derivedKey'))
 
 
+KEY_MAT_OUT = struct.Struct('@LLLLPP')
+
+
+def key_block(t, hash_, master, test, size):
+    """key_block puts the two MAC secrets, two keys and two IVs together again."""
+    each, ivs = size // 8, [ctypes.create_string_buffer(size) for _ in range(2)]
+    iv = (size - 4 * each) // 2
+    out = ctypes.create_string_buffer(KEY_MAT_OUT.pack(0, 0, 0, 0, *map(ctypes.addressof, ivs)))
+    m = t.mechanism('TLS12_KEY_AND_MAC_DERIVE', Params(
+        'uuubPPpu', 8 * each, 8 * each, 8 * iv, 0, h(test, 'clientRandom'), h(test, 'serverRandom'),
+        ctypes.addressof(out), hash_))
+    t.derive(m, master, **value_template('GENERIC_SECRET', each))
+    keys = [ctypes.c_ulong(k) for k in KEY_MAT_OUT.unpack(out.raw[:KEY_MAT_OUT.size])[:4]]
+    block = b''.join(t.get(k, 'VALUE') for k in keys) + b''.join(v.raw[:iv] for v in ivs)
+    t.destroy(*keys)
+    return block
+
+
 def tls12(t, g, test):
-    """The extended master secret only: the key block's halves come as keys and IVs."""
     hash_ = getattr(N, f'CKM_{sha(hash_of(g["hashAlg"]))}')
     m = t.mechanism('TLS12_EXTENDED_MASTER_KEY_DERIVE_DH', Params('uPu', hash_, h(test, 'sessionHash'), 0))
     with having(t, secret(t, 'GENERIC_SECRET', h(test, 'preMasterSecret'), DERIVE=True)) as key:
-        take_value(t, t.derive(m, key, **value_template('GENERIC_SECRET', 48)), h(test, 'masterSecret'))
+        with having(t, t.derive(m, key, **value_template('GENERIC_SECRET', 48), DERIVE=True)) as master:
+            same(t.get(master, 'VALUE'), h(test, 'masterSecret'))
+            same(key_block(t, hash_, master, test, g['keyBlockLength'] // 8), h(test, 'keyBlock'))
 
 
 # --- curves --------------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""run.py BUILD VECTORS wycheproof|acvp [FILE-PREFIX]: every file through the PKCS#11 module
+"""run.py BUILD VECTORS wycheproof|acvp|cavp [FILE-PREFIX]: every file through the PKCS#11 module
 against a real vault of its own. A valid test must give the vector's answer, an invalid one must be
 refused, an acceptable one may be either. The closing line counts; skips say why."""
 import collections
@@ -16,6 +16,7 @@ for folder in ('.', '../support'):
     sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), folder))
 
 import acvp  # noqa: E402
+import cavp  # noqa: E402
 from p11 import NoNumber, Refused, Token  # noqa: E402
 from wycheproof import Skip, Wrong, kind_of  # noqa: E402
 
@@ -107,14 +108,14 @@ def run_wycheproof(token, report):
         run_file(token, path, report)
 
 
-# --- ACVP ---------------------------------------------------------------------------------------
+# --- NIST ---------------------------------------------------------------------------------------
 
 
-def run_acvp(token, report):
-    for file, kind, group, test in acvp.cases(VECTORS):
+def run_nist(token, source, report):
+    for file, kind, group, test in source.cases(VECTORS):
         if file.startswith(PREFIX):
-            test['result'] = acvp.result(test)
-            report.take(file, test, outcome_of(acvp.ask, token, kind, group, test))
+            test['result'] = source.result(test)
+            report.take(file, test, outcome_of(source.ask, token, kind, group, test))
 
 
 def main():
@@ -126,7 +127,10 @@ def main():
         os.environ['HOLDFAST_HOME'] = home
         try:
             token = Token(f'{BUILD}/libholdfast-pkcs11.so')
-            {'wycheproof': run_wycheproof, 'acvp': run_acvp}[SOURCE](token, report)
+            if SOURCE == 'wycheproof':
+                run_wycheproof(token, report)
+            else:
+                run_nist(token, {'acvp': acvp, 'cavp': cavp}[SOURCE], report)
         finally:
             subprocess.run([f'{BUILD}/holdfast', 'stop'], check=False)
     return report.close()
