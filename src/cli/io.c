@@ -11,9 +11,23 @@
 
 #define PIN_MAX 1024 /* bytes */
 
+/* where_it_says_why names the log of a private instance that did not start. */
+static void where_it_says_why(void)
+{
+	struct instance i;
+
+	if (client_find(&i) != HF_OK)
+		return;
+	if (i.home != NULL)
+		fprintf(stderr, "holdfast: its log is %s/daemon.log\n", i.home);
+	instance_done(&i);
+}
+
 int cli_fail(const char *what, enum hf_err e)
 {
 	fprintf(stderr, "holdfast: %s: %s (%s)\n", what, err_text(e), err_name(e));
+	if (e == HF_E_NO_DAEMON)
+		where_it_says_why();
 	return EXIT_FAILED;
 }
 

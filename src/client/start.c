@@ -244,6 +244,23 @@ static bool listens(const struct instance *i)
 	return true;
 }
 
+/* answers waits for the vault behind the socket, which the monitor opens first; a daemon that
+ * fails hangs up. What is asked is no call: any answer will do. */
+static bool answers(const struct instance *i)
+{
+	CLEANUP(buf_done) struct buf out = BUF_MAX(64);
+	struct wire_head h = { .opcode = 0 };
+	struct transport *t;
+	enum hf_err e;
+	bool sent;
+
+	if (transport_unix(i->dir, INSTANCE_SOCKET, CONNECT_MS, &t) != HF_OK)
+		return false;
+	e = t->ops->call(t, &h, SLICE_NONE, &out, &sent);
+	t->ops->close(t);
+	return e == HF_OK;
+}
+
 static enum hf_err take_lock(const char *home, uint64_t deadline, int *ret)
 {
 	char path[PATH_MAX];
@@ -278,7 +295,7 @@ enum hf_err client_start(const struct instance *i, unsigned wait_ms)
 	if (listens(i))
 		return HF_OK;
 	TRY(spawn(i->home, &daemon));
-	for (bool there = true; !listens(i);) {
+	for (bool there = true; !answers(i);) {
 		if (!there || clock_mono_ns() >= deadline)
 			return HF_E_NO_DAEMON;
 		there = lives(daemon); /* asked for once more after its end: it may have found another */

@@ -57,20 +57,35 @@ static void report(void)
 	(void)fclose(f);
 }
 
+/* answer sends back what was asked, as any answer does. */
+static void answer(int fd)
+{
+	uint8_t head[WIRE_HEAD];
+
+	if (read(fd, head, sizeof(head)) == (ssize_t)sizeof(head))
+		(void)!write(fd, head, sizeof(head));
+	(void)close(fd);
+}
+
 static int daemon_main(const char *at)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX, .sun_path = INSTANCE_SOCKET };
+	bool dies_later;
 	int fd;
 
 	if (chdir(at) != 0 || access("broken", F_OK) == 0)
 		return 1;
+	dies_later = access("dying", F_OK) == 0;
 	report();
 	(void)usleep(100000); /* slow to start: the others have time to be many */
 	fd = socket(AF_UNIX, SOCK_STREAM, 0);
 	if (bind(fd, (const struct sockaddr *)&a, sizeof(a)) != 0 || listen(fd, 128) != 0)
 		return 1;
-	(void)sleep(3);
-	return 0;
+	if (dies_later)
+		return 1;
+	(void)alarm(3);
+	for (;;)
+		answer(accept(fd, NULL, NULL));
 }
 
 /* --- tests ---------------------------------------------------------------- */
@@ -160,6 +175,19 @@ static void a_daemon_that_dies_is_an_error_at_once(void **state)
 	assert_int_equal(client_start(&i, 24 * 3600 * 1000), HF_E_NO_DAEMON); /* the test has a minute */
 }
 
+static void one_that_dies_behind_its_socket_too(void **state)
+{
+	char elsewhere[80], dying[96];
+	struct instance i = { .dir = elsewhere, .home = elsewhere, .private_ = true };
+
+	(void)state;
+	(void)snprintf(elsewhere, sizeof(elsewhere), "%s/c", dir);
+	(void)snprintf(dying, sizeof(dying), "%s/dying", elsewhere);
+	assert_int_equal(mkdir(elsewhere, 0700), 0);
+	assert_int_equal(creat(dying, 0600) < 0, 0);
+	assert_int_equal(client_start(&i, 24 * 3600 * 1000), HF_E_NO_DAEMON);
+}
+
 static void holdfast_home_names_a_private_instance(void **state)
 {
 	struct instance i;
@@ -228,6 +256,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(starting_leaves_no_child_behind),
 		cmocka_unit_test(a_missing_program_is_an_error_at_once),
 		cmocka_unit_test(a_daemon_that_dies_is_an_error_at_once),
+		cmocka_unit_test(one_that_dies_behind_its_socket_too),
 		cmocka_unit_test(holdfast_home_names_a_private_instance),
 		cmocka_unit_test(its_configuration_may_name_the_socket_of_another),
 		cmocka_unit_test(without_it_the_users_data_directory_is_home),
