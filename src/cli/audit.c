@@ -9,7 +9,7 @@
 
 #define PAGE 1000 /* records a call */
 
-static json_t *json_record(const struct audit_record *r)
+json_t *cli_audit_record(const struct audit_record *r)
 {
 	static const char *const kinds[] = { "event", "admin", "auth", "keys", "use" };
 	char when[28];
@@ -50,7 +50,7 @@ static bool show(struct audit_read_res *r, struct audit_check *check, json_t *a,
 			cli_usage("audit record %llu: %s", (unsigned long long)check->seq, why);
 			return false;
 		}
-		json_array_append_new(a, json_record(&rec));
+		json_array_append_new(a, cli_audit_record(&rec));
 	}
 	return true;
 }

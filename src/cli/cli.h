@@ -49,6 +49,8 @@ bool cli_sure(struct cli *c, const char *question);
 bool cli_number(const char *s, uint64_t min, uint64_t max, uint64_t *ret);
 json_t *json_slice(struct slice s); /* text; hex if it is not UTF-8 */
 json_t *json_hex(struct slice s);
+struct audit_record;
+json_t *cli_audit_record(const struct audit_record *r);
 
 /* cli_pin gets a PIN: from the file or descriptor that the options name, else
  * from the terminal without echo (twice if fresh). prompt: "PIN of the user". */

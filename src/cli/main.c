@@ -211,7 +211,7 @@ static void *json_alloc(size_t n)
 /* What a file or the list of commands answers needs no HSM, and starts none. */
 static bool needs_hsm(const struct command *k)
 {
-	return k->run != cmd_completion && k->run != cmd_audit_verify;
+	return k->run != cmd_completion && k->run != cmd_audit_verify && k->run != cmd_audit_export;
 }
 
 int main(int argc, char **argv)

@@ -128,5 +128,17 @@ def test_no_log_is_an_error(i):
     assert log.instance.cli('audit', 'verify', log.dir).returncode == 2
 
 
+def test_an_export_is_a_line_a_record_up_to_the_damage(i):
+    log = Log(i, 5)
+    r = log.instance.cli('audit', 'export', log.dir)
+    assert r.returncode == 0, r.stderr
+    assert [json.loads(x)['seq'] for x in r.stdout.splitlines()] == list(range(1, len(log.records) + 1))
+    log.records[3][40] ^= 1
+    log.write()
+    r = log.instance.cli('audit', 'export', '--from', '2', log.dir)
+    assert r.returncode == 1 and 'record 3 ' in r.stderr, r.stderr
+    assert [json.loads(x)['seq'] for x in r.stdout.splitlines()] == [2, 3]
+
+
 if __name__ == '__main__':
     sys.exit(e2e.main(globals()))
