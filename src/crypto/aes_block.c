@@ -1,5 +1,5 @@
-/* aes_block.c: AES in ECB, CBC and CTR mode (SP 800-38A), and keys derived by
- * encrypting data (PKCS#11 3.2 §6.13.13). */
+/* aes_block.c: AES in ECB, CBC, CTR, OFB and CFB mode (SP 800-38A), and keys
+ * derived by encrypting data (PKCS#11 3.2 §6.13.13). */
 #include <string.h>
 
 #include "cipher.h"
@@ -39,6 +39,10 @@ static const struct cipher_mode modes[] = {
 	{ "CBC", AES_CBC, false, true, iv_raw },
 	{ "CBC-PAD", AES_CBC, true, false, iv_raw },
 	{ "CTR", AES_CTR, false, false, iv_ctr },
+	{ "OFB", AES_OFB, false, false, iv_raw },
+	{ "CFB128", AES_CFB128, false, false, iv_raw },
+	{ "CFB8", AES_CFB8, false, false, iv_raw },
+	{ "CFB1", AES_CFB1, false, false, iv_raw },
 	{ "ECB-DATA", AES_ECB, false, true, iv_none },
 	{ "CBC-DATA", AES_CBC, false, true, iv_data },
 };
@@ -88,7 +92,7 @@ static enum hf_err begin(struct crypt *c)
 		return HF_E_MECHANISM_PARAM;
 	TRY(cipher_begin(c, m->mode, &s));
 	s->mode = m;
-	s->blocks = m->mode != AES_CTR;
+	s->blocks = m->padded || m->whole;
 	s->holds = m->padded && !crypt_encrypts(c);
 	e = start(c, s, iv);
 	return e == HF_OK ? HF_OK : cipher_fail(c, e);
@@ -149,7 +153,7 @@ static size_t bound(const struct crypt *c, size_t in, bool last)
 	const struct cipher *s = c->state;
 	size_t all = (size_t)(s->got - s->gave) + in;
 
-	if (!last || s->mode->mode == AES_CTR)
+	if (!last || !s->blocks)
 		return cipher_gives(s, in);
 	if (crypt_encrypts(c) && s->mode->padded)
 		return (all / AES_BLOCK + 1) * AES_BLOCK;

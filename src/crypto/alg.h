@@ -36,7 +36,8 @@ enum hf_err hash_once(const struct hash *h, const struct slice part[], size_t n,
 	uint8_t out[EVP_MAX_MD_SIZE]) HF_MUST_CHECK;
 
 enum aes_mode {
-	AES_ECB, AES_CBC, AES_CTR, AES_GCM, AES_CCM, AES_WRAP, AES_WRAP_PAD, AES_MODES
+	AES_ECB, AES_CBC, AES_CTR, AES_GCM, AES_CCM, AES_WRAP, AES_WRAP_PAD, AES_OFB, AES_CFB128,
+	AES_CFB8, AES_CFB1, AES_MODES
 };
 
 /* aes_cipher: NULL unless key is 16, 24 or 32. */

@@ -131,6 +131,36 @@ const struct kat kats[] = {
 		.in = "6bc1bee22e409f96e93d7e117393172a",
 		.out = "7649abac8119b246cee98e9b12e9197d",
 	},
+	/* SP 800-38A §F.4.1 */
+	{
+		.name = "aes-ofb",
+		.kind = KAT_OUTPUT,
+		.verb = VERB_ENCRYPT,
+		.ckm = CKM_AES_OFB,
+		.cko = CKO_SECRET_KEY,
+		.ckk = CKK_AES,
+		.part = {
+			{ CKA_VALUE, "2b7e151628aed2a6abf7158809cf4f3c" },
+		},
+		.params = { .id = PARAM_IV, .present = true, .u.iv.raw = BYTES(cbc_iv) },
+		.in = "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51",
+		.out = "3b3fd92eb72dad20333449f8e83cfb4a7789508d16918f03f53c52dac54ed825",
+	},
+	/* SP 800-38A §F.3.13 */
+	{
+		.name = "aes-cfb128",
+		.kind = KAT_OUTPUT,
+		.verb = VERB_ENCRYPT,
+		.ckm = CKM_AES_CFB128,
+		.cko = CKO_SECRET_KEY,
+		.ckk = CKK_AES,
+		.part = {
+			{ CKA_VALUE, "2b7e151628aed2a6abf7158809cf4f3c" },
+		},
+		.params = { .id = PARAM_IV, .present = true, .u.iv.raw = BYTES(cbc_iv) },
+		.in = "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51",
+		.out = "3b3fd92eb72dad20333449f8e83cfb4ac8a64537a0b3a93fcde3cdad9f1ce58b",
+	},
 	/* Wycheproof aes_gcm_test, 100 */
 	{
 		.name = "aes-gcm",

@@ -123,7 +123,7 @@ static const struct params no_param = { .id = PARAM_NONE },
 	iv_param = { .id = PARAM_IV, .present = true, .u.iv.raw = { counting_iv, 16 } },
 	ctr_param = { .id = PARAM_CTR, .present = true, .u.ctr = { 128, { ctr_block, 16 } } };
 
-/* SP 800-38A §F.1.1, F.2.1, F.5.1; the padded one by its own first blocks. */
+/* SP 800-38A §F.1.1, F.2.1, F.5.1, F.4.1, F.3.13; the padded one by its own first blocks. */
 static const struct {
 	uint32_t ckm;
 	const struct params *p;
@@ -138,6 +138,12 @@ static const struct {
 	{ CKM_AES_CTR, &ctr_param,
 	  "874d6191b620e3261bef6864990db6ce9806f66b7970fdff8617187bb9fffdff"
 	  "5ae4df3edbd5d35e5b4f09020db03eab1e031dda2fbe03d1792170a0f3009cee" },
+	{ CKM_AES_OFB, &iv_param,
+	  "3b3fd92eb72dad20333449f8e83cfb4a7789508d16918f03f53c52dac54ed825"
+	  "9740051e9c5fecf64344f7a82260edcc304c6528f659c77866a510d9c1d6ae5e" },
+	{ CKM_AES_CFB128, &iv_param,
+	  "3b3fd92eb72dad20333449f8e83cfb4ac8a64537a0b3a93fcde3cdad9f1ce58b"
+	  "26751f67a3cbb140b1808cf187a4f4dfc04b05357c5d1c0eeac4c66f9ff7f2e6" },
 };
 
 static void modes_are_sp_800_38as_in_parts_of_any_size(void **state)
@@ -158,6 +164,37 @@ static void modes_are_sp_800_38as_in_parts_of_any_size(void **state)
 			u.in = buf_slice(&out);
 			assert_int_equal(use_run(&u, &back), HF_OK);
 			assert_slice(buf_slice(&back), BLOCKS);
+			buf_done(&out);
+			buf_done(&back);
+		}
+	key_free(k);
+}
+
+static void cfb_of_small_segments_is_sp_800_38as(void **state)
+{
+	static const struct {
+		uint32_t ckm;
+		const char *pt, *ct; /* SP 800-38A §F.3.1, F.3.7 */
+	} cases[] = {
+		{ CKM_AES_CFB1, "6bc1", "68b3" },
+		{ CKM_AES_CFB8, "6bc1bee22e409f96e93d7e117393172aae2d",
+		  "3b79424c9c0dd436bace9e0ed4586a4f32b9" },
+	};
+	struct key *k = aes_key(AES128);
+
+	(void)state;
+	for (size_t i = 0; i < ITEMS(cases); i++)
+		for (size_t chunk = 0; chunk < 3; chunk++) {
+			struct use u = { cases[i].ckm, VERB_ENCRYPT, k, &iv_param, hex(cases[i].pt),
+				SLICE_NONE, chunk };
+			struct buf out = BUF_MAX(32), back = BUF_MAX(32);
+
+			assert_int_equal(use_run(&u, &out), HF_OK);
+			assert_slice(buf_slice(&out), cases[i].ct);
+			u.verb = VERB_DECRYPT;
+			u.in = buf_slice(&out);
+			assert_int_equal(use_run(&u, &back), HF_OK);
+			assert_slice(buf_slice(&back), cases[i].pt);
 			buf_done(&out);
 			buf_done(&back);
 		}
@@ -210,6 +247,8 @@ static void bad_input_has_the_standards_error(void **state)
 		  HF_E_ENCRYPTED_DATA_LEN },
 		{ "wrong padding", CKM_AES_CBC_PAD, VERB_DECRYPT, &iv_param, 32,
 		  HF_E_ENCRYPTED_DATA },
+		{ "short IV", CKM_AES_OFB, VERB_ENCRYPT, &short_iv, 16, HF_E_MECHANISM_PARAM },
+		{ "short IV", CKM_AES_CFB8, VERB_DECRYPT, &short_iv, 16, HF_E_MECHANISM_PARAM },
 		{ "short IV", CKM_AES_CBC, VERB_ENCRYPT, &short_iv, 16, HF_E_MECHANISM_PARAM },
 		{ "wrapped key of no block", CKM_AES_CBC, VERB_UNWRAP, &iv_param, 17,
 		  HF_E_WRAPPED_KEY_LEN },
@@ -736,6 +775,7 @@ int main(void)
 		cmocka_unit_test(a_mac_is_verified_and_refused),
 		cmocka_unit_test(a_general_mac_has_the_length_asked_for),
 		cmocka_unit_test(modes_are_sp_800_38as_in_parts_of_any_size),
+		cmocka_unit_test(cfb_of_small_segments_is_sp_800_38as),
 		cmocka_unit_test(padding_goes_on_and_comes_off_for_every_length),
 		cmocka_unit_test(bad_input_has_the_standards_error),
 		cmocka_unit_test(a_wrapped_key_is_filled_with_zeros),
