@@ -313,7 +313,7 @@ static struct run *store_put(struct run *r)
 	r->next = NULL;
 	if (r->bytes > STORE_BLOCK_MAX)
 		return r;
-	while (store.bytes + r->bytes > STORE_BYTES) {
+	while (store.head != NULL && store.bytes + r->bytes > STORE_BYTES) {
 		struct run *old = store_evict();
 
 		old->next = out;
