@@ -61,6 +61,7 @@ static enum hf_err repeated(const struct prf *p, struct input *first, struct inp
 			++*counter;
 	}
 	secret_wipe(k, sizeof(k));
+	more->part[0] = SLICE_NONE;
 	return e;
 }
 
