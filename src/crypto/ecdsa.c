@@ -1,5 +1,5 @@
-/* ecdsa.c: ECDSA over given data or over a digest; signatures are r || s
- * (PKCS#11 3.2 §6.3.1). */
+/* ecdsa.c: ECDSA and DSA over given data or over a digest; signatures are r || s
+ * (PKCS#11 3.2 §6.3.1, §6.2.1). */
 #include "curve.h"
 #include "der.h"
 #include "families.h"
@@ -7,9 +7,15 @@
 
 #define DER_SIG_MAX (3 + 2 * (2 + 1 + 66)) /* P-521's; one length takes two bytes */
 
+/* half: bytes of r, and of s. */
+static size_t half(const struct key *k)
+{
+	return k->curve != NULL ? k->curve->n : k->half;
+}
+
 static size_t ecdsa_size(const struct key *k)
 {
-	return 2 * k->curve->n;
+	return 2 * half(k);
 }
 
 static enum hf_err ecdsa_sign(struct sig *s, const struct crypt *c, struct slice tbs,
@@ -22,7 +28,7 @@ static enum hf_err ecdsa_sign(struct sig *s, const struct crypt *c, struct slice
 		return HF_E_DATA_LEN;
 	TRY(out_add(out, ecdsa_size(c->key), &raw));
 	if (EVP_PKEY_sign(s->pctx, der, &n, tbs.p, tbs.n) != 1 ||
-	    !der_sig_split((struct slice){ der, n }, c->key->curve->n, raw)) {
+	    !der_sig_split((struct slice){ der, n }, half(c->key), raw)) {
 		buf_cut(out, out->n - ecdsa_size(c->key));
 		return ossl_err(HF_E_INTERNAL);
 	}

@@ -34,7 +34,7 @@ static const struct key_kind *kind_of(uint32_t cko, uint32_t ckk)
 {
 	static const struct key_kind *const kinds[] = {
 		&kind_rsa, &kind_ec, &kind_edwards, &kind_montgomery, &kind_ml_dsa, &kind_ml_kem,
-		&kind_slh_dsa,
+		&kind_slh_dsa, &kind_dsa, &kind_dh,
 	};
 
 	if (cko == CKO_SECRET_KEY)
@@ -353,7 +353,8 @@ enum hf_err key_pair_test(EVP_PKEY *pkey)
 {
 	if (EVP_PKEY_can_sign(pkey))
 		return test_signature(pkey);
-	if (EVP_PKEY_is_a(pkey, "X25519") || EVP_PKEY_is_a(pkey, "X448"))
+	if (EVP_PKEY_is_a(pkey, "X25519") || EVP_PKEY_is_a(pkey, "X448") ||
+	    EVP_PKEY_is_a(pkey, "DH"))
 		return test_agreement(pkey);
 	return test_kem(pkey);
 }

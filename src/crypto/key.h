@@ -27,6 +27,7 @@ struct key {
 	const struct key_kind *kind;
 	size_t size;
 	const struct curve *curve; /* CKK_EC, CKK_EC_EDWARDS, CKK_EC_MONTGOMERY */
+	size_t half;               /* CKK_DSA: bytes of the subprime */
 	const struct ml_set *set;  /* CKK_ML_DSA, CKK_ML_KEM, CKK_SLH_DSA */
 	EVP_PKEY *pkey;            /* public and private keys */
 	struct secret value;       /* secret keys */
@@ -55,7 +56,7 @@ struct key_kind {
 };
 
 extern const struct key_kind kind_rsa, kind_ec, kind_edwards, kind_montgomery, kind_ml_dsa,
-	kind_ml_kem, kind_slh_dsa;
+	kind_ml_kem, kind_slh_dsa, kind_dsa, kind_dh;
 
 /* key_adopt makes a key of pkey (whose reference it takes, also on failure). */
 enum hf_err key_adopt(uint32_t cko, uint32_t ckk, EVP_PKEY *pkey, struct key **ret) HF_MUST_CHECK;

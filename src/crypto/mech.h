@@ -81,6 +81,7 @@ enum mech_flag {
 	MECH_NO_MULTI = 4,   /* single-part only by the standard; the engine gathers */
 	MECH_PUBLIC_DATA = 8,/* derive: result is data rather than a key */
 	MECH_INHERIT = 16,   /* derive: the result is no less sensitive than its base key */
+	MECH_DOMAIN = 32,    /* generate: domain parameters rather than a key */
 };
 
 /* CKK_ values of rows that take more than one type. */

@@ -29,6 +29,7 @@ enum {
 	NO_MULTI = MECH_NO_MULTI,
 	PUBLIC_DATA = MECH_PUBLIC_DATA,
 	INHERIT = MECH_INHERIT,
+	DOMAIN = MECH_DOMAIN,
 };
 
 #define MECH(name, ops, key, alt_key, min, max, param, arg, flags)             \

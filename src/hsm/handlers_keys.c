@@ -154,7 +154,8 @@ enum hf_err on_key_generate(struct calls_ctx *c, const struct key_generate_req *
 	TRY(mech_check(c, &q->mech, CKF_GENERATE, NULL, &u));
 	if (made_before(c, &r->key))
 		return HF_OK;
-	b = generated(c, u.mech, CKO_SECRET_KEY, q->attrs);
+	b = generated(c, u.mech, (u.mech->flags & MECH_DOMAIN) != 0 ? CKO_DOMAIN_PARAMETERS :
+		CKO_SECRET_KEY, q->attrs);
 	TRY(attrs_birth(&b, q->attrs, &a));
 	TRY(makes(u.mech, &a));
 	TRY(object_permit(c, &a));

@@ -2,8 +2,10 @@
 """module.py BUILD TEST: one promise of the PKCS#11 module, as any program would call it, with a
 vault of its own."""
 import ctypes
+import hashlib
 import hmac
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -127,6 +129,72 @@ def test_of_keys_derived_together_all_or_none_come(t):
     found, n = (ULONG * 8)(), ULONG(0)
     t.call('C_FindObjects', t.h, found, ULONG(8), ctypes.byref(n))
     assert n.value == 1  # the base key
+
+
+def pair(t, mech, public, private):
+    halves = ULONG(0), ULONG(0)
+    pub, n = template({'TOKEN': False, **public})
+    priv, m = template({'TOKEN': False, 'PRIVATE': False, 'SENSITIVE': False, 'EXTRACTABLE': True, **private})
+    t.call('C_GenerateKeyPair', t.h, t.mechanism(mech), pub, n, priv, m, *map(ctypes.byref, halves))
+    return halves
+
+
+def test_diffie_hellman_agrees_and_with_plain_arithmetic(t):
+    domain = t.generate(t.mechanism('DH_PKCS_PARAMETER_GEN'), PRIME_BITS=2048)
+    p, g = t.get(domain, 'PRIME'), t.get(domain, 'BASE')
+    pairs = [pair(t, 'DH_PKCS_KEY_PAIR_GEN', {'PRIME': p, 'BASE': g}, {'DERIVE': True}) for _ in range(2)]
+    y, x = t.get(pairs[1][0], 'VALUE'), t.get(pairs[0][1], 'VALUE')
+    number = {name: int.from_bytes(v, 'big') for name, v in {'p': p, 'g': g, 'x': x, 'y': y}.items()}
+    assert int.from_bytes(t.get(pairs[0][0], 'VALUE'), 'big') == pow(number['g'], number['x'], number['p'])
+    shared = pow(number['y'], number['x'], number['p']).to_bytes(256, 'big')
+    for length, want in ((256, shared), (32, shared[-32:])):
+        made = t.derive(t.mechanism('DH_PKCS_DERIVE', Params('x', y)), pairs[0][1], SENSITIVE=False,
+                        EXTRACTABLE=True, VALUE_LEN=length)
+        assert t.get(made, 'VALUE') == want
+    for bad in (b'\1', p, b''):
+        m = t.mechanism('DH_PKCS_DERIVE', Params('x', bad))
+        assert refused(lambda: t.derive(m, pairs[0][1], VALUE_LEN=16)) == 'CKR_MECHANISM_PARAM_INVALID'
+
+
+RFC_6979 = {  # appendix A.2.1, DSA of 1024 bits; the signature of "sample" with SHA-256
+    'PRIME': '86F5CA03DCFEB225063FF830A0C769B9DD9D6153AD91D7CE27F787C43278B447E6533B86B18BED6E8A48B784A14C252C'
+             '5BE0DBF60B86D6385BD2F12FB763ED8873ABFD3F5BA2E0A8C0A59082EAC056935E529DAF7C610467899C77ADEDFC846C'
+             '881870B7B19B2B58F9BE0521A17002E3BDD6B86685EE90B3D9A1B02B782B1779',
+    'SUBPRIME': '996F967F6C8E388D9E28D01E205FBA957A5698B1',
+    'BASE': '07B0F92546150B62514BB771E2A0C0CE387F03BDA6C56B505209FF25FD3C133D89BBCD97E904E09114D9A7DEFDEADFC9'
+            '078EA544D2E401AEECC40BB9FBBF78FD87995A10A1C27CB7789B594BA7EFB5C4326A9FE59A070E136DB77175464ADCA4'
+            '17BE5DCE2F40D10A46A3A3943F26AB7FD9C0398FF8C76EE0A56826A8A88F1DBD',
+}
+RFC_6979_Y = ('5DF5E01DED31D0297E274E1691C192FE5868FEF9E19A84776454B100CF16F65392195A38B90523E2542EE61871C0440CB87C'
+              '322FC4B4D2EC5E1E7EC766E1BE8D4CE935437DC11C3C8FD426338933EBFE739CB3465F4D3668C5E473508253B1E682F65CBD'
+              'C4FAE93C2EA212390E54905A86E2223170B44EAA7DA5DD9FFCFB7F3B')
+RFC_6979_SIGNATURE = '81F2F5850BE5BC123C43F71A3033E9384611C5454CDD914B65EB6C66A8AAAD27299BEE6B035F5E89'
+
+
+def test_dsa_verifies_the_signature_of_rfc_6979(t):
+    domain = {name: bytes.fromhex(v) for name, v in RFC_6979.items()}
+    key = t.create(CLASS=N.CKO_PUBLIC_KEY, KEY_TYPE=N.CKK_DSA, VERIFY=True,
+                   VALUE=bytes.fromhex(RFC_6979_Y), **domain)
+    good = bytes.fromhex(RFC_6979_SIGNATURE)
+    t.verify(t.mechanism('DSA_SHA256'), key, b'sample', good)
+    assert refused(t.verify, t.mechanism('DSA_SHA256'), key, b'simple', good) == 'CKR_SIGNATURE_INVALID'
+    short = refused(t.verify, t.mechanism('DSA_SHA256'), key, b'sample', good[:-1])
+    assert short == 'CKR_SIGNATURE_LEN_RANGE'
+    assert refused(t.verify, t.mechanism('DSA_SHA1'), key, b'sample', good) == 'CKR_SIGNATURE_INVALID'
+
+
+def test_dsa_signs_with_parameters_of_its_own(t):
+    made = t.generate(t.mechanism('DSA_PARAMETER_GEN'), PRIME_BITS=1024)
+    domain = {name: t.get(made, name) for name in ('PRIME', 'SUBPRIME', 'BASE')}
+    public, private = pair(t, 'DSA_KEY_PAIR_GEN', domain, {})
+    for mech in [m for m in dir(N) if re.fullmatch(r'CKM_DSA_SHA(3_)?\d+', m)]:
+        signature = t.sign(t.mechanism(mech[4:]), private, b'a message')
+        assert len(signature) == 2 * len(domain['SUBPRIME'])
+        t.verify(t.mechanism(mech[4:]), public, b'a message', signature)
+    whole = t.create(CLASS=N.CKO_PRIVATE_KEY, KEY_TYPE=N.CKK_DSA, SIGN=True,
+                     VALUE=t.get(private, 'VALUE'), **domain)
+    digest = hashlib.sha1(b'a message').digest()
+    t.verify(t.mechanism('DSA_SHA1'), public, b'a message', t.sign(t.mechanism('DSA'), whole, digest))
 
 
 def main():
