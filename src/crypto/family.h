@@ -32,6 +32,10 @@ enum hf_err gather_all(struct buf *b, struct slice in, struct slice *ret) HF_MUS
 /* out_add makes room for n bytes of output. */
 enum hf_err out_add(struct buf *out, size_t n, uint8_t **ret) HF_MUST_CHECK;
 
+/* kwp_once wraps or unwraps, as c's verb says, with AES-KWP under that key's value. */
+enum hf_err kwp_once(const struct crypt *c, struct slice value, struct slice in,
+	struct buf *out) HF_MUST_CHECK;
+
 /* cut_derived shortens a derived value to want bytes from its front (0: all);
  * HF_E_KEY_SIZE if it has fewer. */
 enum hf_err cut_derived(struct secret *v, size_t want) HF_MUST_CHECK;

@@ -44,7 +44,7 @@ static struct slice value_only(const void *ctx, uint32_t cka)
 	return cka == CKA_VALUE ? *(const struct slice *)ctx : SLICE_NONE;
 }
 
-static enum hf_err aes_once(const struct crypt *c, struct slice value, struct slice in,
+enum hf_err kwp_once(const struct crypt *c, struct slice value, struct slice in,
 	struct buf *out)
 {
 	struct params p = { .id = PARAM_IV_OPTIONAL };
@@ -81,7 +81,7 @@ static enum hf_err wrap(const struct crypt *c, struct slice in, struct buf *out)
 	TRY(secret_alloc(&k, (size_t)c->params->u.rsa_aes_wrap.aes_bits / 8));
 	TRY(crypto_random(k.p, k.n));
 	TRY(rsa_once(c, secret_slice(&k), out));
-	return aes_once(c, secret_slice(&k), in, out);
+	return kwp_once(c, secret_slice(&k), in, out);
 }
 
 static enum hf_err unwrap(const struct crypt *c, struct slice in, struct buf *out)
@@ -94,7 +94,7 @@ static enum hf_err unwrap(const struct crypt *c, struct slice in, struct buf *ou
 	TRY(rsa_once(c, (struct slice){ in.p, n }, &k));
 	if (k.n * 8 != c->params->u.rsa_aes_wrap.aes_bits)
 		return HF_E_WRAPPED_KEY;
-	return aes_once(c, buf_slice(&k), (struct slice){ in.p + n, in.n - n }, out);
+	return kwp_once(c, buf_slice(&k), (struct slice){ in.p + n, in.n - n }, out);
 }
 
 static enum hf_err finish(struct crypt *c, struct slice in, struct slice sig, struct buf *out)

@@ -197,6 +197,29 @@ def test_dsa_signs_with_parameters_of_its_own(t):
     t.verify(t.mechanism('DSA_SHA1'), public, b'a message', t.sign(t.mechanism('DSA'), whole, digest))
 
 
+def test_a_key_under_ecdh_is_kwp_under_the_agreed_key(t):
+    for mech, agreement, gen, curve, size in (
+            ('ECDH_AES_KEY_WRAP', 'ECDH1_DERIVE', 'EC_KEY_PAIR_GEN', '06082a8648ce3d030107', 65),
+            ('ECDH_COF_AES_KEY_WRAP', 'ECDH1_COFACTOR_DERIVE', 'EC_KEY_PAIR_GEN', '06052b81040022', 97),
+            ('ECDH_X_AES_KEY_WRAP', 'ECDH1_DERIVE', 'EC_MONTGOMERY_KEY_PAIR_GEN', '06032b656e', 32)):
+        public, private = pair(t, gen, {'EC_PARAMS': bytes.fromhex(curve), 'WRAP': True},
+                               {'DERIVE': True, 'UNWRAP': True})
+        m = t.mechanism(mech, Params('uuL', 256, N.CKD_SHA256_KDF, b'shared'))
+        wrapped = t.wrap(m, public, t.create(CLASS=N.CKO_SECRET_KEY, KEY_TYPE=N.CKK_GENERIC_SECRET,
+                                             VALUE=b'a secret of 21 bytes!', EXTRACTABLE=True))
+        readable = {'CLASS': N.CKO_SECRET_KEY, 'SENSITIVE': False, 'EXTRACTABLE': True}
+        back = t.unwrap(m, private, wrapped, KEY_TYPE=N.CKK_GENERIC_SECRET, **readable)
+        assert t.get(back, 'VALUE') == b'a secret of 21 bytes!'
+        agreed = t.derive(t.mechanism(agreement, Params('uLL', N.CKD_SHA256_KDF, b'shared', wrapped[:size])),
+                          private, KEY_TYPE=N.CKK_AES, VALUE_LEN=32, UNWRAP=True, **readable)
+        again = t.unwrap(t.mechanism('AES_KEY_WRAP_KWP'), agreed, wrapped[size:],
+                         KEY_TYPE=N.CKK_GENERIC_SECRET, **readable)
+        assert t.get(again, 'VALUE') == b'a secret of 21 bytes!'
+        for bad in (wrapped[:-1] + bytes([wrapped[-1] ^ 1]), wrapped[:size], bytes(size) + wrapped[size:]):
+            assert refused(lambda: t.unwrap(m, private, bad, KEY_TYPE=N.CKK_GENERIC_SECRET, **readable)) in (
+                'CKR_WRAPPED_KEY_INVALID', 'CKR_WRAPPED_KEY_LEN_RANGE')
+
+
 def main():
     with tempfile.TemporaryDirectory(prefix='holdfast-module-') as home:
         os.environ['HOLDFAST_HOME'] = home
