@@ -140,5 +140,17 @@ static enum hf_err output(const struct key *k, struct parts *ret)
 	return parts_put_info(ret, k->pkey);
 }
 
-const struct key_kind kind_dsa = { CKK_DSA, parse, NULL, adopt, output };
+/* check_group: a public value outside the subgroup would make forgeries easy. */
+static enum hf_err check_group(const struct key *k)
+{
+	CLEANUP(EVP_PKEY_CTX_free_p) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, k->pkey,
+		NULL);
+
+	if (ctx == NULL)
+		return ossl_err(HF_E_MEMORY);
+	OSSL_TRY(EVP_PKEY_public_check(ctx), HF_E_ATTR_VALUE);
+	return HF_OK;
+}
+
+const struct key_kind kind_dsa = { CKK_DSA, parse, check_group, adopt, output };
 const struct key_kind kind_dh = { CKK_DH, parse, NULL, adopt, output };

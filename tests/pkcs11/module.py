@@ -177,6 +177,9 @@ def test_dsa_verifies_the_signature_of_rfc_6979(t):
                    VALUE=bytes.fromhex(RFC_6979_Y), **domain)
     good = bytes.fromhex(RFC_6979_SIGNATURE)
     t.verify(t.mechanism('DSA_SHA256'), key, b'sample', good)
+    outside = (int(RFC_6979['PRIME'], 16) - 1).to_bytes(128, 'big')  # of order 2
+    assert refused(lambda: t.create(CLASS=N.CKO_PUBLIC_KEY, KEY_TYPE=N.CKK_DSA, VERIFY=True, VALUE=outside,
+                                    **domain)) == 'CKR_ATTRIBUTE_VALUE_INVALID'
     assert refused(t.verify, t.mechanism('DSA_SHA256'), key, b'simple', good) == 'CKR_SIGNATURE_INVALID'
     short = refused(t.verify, t.mechanism('DSA_SHA256'), key, b'sample', good[:-1])
     assert short == 'CKR_SIGNATURE_LEN_RANGE'
