@@ -59,6 +59,8 @@ static enum hf_err wrap(const struct crypt *c, struct slice in, struct buf *out)
 	CLEANUP(key_done) struct key *own = NULL;
 
 	TRY(make_pair(c->key, &own));
+	if (own == NULL) /* the analyzer cannot see that there is one */
+		return HF_E_INTERNAL;
 	TRY(pkey_octets(own->pkey, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, &ours));
 	TRY(pkey_octets(c->key->pkey, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, &theirs));
 	if (ours.n != point_size(c->key))

@@ -247,6 +247,11 @@ bool conn_asked(const struct conn *c)
 	return c->channel != NULL && channel_asked(c->channel);
 }
 
+bool conn_asked_soon(const struct conn *c)
+{
+	return c->channel != NULL && channel_asked_soon(c->channel);
+}
+
 void conn_watch(struct conn *c)
 {
 	if (c->channel != NULL)
@@ -304,6 +309,8 @@ static enum progress next_request(struct conn *c, struct wire_head *head)
 
 static enum conn_next go_on(struct conn *c, bool may_be_slow)
 {
+	bool from_channel = false;
+
 	for (unsigned served = 0;; served++) {
 		struct wire_head head = { 0 };
 		enum progress p = flush(c);
@@ -314,6 +321,10 @@ static enum conn_next go_on(struct conn *c, bool may_be_slow)
 			return discard(c) == WAIT ? CONN_READ : CONN_CLOSE;
 		if (served == REQUESTS_IN_A_ROW)
 			return CONN_AGAIN;
+		/* Whose requests come through the channel has nothing on the socket; if so, it will
+		 * be seen when the socket is waited for. */
+		if (from_channel && c->in.n == 0 && !conn_asked(c))
+			return CONN_READ;
 		p = next_request(c, &head);
 		if (p != DONE)
 			return p == WAIT ? CONN_READ : CONN_CLOSE;
@@ -323,6 +334,7 @@ static enum conn_next go_on(struct conn *c, bool may_be_slow)
 		if (hsm_is_slow(&head) && !may_be_slow)
 			return CONN_SLOW;
 		may_be_slow = false;
+		from_channel = c->by_channel;
 		if (answer(c, &head) == CLOSE) {
 			(void)flush(c);
 			return CONN_CLOSE;

@@ -47,6 +47,7 @@ void conn_open(struct conn *c, int fd, struct hsm_conn *hsm, enum hf_err refused
 /* conn_asked: the shared memory holds a request. conn_watch: the thread that has the connection
  * looks there from now on; conn_unwatch: true, and still watched, if one has come meanwhile. */
 bool conn_asked(const struct conn *c);
+bool conn_asked_soon(const struct conn *c); /* looks for a microsecond or two */
 void conn_watch(struct conn *c);
 bool conn_unwatch(struct conn *c);
 

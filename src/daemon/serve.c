@@ -175,7 +175,7 @@ static enum conn_next linger(struct server *s, struct conn *c, struct lane *l, s
 		if (i % LOOK_AROUND == 0 && epoll_wait(s->ep, other, 1, 0) == 1)
 			return next;
 		(void)sched_yield();
-		if (c->channel == NULL || conn_asked(c))
+		if (c->channel == NULL || conn_asked_soon(c))
 			next = conn_advance(c, l, false);
 		if (c->served != served) {
 			served = c->served;

@@ -94,6 +94,16 @@ bool channel_asked(const struct channel *c)
 	return (atomic_load(&c->at->state) & ~(uint32_t)SLEEPS) == ASKED;
 }
 
+bool channel_asked_soon(const struct channel *c)
+{
+	for (int i = 0; i < NEAR_SPINS; i++) {
+		if (channel_asked(c))
+			return true;
+		relax();
+	}
+	return channel_asked(c);
+}
+
 bool channel_take(struct channel *c, size_t max, struct buf *in)
 {
 	struct frame *f = &c->at->request;

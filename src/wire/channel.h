@@ -28,6 +28,7 @@ void channel_close(struct channel *c); /* NULL-safe; unmaps */
 enum hf_err channel_make(struct channel **ret, int *ret_fd) HF_MUST_CHECK;
 
 bool channel_asked(const struct channel *c); /* a request is there */
+bool channel_asked_soon(const struct channel *c); /* or comes within a microsecond or two */
 /* channel_take appends the request, head and fields, to in; false: there is none, or it is
  * longer than max. */
 bool channel_take(struct channel *c, size_t max, struct buf *in);
