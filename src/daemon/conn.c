@@ -263,6 +263,18 @@ bool conn_unwatch(struct conn *c)
 	return c->channel != NULL && channel_unwatch(c->channel);
 }
 
+void conn_crowded(struct conn *c, bool crowded)
+{
+	if (c->channel != NULL)
+		channel_crowded(c->channel, crowded);
+}
+
+void conn_nap(struct conn *c, uint64_t ns)
+{
+	if (c->channel != NULL)
+		channel_nap(c->channel, ns);
+}
+
 static enum progress answer(struct conn *c, const struct wire_head *head)
 {
 	struct slice fields = { c->in.p + WIRE_HEAD, head->length };

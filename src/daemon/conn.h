@@ -51,6 +51,10 @@ bool conn_asked_soon(const struct conn *c); /* looks for a microsecond or two */
 void conn_watch(struct conn *c);
 bool conn_unwatch(struct conn *c);
 
+/* conn_crowded, conn_nap: channel_crowded and channel_nap, of the memory if there is any. */
+void conn_crowded(struct conn *c, bool crowded);
+void conn_nap(struct conn *c, uint64_t ns);
+
 /* conn_advance does what can be done now. may_be_slow: on a thread for slow calls. */
 enum conn_next conn_advance(struct conn *c, struct lane *l, bool may_be_slow);
 

@@ -31,7 +31,8 @@ struct server {
 	int ep, listen_fd, wake, quit;
 	size_t max_message;
 	pthread_t worker[WORKERS_MAX];
-	unsigned workers;
+	unsigned workers, cores;
+	_Atomic unsigned active; /* workers that have a client */
 	_Atomic bool accept_later; /* no descriptor was left */
 	struct mutex lock;         /* what follows */
 	struct conn *conns;
@@ -163,6 +164,12 @@ static void arm(struct server *s, struct conn *c, uint32_t events)
 		conn_close(s, c);
 }
 
+/* is_crowded: a client and its worker each want a processor. */
+static bool is_crowded(const struct server *s)
+{
+	return 2 * atomic_load_explicit(&s->active, memory_order_relaxed) > s->cores;
+}
+
 /* linger: a client that was just answered often asks again at once; to wake a thread
  * for that takes longer than its answer did. Who waits for the processor goes first,
  * and other clients wait so little that they do not notice. */
@@ -174,7 +181,11 @@ static enum conn_next linger(struct server *s, struct conn *c, struct lane *l, s
 	for (unsigned i = 0; next == CONN_READ && clock_mono_ns() < until; i++) {
 		if (i % LOOK_AROUND == 0 && epoll_wait(s->ep, other, 1, 0) == 1)
 			return next;
-		(void)sched_yield();
+		if (is_crowded(s))
+			conn_nap(c, LINGER_NS);
+		else
+			(void)sched_yield();
+		conn_crowded(c, is_crowded(s));
 		if (c->channel == NULL || conn_asked_soon(c))
 			next = conn_advance(c, l, false);
 		if (c->served != served) {
@@ -194,6 +205,7 @@ static enum conn_next serve_on(struct server *s, struct conn *c, struct lane *l,
 
 	conn_watch(c);
 	do {
+		conn_crowded(c, is_crowded(s));
 		next = conn_advance(c, l, may_be_slow);
 		may_be_slow = false;
 		if (next == CONN_READ && other != NULL && other->data.ptr == NULL &&
@@ -246,8 +258,11 @@ static void *worker(void *arg)
 			return NULL;
 		if (e.data.ptr == &s->listen_fd)
 			accept_all(s);
-		else
+		else {
+			atomic_fetch_add(&s->active, 1);
 			advance(s, e.data.ptr, &lane, &next);
+			atomic_fetch_sub(&s->active, 1);
+		}
 	}
 }
 
@@ -337,6 +352,7 @@ enum hf_err serve_start(struct hsm *h, int listen_fd, const struct config *c, st
 	s->hsm = h;
 	s->listen_fd = listen_fd;
 	s->max_message = c->max_message;
+	s->cores = cores();
 	s->slow_last = &s->slow_first;
 	mutex_init(&s->lock);
 	cond_init(&s->slow_ready);

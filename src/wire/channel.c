@@ -1,11 +1,14 @@
 #include "channel.h"
 
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -16,7 +19,10 @@
 #define FAR_SPIN_NS 1000000u /* most calls are answered by then; waking costs 60 us */
 #define WIPED ((size_t)4096) /* of a request: a PIN is short */
 
-enum state { FREE, ASKED, ANSWERED, ELSEWHERE, SLEEPS = 0x80 };
+#define NAP_NS 10000000u     /* a vault that has died is noticed then */
+
+enum state { FREE, ASKED, ANSWERED, ELSEWHERE, NAPS = 0x40, SLEEPS = 0x80 };
+enum watch { AWAY, WATCHING, NAPPING };
 
 struct frame {
 	uint8_t head[WIRE_HEAD];
@@ -26,7 +32,8 @@ struct frame {
 /* What lies in the shared pages. */
 struct shared {
 	_Alignas(64) _Atomic uint32_t state;
-	_Alignas(64) _Atomic uint32_t watched;
+	_Alignas(64) _Atomic uint32_t watched; /* enum watch */
+	_Alignas(64) _Atomic uint32_t crowded;
 	_Alignas(4096) struct frame request;
 	_Alignas(4096) struct frame answer;
 };
@@ -42,6 +49,18 @@ static void relax(void)
 #elif defined(__aarch64__)
 	__asm__ volatile("yield");
 #endif
+}
+
+static void wait_for_change(_Atomic uint32_t *word, uint32_t from, uint64_t ns)
+{
+	struct timespec t = { (time_t)(ns / 1000000000u), (long)(ns % 1000000000u) };
+
+	(void)syscall(SYS_futex, word, FUTEX_WAIT, from, &t, NULL, 0);
+}
+
+static void wake(_Atomic uint32_t *word)
+{
+	(void)syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
 static enum hf_err map(int fd, struct channel **ret)
@@ -91,7 +110,7 @@ enum hf_err channel_make(struct channel **ret, int *ret_fd)
 
 bool channel_asked(const struct channel *c)
 {
-	return (atomic_load(&c->at->state) & ~(uint32_t)SLEEPS) == ASKED;
+	return (atomic_load(&c->at->state) & ~(uint32_t)(NAPS | SLEEPS)) == ASKED;
 }
 
 bool channel_asked_soon(const struct channel *c)
@@ -130,6 +149,8 @@ enum channel_given channel_give(struct channel *c, struct slice answer)
 	if (fits)
 		memcpy(&c->at->answer, answer.p, answer.n);
 	was = atomic_exchange(&c->at->state, fits ? ANSWERED : ELSEWHERE);
+	if ((was & NAPS) != 0)
+		wake(&c->at->state);
 	if (!fits)
 		return CHANNEL_FULL;
 	return (was & SLEEPS) != 0 ? CHANNEL_SLEEPS : CHANNEL_SEEN;
@@ -137,16 +158,29 @@ enum channel_given channel_give(struct channel *c, struct slice answer)
 
 void channel_watch(struct channel *c)
 {
-	atomic_store(&c->at->watched, 1);
+	atomic_store(&c->at->watched, WATCHING);
 }
 
 bool channel_unwatch(struct channel *c)
 {
-	atomic_store(&c->at->watched, 0);
+	atomic_store(&c->at->watched, AWAY);
 	if (!channel_asked(c))
 		return false;
-	atomic_store(&c->at->watched, 1);
+	atomic_store(&c->at->watched, WATCHING);
 	return true;
+}
+
+void channel_crowded(struct channel *c, bool crowded)
+{
+	atomic_store_explicit(&c->at->crowded, crowded, memory_order_relaxed);
+}
+
+void channel_nap(struct channel *c, uint64_t ns)
+{
+	atomic_store(&c->at->watched, NAPPING);
+	if (!channel_asked(c))
+		wait_for_change(&c->at->watched, NAPPING, ns);
+	atomic_store(&c->at->watched, WATCHING);
 }
 
 /* --- the client's side -------------------------------------------------------- */
@@ -167,7 +201,11 @@ bool channel_ask(struct channel *c, const struct wire_head *head, struct slice f
 	if (fields.n > 0)
 		memcpy(c->at->request.fields, fields.p, fields.n);
 	atomic_store(&c->at->state, ASKED);
-	return atomic_load(&c->at->watched) == 0;
+	if (atomic_load(&c->at->watched) == NAPPING) {
+		atomic_store(&c->at->watched, WATCHING);
+		wake(&c->at->watched);
+	}
+	return atomic_load(&c->at->watched) == AWAY;
 }
 
 static bool answered(const struct channel *c)
@@ -175,29 +213,47 @@ static bool answered(const struct channel *c)
 	return atomic_load_explicit(&c->at->state, memory_order_acquire) != ASKED;
 }
 
+static bool crowded(const struct channel *c)
+{
+	return atomic_load_explicit(&c->at->crowded, memory_order_relaxed) != 0;
+}
+
 static bool spin(const struct channel *c)
 {
 	uint64_t until;
 
-	for (int i = 0; i < NEAR_SPINS; i++) {
+	for (int i = 0; i < NEAR_SPINS && !crowded(c); i++) {
 		if (answered(c))
 			return true;
 		relax();
 	}
+	if (crowded(c))
+		return answered(c);
 	until = clock_mono_ns() + FAR_SPIN_NS;
 	do {
 		if (answered(c))
 			return true;
 		(void)sched_yield();
-	} while (clock_mono_ns() < until);
+	} while (clock_mono_ns() < until && !crowded(c));
 	return false;
+}
+
+/* nap ends with the answer, or after a while. */
+static bool nap(const struct channel *c)
+{
+	uint32_t s = ASKED;
+
+	if (!atomic_compare_exchange_strong(&c->at->state, &s, ASKED | NAPS))
+		return true;
+	wait_for_change(&c->at->state, ASKED | NAPS, NAP_NS);
+	return atomic_load(&c->at->state) != (ASKED | NAPS);
 }
 
 enum channel_got channel_wait(struct channel *c)
 {
-	uint32_t s = ASKED;
+	uint32_t s = ASKED | NAPS;
 
-	if (!spin(c) && atomic_compare_exchange_strong(&c->at->state, &s, ASKED | SLEEPS))
+	if (!spin(c) && !nap(c) && atomic_compare_exchange_strong(&c->at->state, &s, ASKED | SLEEPS))
 		return CHANNEL_NOT_YET;
 	return atomic_load(&c->at->state) == ELSEWHERE ? CHANNEL_ELSEWHERE : CHANNEL_ANSWERED;
 }

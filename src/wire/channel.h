@@ -6,8 +6,9 @@
  *
  *   client  writes a request, state = ASKED; nobody watches: rings (WIRE_OP_RING)
  *   vault   copies it before it looks at it, answers, state = ANSWERED;
- *           the client sleeps: rings
- *   client  spins for a while, then marks that it sleeps and reads the socket
+ *           the client naps: wakes it; it sleeps: rings
+ *   client  spins for a while, naps for a while (a futex), then marks that it
+ *           sleeps and reads the socket, whose end it then sees
  *
  * Either side may write anything there at any time: nothing is read twice, and
  * no length is believed. */
@@ -45,6 +46,13 @@ enum channel_given channel_give(struct channel *c, struct slice answer);
  * watched, if a request has come meanwhile. */
 void channel_watch(struct channel *c);
 bool channel_unwatch(struct channel *c);
+
+/* channel_crowded tells the client whether there are more threads than processors: then
+ * who waits lets others run at once, since the kernel gives a spinning thread as much
+ * time as a working one. channel_nap: so does the vault, until a request comes or ns
+ * nanoseconds are over; while it is watched only. */
+void channel_crowded(struct channel *c, bool crowded);
+void channel_nap(struct channel *c, uint64_t ns);
 
 /* --- the client's side -------------------------------------------------------- */
 

@@ -80,6 +80,31 @@ static void who_sleeps_is_rung(void **state)
 	assert_int_equal(give(1, 0), CHANNEL_SLEEPS);
 }
 
+static void *answer_later(void *arg)
+{
+	(void)arg;
+	while (!channel_asked(vault))
+		channel_nap(vault, 1000000);
+	(void)usleep(5000);
+	assert_int_not_equal(give(1, 0), CHANNEL_FULL); /* it naps, or on a slow day it sleeps by now */
+	return NULL;
+}
+
+static void in_a_crowd_both_nap(void **state)
+{
+	pthread_t t;
+
+	(void)state;
+	channel_watch(vault);
+	channel_crowded(vault, true);
+	assert_int_equal(pthread_create(&t, NULL, answer_later, NULL), 0);
+	(void)usleep(2000);
+	assert_false(ask(1, SLICE_NONE));
+	while (channel_wait(client) == CHANNEL_NOT_YET) /* it naps for 10 ms, then would sleep */
+		;
+	assert_int_equal(pthread_join(t, NULL), 0);
+}
+
 static void what_is_too_long_goes_elsewhere(void **state)
 {
 	(void)state;
@@ -182,6 +207,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_request_and_its_answer_pass),
 		TEST(who_sleeps_is_rung),
+		TEST(in_a_crowd_both_nap),
 		TEST(what_is_too_long_goes_elsewhere),
 		TEST(no_request_is_missed_when_the_watch_ends),
 		TEST(a_pin_does_not_stay_there),
