@@ -117,8 +117,13 @@ static enum hf_err call_send(struct client *c, struct conn *k, uint64_t vault, s
 		.request = q->request,
 		.session = vault,
 	};
+	struct request ahead = { 0 };
 	bool sent = false;
-	enum hf_err e = link_ask(c, k, &h, q->fields, &sent, &q->answer);
+	enum hf_err e;
+
+	if (q->late != NULL)
+		ahead = operation_late(q->late, vault);
+	e = link_ask(c, k, q->late != NULL ? &ahead : NULL, &h, q->fields, &sent, &q->answer);
 
 	if (e != HF_OK && sent)
 		q->seen = true;
@@ -159,8 +164,10 @@ static enum hf_err operation_call(struct client *c, struct conn *k, struct sessi
 	enum hf_err e;
 
 	TRY(operation_restore(c, k, s, q));
-	if (q->answered)
+	if (q->answered) {
+		buf_reset(&k->in);
 		return HF_OK;
+	}
 	e = call_send(c, k, s->vault, q);
 	if (e == HF_OK)
 		operation_note(s, q, buf_slice(&k->in));
@@ -180,6 +187,7 @@ static enum hf_err session_call(struct client *c, struct conn *k, struct session
 		TRY(session_restore(c, k, s, q));
 		if (q->answered)
 			return HF_OK;
+		TRY(operations_settle(c, k, s, q));
 		if (operation_is(q->op))
 			return operation_call(c, k, s, q);
 		vault = s->vault;
@@ -250,14 +258,23 @@ static bool call_again(struct client *c, struct call *q, enum hf_err e)
 	return true;
 }
 
+/* changes_much: afterwards an _init may be answered otherwise than before. */
+static bool changes_much(const struct call_row *row)
+{
+	return row->audit != CALL_AUDIT_NO && row->audit != CALL_AUDIT_USE;
+}
+
 enum hf_err call_run(struct client *c, struct call *q)
 {
 	enum hf_err e;
 
 	q->row = &calls_rows[q->op];
 	q->request = link_request_id(c);
+	q->changes = c->changes;
 	do {
 		e = call_once(c, q);
+		if (changes_much(q->row))
+			c->changes++;
 		if (q->answered && e == HF_OK)
 			return q->answer;
 	} while (e == HF_OK || call_again(c, q, e));

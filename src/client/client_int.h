@@ -45,6 +45,9 @@ struct op_memory {
 	bool active;
 	bool fed;        /* data went in after _init */
 	bool unsure;     /* a call of it was sent and not answered */
+	bool late;       /* _init was not sent: it will go ahead of the next call */
+	bool known;      /* request went well before, */
+	uint64_t changes; /* when client.changes was this */
 	uint16_t init;   /* enum calls_op */
 	uint64_t epoch;  /* of the session */
 	struct buf request; /* the _init call's fields */
@@ -76,6 +79,7 @@ struct client {
 	size_t waiting;           /* threads, for a conn */
 	uint64_t boot, generation;
 	size_t max_message;       /* bytes, as the vault said */
+	_Atomic uint64_t changes; /* calls that may change what an _init answers */
 	uint64_t next_request, next_session;
 	struct map sessions, logins;
 	struct mutex restoring;   /* one thread opens sessions and resumes logins */
@@ -94,6 +98,8 @@ struct call {
 	enum hf_err answer;
 	uint64_t deadline;      /* of repeating; 0: nothing went wrong yet */
 	unsigned pause_ms;
+	const struct op_memory *late; /* its _init goes ahead */
+	uint64_t changes;       /* client.changes before it */
 	struct arena *arena;    /* the response's fields go there */
 	struct rd *rest;
 	uint64_t generation, boot; /* when it was answered */
@@ -109,10 +115,11 @@ void link_drop(struct client *c, struct conn *k);
 /* link_up connects k to the running vault. HF_E_CONNECTION, HF_E_TIMEOUT: trying
  * again may help; HF_E_NO_DAEMON: it will not. */
 enum hf_err link_up(struct client *c, struct conn *k) HF_MUST_CHECK;
-/* link_ask makes one exchange. The error is the link's (then k is closed);
- * *ret_answer is the vault's. *ret_sent, if given: the vault may have seen it. */
-enum hf_err link_ask(struct client *c, struct conn *k, struct wire_head *h, struct slice fields,
-	bool *ret_sent, enum hf_err *ret_answer) HF_MUST_CHECK;
+/* link_ask makes one exchange; ahead: a quiet request before it, or NULL. The error is the
+ * link's (then k is closed); *ret_answer is the vault's. *ret_sent, if given: the vault may
+ * have seen it. */
+enum hf_err link_ask(struct client *c, struct conn *k, const struct request *ahead,
+	struct wire_head *h, struct slice fields, bool *ret_sent, enum hf_err *ret_answer) HF_MUST_CHECK;
 /* link_tell is link_ask for calls of the client's own. */
 enum hf_err link_tell(struct client *c, struct conn *k, enum calls_op op, uint64_t vault_session,
 	const struct buf *fields, enum hf_err *ret_answer) HF_MUST_CHECK;
@@ -147,9 +154,15 @@ void logins_done(struct client *c);
 
 /* operation_is: op belongs to an operation of a session. */
 bool operation_is(enum calls_op op);
-/* operation_restore begins s's operation anew where the vault lost it. */
+/* operations_settle sends what _init calls are late, before any call that is not their own. */
+enum hf_err operations_settle(struct client *c, struct conn *k, struct session *s, const struct call *q)
+	HF_MUST_CHECK;
+/* operation_restore begins s's operation anew where the vault lost it. An _init that went well
+ * before, and would again, is answered here, and sent with the call that follows. */
 enum hf_err operation_restore(struct client *c, struct conn *k, struct session *s, struct call *q)
 	HF_MUST_CHECK;
+/* operation_late is the _init that goes ahead of m's next call. */
+struct request operation_late(const struct op_memory *m, uint64_t vault_session);
 /* operation_note remembers what the answer to q means for later calls. */
 void operation_note(struct session *s, const struct call *q, struct slice response);
 /* operation_broken: q was sent and the link broke. */

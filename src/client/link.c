@@ -71,13 +71,14 @@ uint64_t link_request_id(struct client *c)
 	return ++c->next_request;
 }
 
-enum hf_err link_ask(struct client *c, struct conn *k, struct wire_head *h, struct slice fields,
-	bool *ret_sent, enum hf_err *ret_answer)
+enum hf_err link_ask(struct client *c, struct conn *k, const struct request *ahead,
+	struct wire_head *h, struct slice fields, bool *ret_sent, enum hf_err *ret_answer)
 {
 	uint16_t op = h->opcode;
 	uint64_t request = h->request;
 	bool sent = false;
-	enum hf_err e = k->t->ops->call(k->t, h, fields, &k->in, &sent);
+	enum hf_err e = ahead == NULL ? k->t->ops->call(k->t, h, fields, &k->in, &sent) :
+		k->t->ops->call_after(k->t, ahead, h, fields, &k->in, &sent);
 
 	if (ret_sent != NULL)
 		*ret_sent = sent;
@@ -103,7 +104,7 @@ enum hf_err link_tell(struct client *c, struct conn *k, enum calls_op op, uint64
 
 	if (fields != NULL)
 		TRY(buf_err(fields));
-	return link_ask(c, k, &h, s, NULL, ret_answer);
+	return link_ask(c, k, NULL, &h, s, NULL, ret_answer);
 }
 
 static enum hf_err find_instance(struct client *c, struct instance *ret)
@@ -147,8 +148,10 @@ static void note_hello(struct client *c, struct conn *k, const struct hello_res 
 {
 	MUTEX_HOLD(&c->lock);
 
-	if (r->boot != c->boot || c->live == 0)
+	if (r->boot != c->boot || c->live == 0) {
 		c->generation++;
+		c->changes++;
+	}
 	c->boot = r->boot;
 	c->max_message = r->max_message < WIRE_MAX_BYTES ? r->max_message : WIRE_MAX_BYTES;
 	c->live++;

@@ -51,6 +51,12 @@ static void forget(struct op_memory *m)
 	*m = (struct op_memory){ 0 };
 }
 
+/* end keeps what is known of its _init. */
+static void end(struct op_memory *m)
+{
+	m->active = m->fed = m->unsure = m->late = false;
+}
+
 void operations_done(struct session *s)
 {
 	for (size_t i = 0; i < OPK_COUNT; i++)
@@ -84,7 +90,7 @@ static enum hf_err begin_anew(struct client *c, struct conn *k, struct session *
 		return HF_OK;
 	}
 	m->epoch = s->epoch;
-	m->unsure = false;
+	m->unsure = m->late = false;
 	return HF_OK;
 }
 
@@ -97,6 +103,45 @@ static enum hf_err give_up(struct client *c, struct conn *k, struct session *s, 
 	return cancel(c, k, s, kind);
 }
 
+/* --- an _init that can wait ------------------------------------------------ */
+
+struct request operation_late(const struct op_memory *m, uint64_t vault_session)
+{
+	struct slice s = buf_slice(&m->request);
+
+	return (struct request){ { (uint32_t)s.n, m->init, WIRE_FLAG_QUIET, 0, vault_session }, s };
+}
+
+static bool may_wait(const struct client *c, const struct conn *k, const struct op_memory *m,
+	const struct call *q)
+{
+	return m->known && !m->active && m->init == q->op && m->changes == c->changes &&
+	       k->t->ops->call_after != NULL && !q->seen && slice_eq(buf_slice(&m->request), q->fields);
+}
+
+static void begin_late(struct session *s, struct op_memory *m, struct call *q)
+{
+	m->active = m->late = true;
+	m->fed = m->unsure = false;
+	m->epoch = s->epoch;
+	q->answered = true;
+	q->answer = HF_OK;
+}
+
+enum hf_err operations_settle(struct client *c, struct conn *k, struct session *s, const struct call *q)
+{
+	const struct op_row *row = operation_is(q->op) ? &op_rows[q->op] : NULL;
+
+	for (size_t i = 0; i < OPK_COUNT; i++) {
+		struct call ignored = { 0 };
+
+		if (!s->ops[i].late || (row != NULL && row->kind == i && row->step > STEP_INIT))
+			continue;
+		TRY(begin_anew(c, k, s, (enum op_kind)i, &ignored));
+	}
+	return HF_OK;
+}
+
 enum hf_err operation_restore(struct client *c, struct conn *k, struct session *s, struct call *q)
 {
 	const struct op_row *row = &op_rows[q->op];
@@ -104,10 +149,17 @@ enum hf_err operation_restore(struct client *c, struct conn *k, struct session *
 
 	if (row->step == STEP_NONE)
 		return HF_OK;
+	q->late = NULL;
+	if (row->step == STEP_INIT && may_wait(c, k, m, q)) {
+		begin_late(s, m, q);
+		return HF_OK;
+	}
 	/* An _init that may have arrived before must not meet its own operation. */
 	if (row->step == STEP_INIT)
 		return q->seen && !m->active ? cancel(c, k, s, row->kind) : HF_OK;
-	if (!m->active || (m->epoch == s->epoch && !m->unsure))
+	if (m->late && m->epoch == s->epoch && !m->unsure && k->t->ops->call_after != NULL)
+		q->late = m;
+	if (q->late != NULL || !m->active || (m->epoch == s->epoch && !m->unsure && !m->late))
 		return HF_OK;
 	if (m->fed)
 		return give_up(c, k, s, row->kind, q);
@@ -127,9 +179,10 @@ static void note_init(struct session *s, const struct call *q, struct op_memory 
 		forget(m);
 		return;
 	}
-	m->active = true;
+	m->active = m->known = true;
 	m->init = (uint16_t)q->op;
 	m->epoch = s->epoch;
+	m->changes = q->changes;
 }
 
 /* Too small a buffer, or only the length asked for: the operation goes on. */
@@ -170,11 +223,12 @@ void operation_note(struct session *s, const struct call *q, struct slice respon
 	else if (q->answer != HF_OK)
 		forget(m);
 	else if (output_did_not_fit(row, q, response))
-		return;
-	else if (row->step == STEP_UPDATE)
+		m->late = false;
+	else if (row->step == STEP_UPDATE) {
 		m->fed = true;
-	else
-		forget(m);
+		m->late = false;
+	} else
+		end(m);
 }
 
 void operation_broken(struct session *s, const struct call *q)

@@ -19,7 +19,7 @@ void conn_open(struct conn *c, int fd, struct hsm_conn *hsm, enum hf_err refused
 	size_t max_message)
 {
 	*c = (struct conn){ .fd = fd, .hsm = hsm, .refused = refused, .max_message = max_message,
-		.give_fd = -1 };
+		.failed = HF_OK, .give_fd = -1 };
 	c->in = c->out = BUF_MAX(WIRE_MAX_BYTES + WIRE_HEAD);
 	if (hsm == NULL) /* who is refused may not stay */
 		atomic_store(&c->since_ns, clock_mono_ns());
@@ -275,6 +275,21 @@ void conn_nap(struct conn *c, uint64_t ns)
 		channel_nap(c->channel, ns);
 }
 
+/* serve: what a quiet request came to is kept for the next one. */
+static bool serve(struct conn *c, const struct wire_head *head, struct slice fields)
+{
+	struct wire_head h = *head;
+
+	h.flags &= (uint16_t)~WIRE_FLAG_QUIET;
+	if (!hsm_serve(c->hsm, &h, fields, &c->out) || buf_err(&c->out) != HF_OK)
+		return false;
+	if ((head->flags & WIRE_FLAG_QUIET) != 0) {
+		c->failed = err_from_wire(get_u16(c->out.p + 6));
+		buf_reset(&c->out);
+	}
+	return true;
+}
+
 static enum progress answer(struct conn *c, const struct wire_head *head)
 {
 	struct slice fields = { c->in.p + WIRE_HEAD, head->length };
@@ -288,8 +303,12 @@ static enum progress answer(struct conn *c, const struct wire_head *head)
 		share(c, head);
 		return DONE;
 	}
-	if (!hsm_serve(c->hsm, head, fields, &c->out) || buf_err(&c->out) != HF_OK)
+	if (c->failed != HF_OK) {
+		answer_error(c, *head, c->failed);
+		c->failed = HF_OK;
+	} else if (!serve(c, head, fields)) {
 		return CLOSE;
+	}
 	drop(c, head);
 	return DONE;
 }
@@ -301,7 +320,7 @@ static enum progress next_request(struct conn *c, struct wire_head *head)
 
 	for (;;) {
 		if (c->channel != NULL && c->in.n == 0)
-			c->by_channel = channel_take(c->channel, c->max_message, &c->in);
+			c->by_channel = channel_take(c->channel, &c->in);
 		p = whole(c, head);
 		if (p == DONE && head->opcode == WIRE_OP_RING) {
 			drop(c, head);

@@ -23,6 +23,7 @@ struct conn {
 	size_t max_message;       /* bytes of a request's fields */
 	struct channel *channel;  /* memory shared with the client, or NULL */
 	bool by_channel;          /* the request in hand came through it */
+	enum hf_err failed;       /* of a quiet request: the next one's answer */
 	int give_fd;              /* goes out with the answer; -1: none */
 	uint64_t served;          /* requests */
 	struct buf in, out;

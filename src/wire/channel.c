@@ -32,6 +32,7 @@ struct frame {
 /* What lies in the shared pages. */
 struct shared {
 	_Alignas(64) _Atomic uint32_t state;
+	_Atomic uint32_t length; /* of the request */
 	_Alignas(64) _Atomic uint32_t watched; /* enum watch */
 	_Alignas(64) _Atomic uint32_t crowded;
 	_Alignas(4096) struct frame request;
@@ -123,21 +124,18 @@ bool channel_asked_soon(const struct channel *c)
 	return channel_asked(c);
 }
 
-bool channel_take(struct channel *c, size_t max, struct buf *in)
+bool channel_take(struct channel *c, struct buf *in)
 {
-	struct frame *f = &c->at->request;
-	uint8_t head[WIRE_HEAD], *p;
+	uint8_t *from = c->at->request.head, *p;
 	size_t n;
 
 	if (!channel_asked(c))
 		return false;
-	memcpy(head, f->head, sizeof(head));
-	n = get_u32(head);
-	if (n > max || n > CHANNEL_ROOM || (p = buf_add(in, WIRE_HEAD + n)) == NULL)
+	n = atomic_load(&c->at->length);
+	if (n > sizeof(struct frame) || (p = buf_add(in, n)) == NULL)
 		return false;
-	memcpy(p, head, sizeof(head));
-	memcpy(p + WIRE_HEAD, f->fields, n);
-	secret_wipe(f->fields, n < WIPED ? n : WIPED);
+	memcpy(p, from, n);
+	secret_wipe(from, n < WIPED ? n : WIPED);
 	return true;
 }
 
@@ -195,11 +193,22 @@ enum hf_err channel_open(int fd, struct channel **ret)
 	return map(fd, ret);
 }
 
-bool channel_ask(struct channel *c, const struct wire_head *head, struct slice fields)
+/* put_request returns how many bytes it took. */
+static size_t put_request(uint8_t *p, const struct request *q)
 {
-	wire_head_put(head, c->at->request.head);
-	if (fields.n > 0)
-		memcpy(c->at->request.fields, fields.p, fields.n);
+	wire_head_put(&q->head, p);
+	if (q->fields.n > 0)
+		memcpy(p + WIRE_HEAD, q->fields.p, q->fields.n);
+	return WIRE_HEAD + q->fields.n;
+}
+
+bool channel_ask(struct channel *c, const struct request *ahead, const struct request *q)
+{
+	uint8_t *p = c->at->request.head;
+	size_t n = ahead == NULL ? 0 : put_request(p, ahead);
+
+	n += put_request(p + n, q);
+	atomic_store(&c->at->length, (uint32_t)n);
 	atomic_store(&c->at->state, ASKED);
 	if (atomic_load(&c->at->watched) == NAPPING) {
 		atomic_store(&c->at->watched, WATCHING);

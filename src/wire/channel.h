@@ -30,9 +30,8 @@ enum hf_err channel_make(struct channel **ret, int *ret_fd) HF_MUST_CHECK;
 
 bool channel_asked(const struct channel *c); /* a request is there */
 bool channel_asked_soon(const struct channel *c); /* or comes within a microsecond or two */
-/* channel_take appends the request, head and fields, to in; false: there is none, or it is
- * longer than max. */
-bool channel_take(struct channel *c, size_t max, struct buf *in);
+/* channel_take appends what the client left, frames or not, to in; false: there is nothing. */
+bool channel_take(struct channel *c, struct buf *in);
 
 enum channel_given {
 	CHANNEL_SEEN,   /* the client will find it */
@@ -59,8 +58,9 @@ void channel_nap(struct channel *c, uint64_t ns);
 /* channel_open maps what channel_make made. HF_E_CONNECTION: it is something else. */
 enum hf_err channel_open(int fd, struct channel **ret) HF_MUST_CHECK;
 
-/* channel_ask leaves a request of at most CHANNEL_ROOM; true: the vault has to be rung. */
-bool channel_ask(struct channel *c, const struct wire_head *head, struct slice fields);
+/* channel_ask leaves a request, and before it another (ahead, or NULL), together at most
+ * CHANNEL_ROOM; true: the vault has to be rung. */
+bool channel_ask(struct channel *c, const struct request *ahead, const struct request *q);
 
 enum channel_got {
 	CHANNEL_ANSWERED,

@@ -61,7 +61,7 @@ static void loopback_close(struct transport *t)
 	hf_free(l);
 }
 
-static const struct transport_ops loopback_ops = { loopback_call, loopback_close };
+static const struct transport_ops loopback_ops = { loopback_call, NULL, loopback_close };
 
 enum hf_err transport_loopback(loopback_serve serve, void *ctx, void (*closed)(void *ctx),
 	struct transport **ret)

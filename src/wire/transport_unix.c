@@ -85,11 +85,15 @@ static enum hf_err connect_to(int fd, const char *dir, const char *name)
 	return e == 0 ? HF_OK : connect_err();
 }
 
-static enum hf_err over_socket(struct unix_link *l, struct wire_head *head, struct slice fields,
-	struct wire_head *ret, struct buf *out, bool *ret_sent)
+static enum hf_err over_socket(struct unix_link *l, const struct request *ahead,
+	struct wire_head *head, struct slice fields, struct wire_head *ret, struct buf *out,
+	bool *ret_sent)
 {
-	enum hf_err e = wire_send(l->fd, head, fields);
+	struct wire_head first = ahead == NULL ? *head : ahead->head;
+	enum hf_err e = ahead == NULL ? HF_OK : wire_send(l->fd, &first, ahead->fields);
 
+	if (e == HF_OK)
+		e = wire_send(l->fd, head, fields);
 	*ret_sent = e == HF_OK; /* half a request is no request */
 	return e == HF_OK ? wire_recv(l->fd, WIRE_MAX_BYTES, ret, out) : e;
 }
@@ -101,34 +105,37 @@ static enum hf_err ring_or_answer(struct unix_link *l, struct wire_head *ret, st
 	return ret->opcode == WIRE_OP_RING ? channel_read(l->channel, ret, out) : HF_OK;
 }
 
-static enum hf_err over_channel(struct unix_link *l, struct wire_head *head, struct slice fields,
-	struct wire_head *ret, struct buf *out, bool *ret_sent)
+static enum hf_err over_channel(struct unix_link *l, const struct request *ahead,
+	struct wire_head *head, struct slice fields, struct wire_head *ret, struct buf *out,
+	bool *ret_sent)
 {
 	struct wire_head ring = { .opcode = WIRE_OP_RING };
+	struct request q = { *head, fields };
 
-	head->length = (uint32_t)fields.n;
+	q.head.length = (uint32_t)fields.n;
 	*ret_sent = true; /* it is seen from the moment it lies there */
-	if (channel_ask(l->channel, head, fields))
+	if (channel_ask(l->channel, ahead, &q))
 		TRY(wire_send(l->fd, &ring, SLICE_NONE));
 	if (channel_wait(l->channel) == CHANNEL_ANSWERED)
 		return channel_read(l->channel, ret, out);
 	return ring_or_answer(l, ret, out);
 }
 
-static enum hf_err unix_call(struct transport *t, struct wire_head *head, struct slice fields,
-	struct buf *out, bool *ret_sent)
+static enum hf_err unix_call_after(struct transport *t, const struct request *ahead,
+	struct wire_head *head, struct slice fields, struct buf *out, bool *ret_sent)
 {
 	struct unix_link *l = container_of(t, struct unix_link, t);
+	size_t both = fields.n + (ahead == NULL ? 0 : WIRE_HEAD + ahead->fields.n);
 	struct wire_head got;
 	enum hf_err e;
 
 	*ret_sent = false;
 	if (l->fd < 0)
 		return HF_E_CONNECTION;
-	if (l->channel != NULL && fields.n <= CHANNEL_ROOM)
-		e = over_channel(l, head, fields, &got, out, ret_sent);
+	if (l->channel != NULL && both <= CHANNEL_ROOM)
+		e = over_channel(l, ahead, head, fields, &got, out, ret_sent);
 	else
-		e = over_socket(l, head, fields, &got, out, ret_sent);
+		e = over_socket(l, ahead, head, fields, &got, out, ret_sent);
 	if (e == HF_E_TOO_BIG) /* nothing went out */
 		return e;
 	if (e == HF_OK && (got.request != head->request || got.opcode != head->opcode))
@@ -142,6 +149,12 @@ static enum hf_err unix_call(struct transport *t, struct wire_head *head, struct
 	return HF_OK;
 }
 
+static enum hf_err unix_call(struct transport *t, struct wire_head *head, struct slice fields,
+	struct buf *out, bool *ret_sent)
+{
+	return unix_call_after(t, NULL, head, fields, out, ret_sent);
+}
+
 static void unix_close(struct transport *t)
 {
 	struct unix_link *l = container_of(t, struct unix_link, t);
@@ -151,7 +164,7 @@ static void unix_close(struct transport *t)
 	hf_free(l);
 }
 
-static const struct transport_ops unix_ops = { unix_call, unix_close };
+static const struct transport_ops unix_ops = { unix_call, unix_call_after, unix_close };
 
 enum hf_err transport_unix(const char *dir, const char *name, unsigned timeout_ms,
 	struct transport **ret)

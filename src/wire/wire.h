@@ -28,6 +28,9 @@
 #define WIRE_OP_RING 0xffffu    /* look into the channel; is not answered */
 
 #define WIRE_FLAG_REPEAT 1u /* the request was sent before; see spec/calls, REPEAT */
+/* Not answered; when it fails, the request that follows is not served, and answered with
+ * this one's error. */
+#define WIRE_FLAG_QUIET 2u
 
 struct wire_head {
 	uint32_t length;
@@ -96,12 +99,19 @@ enum op_kind {
 /* struct transport sends a request and gets its response. One call at a time
  * from one thread; the client keeps one per calling thread. */
 struct transport;
+struct request {
+	struct wire_head head;
+	struct slice fields;
+};
 struct transport_ops {
 	/* call sends head + fields and receives the response's head and, into
 	 * out (reset first), its fields. HF_E_CONNECTION: broken; *ret_sent
 	 * tells whether the peer may have seen the request. */
 	enum hf_err (*call)(struct transport *t, struct wire_head *head, struct slice fields,
 		struct buf *out, bool *ret_sent);
+	/* call_after is call with a quiet request sent ahead of it; NULL: cannot. */
+	enum hf_err (*call_after)(struct transport *t, const struct request *ahead,
+		struct wire_head *head, struct slice fields, struct buf *out, bool *ret_sent);
 	void (*close)(struct transport *t); /* and frees it */
 };
 struct transport {

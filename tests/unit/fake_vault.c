@@ -171,6 +171,8 @@ static enum hf_err on_session(struct fake_vault *v, struct fake_session *s,
 	case CALLS_SIGN_INIT:
 		if (s->signing)
 			return HF_E_OP_ACTIVE;
+		if (v->key_gone)
+			return HF_E_KEY_HANDLE;
 		s->signing = true;
 		s->fed = false;
 		return HF_OK;
@@ -256,6 +258,19 @@ static enum hf_err fake_call(struct transport *t, struct wire_head *head, struct
 	return f == FAULT_DONE ? break_link(l) : buf_err(out);
 }
 
+static enum hf_err fake_call_after(struct transport *t, const struct request *ahead,
+	struct wire_head *head, struct slice fields, struct buf *out, bool *ret_sent)
+{
+	struct wire_head first = ahead->head;
+
+	TRY(fake_call(t, &first, ahead->fields, out, ret_sent));
+	if (first.flags == HF_OK)
+		return fake_call(t, head, fields, out, ret_sent);
+	head->flags = first.flags;
+	buf_reset(out);
+	return HF_OK;
+}
+
 static void fake_close(struct transport *t)
 {
 	struct fake_link *l = container_of(t, struct fake_link, t);
@@ -269,7 +284,8 @@ static void fake_close(struct transport *t)
 
 enum hf_err fake_connect(void *ctx, struct transport **ret)
 {
-	static const struct transport_ops ops = { fake_call, fake_close };
+	static const struct transport_ops single = { fake_call, NULL, fake_close };
+	static const struct transport_ops pairs = { fake_call, fake_call_after, fake_close };
 	struct fake_vault *v = ctx;
 	struct fake_link *l;
 	MUTEX_HOLD(&v->lock);
@@ -281,7 +297,7 @@ enum hf_err fake_connect(void *ctx, struct transport **ret)
 	l = hf_alloc(1, sizeof(*l));
 	if (l == NULL)
 		return HF_E_MEMORY;
-	*l = (struct fake_link){ .t = { &ops }, .v = v, .boot = v->boot };
+	*l = (struct fake_link){ .t = { v->pairs ? &pairs : &single }, .v = v, .boot = v->boot };
 	v->links++;
 	v->opened++;
 	*ret = &l->t;

@@ -34,6 +34,8 @@ struct fake_vault {
 	struct fake_session sessions[FAKE_SESSIONS];
 	bool logged_in;
 	bool refuse_tickets;
+	bool pairs;              /* the link can send a quiet request ahead of another */
+	bool key_gone;           /* sign_init fails */
 	uint32_t renew_s;
 	uint64_t created, last_origin; /* objects; the request id of the last one */
 	enum calls_op fault_op;

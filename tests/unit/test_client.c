@@ -384,6 +384,82 @@ static void a_first_part_is_repeated(void **state)
 	assert_int_equal(sign_update(s), HF_E_OP_LOST);
 }
 
+/* --- an _init that waits for the call it is for ----------------------------- */
+
+/* with_known_init: signed once, so that the same _init is known to go well. */
+static uint64_t with_known_init(void)
+{
+	uint64_t s;
+
+	vault.pairs = true;
+	s = open_logged_in();
+	assert_int_equal(sign_init(s), HF_OK);
+	assert_int_equal(sign(s), HF_OK);
+	fake_log_clear(&vault);
+	return s;
+}
+
+static void a_known_init_goes_with_the_next_call(void **state)
+{
+	uint64_t s = with_known_init();
+
+	(void)state;
+	assert_int_equal(sign_init(s), HF_OK);
+	assert_log("");
+	assert_int_equal(sign(s), HF_OK);
+	assert_log("sign_init sign ");
+}
+
+static void a_late_init_goes_before_any_other_call(void **state)
+{
+	uint64_t s = with_known_init();
+
+	(void)state;
+	assert_int_equal(sign_init(s), HF_OK);
+	assert_int_equal(sign_init(s), HF_E_OP_ACTIVE);
+	assert_int_equal(info(s), HF_OK);
+	assert_int_equal(sign_update(s), HF_OK);
+	assert_true(strstr(vault.log, "sign_init session_info sign_update ") != NULL);
+}
+
+static void a_late_init_that_fails_answers_for_its_call(void **state)
+{
+	uint64_t s = with_known_init();
+
+	(void)state;
+	assert_int_equal(sign_init(s), HF_OK);
+	vault.key_gone = true; /* another program destroyed it */
+	assert_int_equal(sign(s), HF_E_KEY_HANDLE);
+	assert_int_equal(sign(s), HF_E_OP_NONE);
+	assert_int_equal(sign_init(s), HF_E_KEY_HANDLE);
+}
+
+static void after_a_change_an_init_is_asked_at_once(void **state)
+{
+	uint64_t s = with_known_init(), object;
+
+	(void)state;
+	assert_int_equal(create(s, &object), HF_OK);
+	fake_log_clear(&vault);
+	assert_int_equal(sign_init(s), HF_OK);
+	assert_log("sign_init ");
+	assert_int_equal(sign(s), HF_OK);
+}
+
+static void a_late_init_survives_a_restart(void **state)
+{
+	uint64_t s = with_known_init();
+
+	(void)state;
+	assert_int_equal(sign_init(s), HF_OK);
+	fake_restart(&vault);
+	assert_int_equal(sign(s), HF_OK);
+	assert_int_equal(sign_init(s), HF_OK);
+	fake_script(&vault, CALLS_SIGN, FAULT_DONE);
+	assert_int_equal(sign(s), HF_OK);
+	assert_int_equal(sign(s), HF_E_OP_NONE);
+}
+
 static void an_object_is_made_once_though_the_answer_was_lost(void **state)
 {
 	uint64_t s = open_logged_in(), object;
@@ -593,6 +669,11 @@ int main(void)
 		T(an_init_that_arrived_does_not_meet_itself),
 		T(a_length_query_leaves_the_operation_repeatable),
 		T(an_operation_that_was_fed_is_lost_once),
+		T(a_known_init_goes_with_the_next_call),
+		T(a_late_init_goes_before_any_other_call),
+		T(a_late_init_that_fails_answers_for_its_call),
+		T(after_a_change_an_init_is_asked_at_once),
+		T(a_late_init_survives_a_restart),
 		T(a_first_part_is_repeated),
 		T(an_object_is_made_once_though_the_answer_was_lost),
 		T(a_login_that_may_have_arrived_is_not_repeated),

@@ -1,5 +1,5 @@
 /* test_conn.c: one client's connection, with a module that is only made up: a
- * request's fields come back as they are, opcode SLOW is slow, BREAK breaks. */
+ * request's fields come back as they are, opcode SLOW is slow, BREAK breaks, FAIL fails. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,6 +14,7 @@
 
 #define SLOW 7
 #define BREAK 8
+#define FAIL 9
 #define MOST 100000u
 
 static unsigned served, closed;
@@ -33,7 +34,8 @@ bool hsm_serve(struct hsm_conn *c, const struct wire_head *head, struct slice fi
 	served++;
 	assert_non_null(p);
 	assert_int_equal(fields.n, head->length);
-	h.flags = HF_OK;
+	assert_int_equal(h.flags, HF_OK);
+	h.flags = head->opcode == FAIL ? HF_E_KEY_HANDLE : HF_OK;
 	wire_head_put(&h, p);
 	buf_raw(out, fields);
 	return head->opcode != BREAK;
@@ -85,15 +87,20 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* say sends a request with n bytes of fields. */
-static void say(struct env *e, uint16_t opcode, uint64_t request, size_t n)
+static void say_with(struct env *e, uint16_t opcode, uint16_t flags, uint64_t request, size_t n)
 {
 	static uint8_t frame[WIRE_HEAD + MOST];
-	struct wire_head h = { .length = (uint32_t)n, .opcode = opcode, .request = request };
+	struct wire_head h = { (uint32_t)n, opcode, flags, request, 0 };
 
 	wire_head_put(&h, frame);
 	memset(frame + WIRE_HEAD, (int)request, n);
 	assert_int_equal(send(e->peer, frame, WIRE_HEAD + n, 0), WIRE_HEAD + n);
+}
+
+/* say sends a request with n bytes of fields. */
+static void say(struct env *e, uint16_t opcode, uint64_t request, size_t n)
+{
+	say_with(e, opcode, 0, request, n);
 }
 
 static enum conn_next go(struct env *e)
@@ -148,6 +155,30 @@ static void requests_in_a_row_are_answered_in_order(void **state)
 	assert_int_equal(go(e), CONN_READ);
 	for (uint64_t i = 1; i <= 20; i++)
 		hear(e, i, HF_OK, i);
+}
+
+static void a_quiet_request_is_not_answered(void **state)
+{
+	struct env *e = *state;
+
+	say_with(e, 1, WIRE_FLAG_QUIET, 5, 10);
+	say(e, 1, 6, 3);
+	assert_int_equal(go(e), CONN_READ);
+	hear(e, 6, HF_OK, 3);
+	assert_int_equal(served, 2);
+}
+
+static void a_quiet_request_that_fails_stops_the_next(void **state)
+{
+	struct env *e = *state;
+
+	say_with(e, FAIL, WIRE_FLAG_QUIET, 5, 10);
+	say(e, 1, 6, 3);
+	say(e, 1, 7, 3);
+	assert_int_equal(go(e), CONN_READ);
+	hear(e, 6, HF_E_KEY_HANDLE, 0);
+	hear(e, 7, HF_OK, 3);
+	assert_int_equal(served, 2);
 }
 
 static void one_client_does_not_hold_a_thread(void **state)
@@ -297,6 +328,8 @@ int main(void)
 		CASE(a_request_is_answered),
 		CASE(an_idle_connection_has_no_buffers),
 		CASE(requests_in_a_row_are_answered_in_order),
+		CASE(a_quiet_request_is_not_answered),
+		CASE(a_quiet_request_that_fails_stops_the_next),
 		CASE(one_client_does_not_hold_a_thread),
 		CASE(a_request_may_come_byte_by_byte),
 		CASE(a_long_request_comes_whole),
