@@ -53,3 +53,16 @@ void clock_iso(uint64_t wall_us, char out[28])
 		(unsigned)(s / 3600 % 24), (unsigned)(s / 60 % 60), (unsigned)(s % 60),
 		(unsigned)(us % 1000000));
 }
+
+void clock_digits(uint64_t wall_us, uint8_t out[16])
+{
+	char iso[28];
+	size_t n = 0;
+
+	clock_iso(wall_us, iso);
+	for (const char *p = iso; *p != '.' && n < 14; p++)
+		if (*p >= '0' && *p <= '9')
+			out[n++] = (uint8_t)*p;
+	while (n < 16)
+		out[n++] = '0';
+}

@@ -203,12 +203,35 @@ static enum hf_err inherit(const struct attrs *from, struct attrs *a)
 	return HF_OK;
 }
 
+/* trust_ok: whom a trust object trusts it names by a hash too (PKCS#11 3.2 §4,
+ * trust objects, footnote 2). */
+static enum hf_err trust_ok(const struct attrs *a)
+{
+	static const uint32_t uses[] = { CKA_TRUST_SERVER_AUTH, CKA_TRUST_CLIENT_AUTH,
+		CKA_TRUST_CODE_SIGNING, CKA_TRUST_EMAIL_PROTECTION, CKA_TRUST_IPSEC_IKE,
+		CKA_TRUST_TIME_STAMPING, CKA_TRUST_OCSP_SIGNING };
+	bool hashed = attrs_get(a, CKA_HASH_OF_CERTIFICATE).n != 0 &&
+		attrs_get(a, CKA_NAME_HASH_ALGORITHM).n != 0;
+
+	for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++) {
+		uint64_t trust = attrs_u64(a, uses[i], CKT_TRUST_UNKNOWN);
+
+		if (trust > CKT_TRUST_MUST_VERIFY_TRUST)
+			return HF_E_ATTR_VALUE;
+		if (trust != CKT_TRUST_UNKNOWN && trust != CKT_NOT_TRUSTED && !hashed)
+			return HF_E_TEMPLATE_INCOMPLETE;
+	}
+	return HF_OK;
+}
+
 static enum hf_err consistent(const struct attrs *a, enum role role)
 {
 	struct slice start = attrs_get(a, CKA_START_DATE), end = attrs_get(a, CKA_END_DATE);
 
 	if (attrs_bool(a, CKA_PRIVATE) && !role_is_user(role))
 		return HF_E_NOT_LOGGED_IN;
+	if (class_of(a) == CKO_TRUST)
+		TRY(trust_ok(a));
 	if (attrs_bool(a, CKA_ALWAYS_AUTHENTICATE) && !attrs_bool(a, CKA_PRIVATE))
 		return HF_E_TEMPLATE_CONFLICT;
 	if (start.n == 8 && end.n == 8 && slice_cmp(end, start) < 0)

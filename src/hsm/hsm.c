@@ -106,7 +106,9 @@ static enum hf_err open_audit(struct hsm *h)
 	CLEANUP(secret_done) struct secret seed = { 0 };
 
 	TRY(crypto_derive(secret_slice(&h->root), "holdfast audit", SLICE_NONE, &seed));
-	return audit_open(h->keeper, secret_slice(&seed), &h->audit);
+	TRY(audit_open(h->keeper, secret_slice(&seed), &h->audit));
+	h->counter_base = audit_sequence(h->audit);
+	return HF_OK;
 }
 
 /* A new HSM: the root key is wrapped and kept before anything stands under it. */

@@ -161,10 +161,12 @@ struct hsm {
 	struct secret ticket_key;
 	struct damaged *damaged;  /* records of no partition that is there */
 	bool anchor_lost;         /* see records_anchor_lost */
+	uint64_t counter_base;    /* of this start; larger than any before: builtin.c */
 	struct map partitions;    /* by slot */
 	struct map apps;          /* by the first 8 bytes of the id */
 	unsigned conns, app_count;
 	_Atomic bool stop;
+	_Atomic uint64_t counter; /* looks at the monotonic counter since the start */
 	struct facts *facts;      /* status.c */
 	struct hsm_unlock unlock;
 	char error[256];          /* why it is in HSM_ERROR */

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "builtin.h"
 #include "object_table.h"
 #include "pkcs11_numbers.h"
 #include "utf8.h"
@@ -235,6 +236,8 @@ enum hf_err object_get(struct calls_ctx *c, uint64_t handle, enum hf_err missing
 	struct objects *t = c->part->objects;
 	struct object *o;
 
+	if (handle >= BUILTIN_HANDLE)
+		return builtin_get(c, handle, missing, ret);
 	rwlock_read(&t->lock);
 	o = table_get(t, handle);
 	if (o != NULL && !object_visible(c, o))

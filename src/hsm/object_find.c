@@ -1,6 +1,7 @@
 /* object_find.c: C_FindObjects, page by page, ascending by handle. */
 #include <string.h>
 
+#include "builtin.h"
 #include "object.h"
 #include "object_table.h"
 #include "pkcs11_numbers.h"
@@ -146,6 +147,8 @@ enum hf_err objects_find(struct calls_ctx *c, struct attr_list tmpl, uint64_t af
 
 	if (max == 0)
 		return HF_E_ARGUMENTS;
+	if (builtin_wanted(tmpl))
+		return builtin_find(c, tmpl, after, max, ret, ret_cursor);
 	q.page.max = max < PAGE_MAX ? max : PAGE_MAX;
 	if (q.page.max > count)
 		q.page.max = count + 1; /* what comes meanwhile may wait a page */

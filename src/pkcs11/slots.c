@@ -60,19 +60,6 @@ CK_RV C_GetSlotInfo(CK_SLOT_ID slotID, CK_SLOT_INFO_PTR pInfo)
 	return CKR_OK;
 }
 
-/* utc_time writes YYYYMMDDhhmmss00 (PKCS#11 3.2 §3.2, CK_TOKEN_INFO). */
-static void utc_time(CK_CHAR out[16])
-{
-	char iso[28];
-	size_t n = 0;
-
-	clock_iso(clock_wall_us(), iso);
-	memset(out, '0', 16);
-	for (const char *p = iso; *p != '\0' && n < 14; p++)
-		if (*p >= '0' && *p <= '9')
-			out[n++] = (CK_CHAR)*p;
-}
-
 /* 0 is "no limit" here, and CK_EFFECTIVELY_INFINITE there, which is 0 too. */
 static void token_numbers(const struct token_info_res *r, CK_TOKEN_INFO_PTR info)
 {
@@ -104,7 +91,7 @@ CK_RV C_GetTokenInfo(CK_SLOT_ID slotID, CK_TOKEN_INFO_PTR pInfo)
 	text_pad(pInfo->model, sizeof(pInfo->model), SLICE_STR(MODULE_NAME));
 	text_pad(pInfo->serialNumber, sizeof(pInfo->serialNumber), r.serial);
 	token_numbers(&r, pInfo);
-	utc_time(pInfo->utcTime);
+	clock_digits(clock_wall_us(), pInfo->utcTime);
 	return CKR_OK;
 }
 

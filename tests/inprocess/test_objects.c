@@ -431,6 +431,128 @@ static void big_data_is_kept_and_bigger_refused(void **state)
 		HF_E_LIMIT);
 }
 
+#define TRUST U(CLASS, CKO_TRUST), S(ISSUER, "i"), S(SERIAL_NUMBER, "1")
+
+static void a_trust_object_names_by_hash_whom_it_trusts(void **state)
+{
+	struct vault *v = *state;
+	uint64_t o = create(v, TMPL(TRUST, U(TRUST_SERVER_AUTH, CKT_NOT_TRUSTED)));
+
+	assert_int_equal(get_u64(value_of(v, o, CKA_TRUST_CODE_SIGNING).p), CKT_TRUST_UNKNOWN);
+	assert_false(flag_of(v, o, CKA_PRIVATE));
+	assert_int_equal(set(v, o, TMPL(U(TRUST_CODE_SIGNING, CKT_TRUST_ANCHOR))),
+		HF_E_TEMPLATE_INCOMPLETE);
+	assert_int_equal(create_fails(v, TMPL(TRUST, U(TRUST_SERVER_AUTH, CKT_TRUSTED),
+		S(HASH_OF_CERTIFICATE, "hash"))), HF_E_TEMPLATE_INCOMPLETE);
+	assert_int_equal(create_fails(v, TMPL(TRUST, U(TRUST_SERVER_AUTH, 5))), HF_E_ATTR_VALUE);
+	assert_int_equal(create_fails(v, TMPL(U(CLASS, CKO_TRUST), S(ISSUER, "i"))),
+		HF_E_TEMPLATE_INCOMPLETE);
+	o = create(v, TMPL(TRUST, U(TRUST_SERVER_AUTH, CKT_TRUST_ANCHOR),
+		U(NAME_HASH_ALGORITHM, CKM_SHA256), S(HASH_OF_CERTIFICATE, "hash")));
+	assert_int_equal(set(v, o, TMPL(U(TRUST_CODE_SIGNING, CKT_TRUST_ANCHOR))), HF_OK);
+}
+
+/* --- what the HSM says of itself ------------------------------------------------------------ */
+
+static struct u64_list find(struct vault *v, struct attr_list t)
+{
+	struct find_req q = { .attrs = t, .max = 1000 };
+	struct find_res r = { 0 };
+
+	assert_int_equal(do_find(v, &q, &r), HF_OK);
+	return r.objects;
+}
+
+static void builtin_objects_are_found_by_their_class_alone(void **state)
+{
+	struct vault *v = *state;
+
+	assert_int_equal(count(v, TMPL_NONE), 0);
+	assert_int_equal(count(v, TMPL(ON_TOKEN)), 0);
+	assert_int_equal(count(v, TMPL(U(PROFILE_ID, CKP_BASELINE_PROVIDER))), 0);
+	assert_int_equal(count(v, TMPL(U(HW_FEATURE_TYPE, CKH_CLOCK))), 0);
+	log_out(v);
+	assert_int_equal(count(v, TMPL(U(CLASS, CKO_PROFILE))), 4);
+	assert_int_equal(count(v, TMPL(U(CLASS, CKO_PROFILE), ON_TOKEN,
+		U(PROFILE_ID, CKP_EXTENDED_PROVIDER))), 1);
+	assert_int_equal(count(v, TMPL(U(CLASS, CKO_PROFILE),
+		U(PROFILE_ID, CKP_COMPLETE_PROVIDER))), 0);
+	assert_int_equal(count(v, TMPL(U(CLASS, CKO_HW_FEATURE))), 2);
+	assert_int_equal(count(v, TMPL(U(CLASS, CKO_VALIDATION))), 0);
+}
+
+static void each_mechanism_of_the_partition_is_an_object(void **state)
+{
+	struct vault *v = *state;
+	struct mech_list_req q = { .slot = v->slot };
+	struct mech_list_res r;
+	struct u64_list o;
+
+	assert_int_equal(do_mech_list(v, &q, &r), HF_OK);
+	o = find(v, TMPL(U(CLASS, CKO_MECHANISM)));
+	assert_int_equal(o.n, r.types.n);
+	for (size_t i = 0; i < o.n; i++)
+		assert_int_equal(get_u64(value_of(v, o.v[i], CKA_MECHANISM_TYPE).p), r.types.v[i]);
+	assert_int_equal(count(v, TMPL(U(CLASS, CKO_MECHANISM), U(MECHANISM_TYPE, CKM_AES_GCM))), 1);
+}
+
+static void pages_of_builtin_objects_hold_all_once(void **state)
+{
+	struct vault *v = *state;
+	struct find_req q = { .attrs = TMPL(U(CLASS, CKO_MECHANISM)), .max = 7 };
+	struct find_res r = { .cursor = 1 };
+	size_t n = 0, all = find(v, q.attrs).n;
+
+	for (; r.cursor != 0; q.after = r.cursor) {
+		assert_int_equal(do_find(v, &q, &r), HF_OK);
+		n += r.objects.n;
+	}
+	assert_int_equal(n, all);
+}
+
+static void the_clock_tells_the_time(void **state)
+{
+	struct vault *v = *state;
+	uint64_t o = find(v, TMPL(U(CLASS, CKO_HW_FEATURE), U(HW_FEATURE_TYPE, CKH_CLOCK))).v[0];
+	struct slice s = value_of(v, o, CKA_VALUE);
+
+	assert_int_equal(s.n, 16);
+	for (size_t i = 0; i < s.n; i++)
+		assert_in_range(s.p[i], '0', '9');
+	assert_true(slice_cmp(s, SLICE_STR("2026")) > 0);
+}
+
+static void the_counter_grows_with_each_look_and_each_start(void **state)
+{
+	struct vault *v = *state;
+	struct attr_list t = TMPL(U(CLASS, CKO_HW_FEATURE), U(HW_FEATURE_TYPE, CKH_MONOTONIC_COUNTER));
+	uint64_t o = find(v, t).v[0];
+	struct slice first = value_of(v, o, CKA_VALUE), second = value_of(v, o, CKA_VALUE);
+
+	assert_true(slice_cmp(first, second) < 0);
+	vault_restart(v);
+	assert_true(slice_cmp(second, value_of(v, o, CKA_VALUE)) < 0);
+	assert_false(flag_of(v, o, CKA_HAS_RESET));
+	assert_false(flag_of(v, o, CKA_RESET_ON_INIT));
+}
+
+static void builtin_objects_are_as_they_are(void **state)
+{
+	struct vault *v = *state;
+	uint64_t o = find(v, TMPL(U(CLASS, CKO_PROFILE))).v[0], c;
+	struct slice sig;
+
+	assert_int_equal(set(v, o, TMPL(U(PROFILE_ID, 5))), HF_E_MODIFY_PROHIBITED);
+	assert_int_equal(copy(v, o, TMPL_NONE, &c), HF_E_COPY_PROHIBITED);
+	assert_int_equal(destroy(v, o), HF_E_DESTROY_PROHIBITED);
+	assert_int_not_equal(sign_with(v, MECH(SHA256_HMAC), o, SLICE_STR("x"), &sig), HF_OK);
+	assert_int_not_equal(sign_with(v, MECH(SHA256_RSA_PKCS), o, SLICE_STR("x"), &sig), HF_OK);
+	assert_false(exists(v, o + 1000));
+	assert_false(exists(v, UINT64_MAX));
+	assert_int_equal(create_fails(v, TMPL(U(CLASS, CKO_PROFILE), U(PROFILE_ID, 5))),
+		HF_E_ATTR_READ_ONLY);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -464,6 +586,13 @@ int main(void)
 		T(objects_are_found_by_what_they_are),
 		T(a_certificate_is_kept),
 		T(big_data_is_kept_and_bigger_refused),
+		T(a_trust_object_names_by_hash_whom_it_trusts),
+		T(builtin_objects_are_found_by_their_class_alone),
+		T(each_mechanism_of_the_partition_is_an_object),
+		T(pages_of_builtin_objects_hold_all_once),
+		T(the_clock_tells_the_time),
+		T(the_counter_grows_with_each_look_and_each_start),
+		T(builtin_objects_are_as_they_are),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
