@@ -15,13 +15,14 @@
 
 /* struct hash: a digest and the numbers under which PKCS#11 knows it. */
 struct hash {
-	const char *name;   /* OpenSSL's, and a mechanism row's argument */
+	const char *name;   /* a mechanism row's argument, and OpenSSL's */
 	uint32_t ckm;       /* CKM_SHA256 */
 	uint32_t mgf;       /* CKG_MGF1_SHA256, or 0 */
 	uint32_t kdf;       /* CKD_SHA256_KDF (ANSI X9.63), or 0 */
 	uint32_t kdf_sp800; /* CKD_SHA256_KDF_SP800 (SP 800-56A, one step), or 0 */
 	size_t n;           /* bytes of a digest */
-	EVP_MD *md;
+	const char *evp;    /* OpenSSL's, where it is not name: a longer digest, which */
+	EVP_MD *md;         /* makes one of n bytes when told so */
 };
 
 /* NULL: unknown. A number 0 finds nothing. */
@@ -31,6 +32,8 @@ const struct hash *hash_by_mgf(uint64_t mgf);
 /* hash_by_kdf also tells which of the two constructions it is. */
 const struct hash *hash_by_kdf(uint64_t kdf, bool *ret_sp800);
 
+/* hash_init starts a digest. */
+enum hf_err hash_init(EVP_MD_CTX *ctx, const struct hash *h) HF_MUST_CHECK;
 /* hash_once digests a, b and c, one behind the other. */
 enum hf_err hash_once(const struct hash *h, const struct slice part[], size_t n,
 	uint8_t out[EVP_MAX_MD_SIZE]) HF_MUST_CHECK;
@@ -46,7 +49,7 @@ const EVP_CIPHER *aes_cipher(enum aes_mode mode, size_t key);
 const char *aes_cbc_name(size_t key);
 
 struct algs {
-	EVP_MAC *hmac, *cmac;
+	EVP_MAC *hmac, *cmac, *blake2b;
 	EVP_KDF *hkdf, *pbkdf2, *tls1_prf, *argon2id;
 };
 extern struct algs algs;

@@ -1,5 +1,5 @@
-/* digest.c: SHA-1, SHA-2, SHA-3; and keys derived by digesting another
- * (PKCS#11 3.2 §6.21.5). */
+/* digest.c: digests; and keys derived by digesting another (PKCS#11 3.2 §6.21),
+ * as long as the digest, or with SHAKE as long as wanted (§6.32). */
 #include <string.h>
 
 #include "families.h"
@@ -12,17 +12,20 @@ struct digest {
 
 static enum hf_err begin(struct crypt *c)
 {
-	struct digest *s = secret_calloc(1, sizeof(*s));
+	const struct hash *h = hash_of(c->mech, c->params);
+	struct digest *s;
 
+	if (h == NULL)
+		return HF_E_MECHANISM_PARAM;
+	s = secret_calloc(1, sizeof(*s));
 	if (s == NULL)
 		return HF_E_MEMORY;
 	c->state = s;
-	s->hash = hash_by_name(c->mech->arg);
+	s->hash = h;
 	s->ctx = EVP_MD_CTX_new();
-	if (s->ctx == NULL || s->hash == NULL)
+	if (s->ctx == NULL)
 		return ossl_err(HF_E_MEMORY);
-	OSSL_TRY(EVP_DigestInit_ex2(s->ctx, s->hash->md, NULL), HF_E_INTERNAL);
-	return HF_OK;
+	return hash_init(s->ctx, h);
 }
 
 static enum hf_err update(struct crypt *c, struct slice in, struct buf *out)
@@ -64,22 +67,48 @@ static void end(struct crypt *c)
 	c->state = NULL;
 }
 
+static enum hf_err stretch(const struct hash *h, struct slice value, struct secret *out)
+{
+	CLEANUP(EVP_MD_CTX_free_p) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+
+	if (ctx == NULL)
+		return ossl_err(HF_E_MEMORY);
+	TRY(hash_init(ctx, h));
+	OSSL_TRY(EVP_DigestUpdate(ctx, value.p, value.n), HF_E_INTERNAL);
+	OSSL_TRY(EVP_DigestFinalXOF(ctx, out->p, out->n), HF_E_INTERNAL);
+	return HF_OK;
+}
+
+static enum hf_err digest_of(const struct hash *h, struct slice value, struct secret *ret)
+{
+	uint8_t digest[EVP_MAX_MD_SIZE];
+	enum hf_err e;
+
+	TRY(hash_once(h, &value, 1, digest));
+	e = secret_dup((struct slice){ digest, h->n }, ret);
+	secret_wipe(digest, sizeof(digest));
+	return e;
+}
+
 static enum hf_err derive(const struct mech *m, const struct params *p, const struct key *base,
 	const struct key *other, size_t want, struct secret *ret)
 {
 	CLEANUP(secret_done) struct secret out = { 0 };
-	const struct hash *h = hash_by_name(m->arg);
+	const struct hash *h = hash_of(m, p);
 	struct slice value = secret_slice(&base->value);
-	uint8_t digest[EVP_MAX_MD_SIZE];
-	enum hf_err e;
 
-	(void)p;
 	(void)other;
-	TRY(hash_once(h, &value, 1, digest));
-	e = secret_dup((struct slice){ digest, h->n }, &out);
-	secret_wipe(digest, sizeof(digest));
-	TRY(e);
-	TRY(cut_derived(&out, want));
+	if (h == NULL)
+		return HF_E_MECHANISM_PARAM;
+	if (!EVP_MD_xof(h->md)) {
+		TRY(digest_of(h, value, &out));
+		TRY(cut_derived(&out, want));
+	} else if (want == 0) {
+		return HF_E_TEMPLATE_INCOMPLETE;
+	} else {
+		TRY(secret_alloc(&out, want));
+		TRY(stretch(h, value, &out));
+	}
 	*ret = secret_take(&out);
 	return HF_OK;
 }

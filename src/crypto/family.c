@@ -80,3 +80,17 @@ enum hf_err cut_derived(struct secret *v, size_t want)
 		secret_cut(v, want);
 	return HF_OK;
 }
+
+const struct hash *hash_of(const struct mech *m, const struct params *p)
+{
+	if (m->param != PARAM_HASH_BITS)
+		return hash_by_name(m->arg);
+	switch (p->u.hash_bits.value) { /* FIPS 180-4 §5.3.6 approves no other t */
+	case 224:
+		return hash_by_name("SHA512-224");
+	case 256:
+		return hash_by_name("SHA512-256");
+	default:
+		return NULL;
+	}
+}

@@ -32,6 +32,10 @@ enum hf_err gather_all(struct buf *b, struct slice in, struct slice *ret) HF_MUS
 /* out_add makes room for n bytes of output. */
 enum hf_err out_add(struct buf *out, size_t n, uint8_t **ret) HF_MUST_CHECK;
 
+/* hash_of: the row's digest, or for SHA-512/t the one that the parameter asks for;
+ * NULL: none that we have. */
+const struct hash *hash_of(const struct mech *m, const struct params *p);
+
 /* kwp_once wraps or unwraps, as c's verb says, with AES-KWP under that key's value. */
 enum hf_err kwp_once(const struct crypt *c, struct slice value, struct slice in,
 	struct buf *out) HF_MUST_CHECK;

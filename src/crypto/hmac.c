@@ -6,13 +6,14 @@
 
 static enum hf_err begin(struct crypt *c)
 {
-	const struct hash *h = hash_by_name(c->mech->arg);
-	OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)(uintptr_t)h->name,
-			0),
-		OSSL_PARAM_construct_end(),
-	};
+	const struct hash *h = hash_of(c->mech, c->params);
+	OSSL_PARAM params[2];
 
+	if (h == NULL)
+		return HF_E_MECHANISM_PARAM;
+	params[0] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST,
+		(char *)(uintptr_t)h->name, 0);
+	params[1] = OSSL_PARAM_construct_end();
 	return mac_begin(c, algs.hmac, params, h->n);
 }
 

@@ -46,6 +46,13 @@ static const struct secret_type types[] = {
 	{ CKK_SHA3_256_HMAC, { 0 }, check_sha1 },
 	{ CKK_SHA3_384_HMAC, { 0 }, check_sha1 },
 	{ CKK_SHA3_512_HMAC, { 0 }, check_sha1 },
+	{ CKK_SHA512_T_HMAC, { 0 }, check_sha1 },
+	{ CKK_MD5_HMAC, { 0 }, check_sha1 },
+	{ CKK_RIPEMD160_HMAC, { 0 }, check_sha1 },
+	{ CKK_BLAKE2B_160_HMAC, { 0 }, check_sha1 },
+	{ CKK_BLAKE2B_256_HMAC, { 0 }, check_sha1 },
+	{ CKK_BLAKE2B_384_HMAC, { 0 }, check_sha1 },
+	{ CKK_BLAKE2B_512_HMAC, { 0 }, check_sha1 },
 };
 
 static const struct secret_type *find(uint32_t ckk)

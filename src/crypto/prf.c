@@ -18,7 +18,7 @@ static enum hf_err choose(uint64_t ckm, size_t key, struct choice *ret)
 	const struct mech *m = ckm > UINT32_MAX ? NULL : mech_find((uint32_t)ckm);
 	const struct hash *h = m == NULL ? NULL : hash_by_name(m->arg);
 
-	if (m == NULL || m->param != PARAM_NONE)
+	if (m == NULL || m->param != PARAM_NONE || (m->flags & MECH_LEGACY) != 0)
 		return HF_E_MECHANISM_PARAM;
 	if (m->family == &family_hmac && h != NULL) {
 		*ret = (struct choice){ algs.hmac, OSSL_MAC_PARAM_DIGEST, h->name, h->n };
