@@ -60,6 +60,7 @@ enum hf_err client_open(const struct client_options *o, struct client **ret)
 	}
 	mutex_init(&c->lock);
 	mutex_init(&c->restoring);
+	mutex_init(&c->random_lock);
 	cond_init(&c->freed);
 	*ret = c;
 	return HF_OK;
@@ -73,10 +74,12 @@ void client_close(struct client *c)
 		link_drop(c, &c->conns[i]);
 		buf_done(&c->conns[i].in);
 	}
+	random_done(c);
 	sessions_done(c);
 	logins_done(c);
 	instance_done(&c->instance);
 	cond_done(&c->freed);
+	mutex_done(&c->random_lock);
 	mutex_done(&c->restoring);
 	mutex_done(&c->lock);
 	secret_wipe(c->app, sizeof(c->app));

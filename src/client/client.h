@@ -49,6 +49,9 @@ enum hf_err client_call(struct client *c, enum calls_op op, uint64_t session,
  * bring back; more is sent in parts. */
 size_t client_part_max(struct client *c);
 
+/* client_random: n bytes of the vault's generator, at most client_part_max. */
+enum hf_err client_random(struct client *c, uint64_t session, uint8_t *p, size_t n) HF_MUST_CHECK;
+
 /* client_session_open and _close keep the client's own handle table; use them,
  * not do_session_open. */
 enum hf_err client_session_open(struct client *c, uint64_t slot, bool rw, uint64_t *ret)

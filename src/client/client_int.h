@@ -82,6 +82,8 @@ struct client {
 	_Atomic uint64_t changes; /* calls that may change what an _init answers */
 	uint64_t next_request, next_session;
 	struct map sessions, logins;
+	struct mutex random_lock;
+	struct random_pool *random; /* NULL: none yet */
 	struct mutex restoring;   /* one thread opens sessions and resumes logins */
 };
 
@@ -173,5 +175,9 @@ void operations_done(struct session *s);
 
 /* call_run is client_call with all of struct call to look at afterwards. */
 enum hf_err call_run(struct client *c, struct call *q) HF_MUST_CHECK;
+
+/* --- random.c ---------------------------------------------------------------- */
+
+void random_done(struct client *c);
 
 #endif

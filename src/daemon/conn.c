@@ -11,7 +11,7 @@
 
 #define READ_STEP ((size_t)8192)  /* bytes asked of a socket at once, at least */
 #define REQUESTS_IN_A_ROW 64      /* of one client, before others are served */
-#define LANE_KEEPS ((size_t)1 << 20) /* a longer buffer goes back to the allocator */
+#define LANE_KEEPS ((size_t)3 << 20) /* a longer buffer goes back to the allocator */
 
 enum progress { DONE, WAIT, CLOSE };
 

@@ -125,20 +125,6 @@ CK_RV C_SeedRandom(CK_SESSION_HANDLE hSession, CK_BYTE_PTR pSeed, CK_ULONG ulSee
 	return err_ckr(do_random_seed(e.client, hSession, &q, &r, &e.arena));
 }
 
-static enum hf_err random_chunk(struct entry *e, CK_SESSION_HANDLE session, CK_BYTE_PTR p, size_t n)
-{
-	struct random_req q = { .n = (uint32_t)n };
-	struct random_res r;
-
-	TRY(do_random(e->client, session, &q, &r, &e->arena));
-	if (r.out.n != n)
-		return HF_E_MALFORMED;
-	if (n > 0)
-		memcpy(p, r.out.p, n);
-	arena_reset(&e->arena);
-	return HF_OK;
-}
-
 CK_RV C_GenerateRandom(CK_SESSION_HANDLE hSession, CK_BYTE_PTR RandomData, CK_ULONG ulRandomLen)
 {
 	ENTER(e);
@@ -150,7 +136,7 @@ CK_RV C_GenerateRandom(CK_SESSION_HANDLE hSession, CK_BYTE_PTR RandomData, CK_UL
 	do { /* once even for no bytes: the session may be wrong */
 		size_t n = ulRandomLen - done < most ? ulRandomLen - done : most;
 
-		TRY_CKR(random_chunk(&e, hSession, RandomData == NULL ? NULL : RandomData + done,
+		TRY_CKR(client_random(e.client, hSession, RandomData == NULL ? NULL : RandomData + done,
 			n));
 		done += n;
 	} while (done < ulRandomLen);

@@ -94,6 +94,22 @@ static enum hf_err on_open(struct fake_vault *v, struct rd *in, struct buf *out)
 	return HF_E_SESSION_COUNT;
 }
 
+/* on_random: bytes that tell which call they came by. */
+static enum hf_err on_random(struct fake_vault *v, struct rd *in, struct buf *out)
+{
+	struct random_req q;
+	uint8_t *p;
+
+	if (!random_req_dec(in, NULL, &q))
+		return HF_E_MALFORMED;
+	v->randoms++;
+	buf_u32(out, q.n);
+	p = buf_add(out, q.n);
+	if (p != NULL)
+		memset(p, (int)v->randoms, q.n);
+	return HF_OK;
+}
+
 static void close_one(struct fake_vault *v, struct fake_session *s)
 {
 	*s = (struct fake_session){ 0 };
@@ -183,6 +199,8 @@ static enum hf_err on_session(struct fake_vault *v, struct fake_session *s,
 	case CALLS_OP_CANCEL:
 		s->signing = s->fed = false;
 		return HF_OK;
+	case CALLS_RANDOM:
+		return on_random(v, in, out);
 	case CALLS_OBJECT_CREATE:
 		return on_create(v, h, out);
 	default:

@@ -38,6 +38,7 @@ struct fake_vault {
 	bool key_gone;           /* sign_init fails */
 	uint32_t renew_s;
 	uint64_t created, last_origin; /* objects; the request id of the last one */
+	unsigned randoms;        /* calls */
 	enum calls_op fault_op;
 	enum fake_fault fault;
 	char log[FAKE_LOG];      /* names of the calls, each with a blank */

@@ -460,6 +460,66 @@ static void a_late_init_survives_a_restart(void **state)
 	assert_int_equal(sign(s), HF_E_OP_NONE);
 }
 
+/* --- random bytes fetched ahead ------------------------------------------------ */
+
+static void small_wishes_for_random_bytes_share_a_call(void **state)
+{
+	uint64_t s = open_session();
+	uint8_t p[8];
+
+	(void)state;
+	for (unsigned i = 0; i < 10; i++)
+		assert_int_equal(client_random(client, s, p, sizeof(p)), HF_OK);
+	assert_int_equal(vault.randoms, 1);
+	assert_int_equal(client_random(client, s + 1, p, sizeof(p)), HF_E_SESSION_HANDLE);
+}
+
+static void a_great_wish_goes_to_the_vault(void **state)
+{
+	uint64_t s = open_session();
+	uint8_t p[1000];
+
+	(void)state;
+	assert_int_equal(client_random(client, s, p, 8), HF_OK);
+	assert_int_equal(client_random(client, s, p, sizeof(p)), HF_OK);
+	assert_int_equal(vault.randoms, 2);
+	assert_int_equal(p[999], 2);
+	assert_int_equal(client_random(client, s, NULL, 0), HF_OK);
+}
+
+static void no_random_byte_is_given_twice(void **state)
+{
+	uint64_t s = open_session();
+	uint8_t p[500];
+
+	(void)state;
+	for (unsigned i = 0; i < 1000; i++) {
+		assert_int_equal(client_random(client, s, p, sizeof(p)), HF_OK);
+		/* eight to a call, all of the newest */
+		assert_int_equal(p[0], (uint8_t)(i / 8 + 1));
+		assert_int_equal(p[499], (uint8_t)(i / 8 + 1));
+	}
+	assert_int_equal(vault.randoms, 125);
+}
+
+static void a_forked_child_gets_other_random_bytes(void **state)
+{
+	uint64_t s = open_session();
+	uint8_t p[8];
+	int status;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(client_random(client, s, p, sizeof(p)), HF_OK);
+	pid = fork();
+	if (pid == 0)
+		_exit(client_random(client, s, p, sizeof(p)) == HF_OK && p[0] == 2 ? 0 : 1);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(client_random(client, s, p, sizeof(p)), HF_OK);
+	assert_int_equal(p[0], 1);
+}
+
 static void an_object_is_made_once_though_the_answer_was_lost(void **state)
 {
 	uint64_t s = open_logged_in(), object;
@@ -669,6 +729,10 @@ int main(void)
 		T(an_init_that_arrived_does_not_meet_itself),
 		T(a_length_query_leaves_the_operation_repeatable),
 		T(an_operation_that_was_fed_is_lost_once),
+		T(small_wishes_for_random_bytes_share_a_call),
+		T(a_great_wish_goes_to_the_vault),
+		T(no_random_byte_is_given_twice),
+		T(a_forked_child_gets_other_random_bytes),
 		T(a_known_init_goes_with_the_next_call),
 		T(a_late_init_goes_before_any_other_call),
 		T(a_late_init_that_fails_answers_for_its_call),
