@@ -20,7 +20,7 @@ static enum hf_err begin(struct crypt *c)
 
 	if (!params_ok(p))
 		return HF_E_MECHANISM_PARAM;
-	TRY(cipher_begin(c, AES_CCM, &s));
+	TRY(cipher_begin(c, BLOCK_CCM, &s));
 	s->tag = (size_t)p->mac_len;
 	return HF_OK;
 }

@@ -26,7 +26,7 @@ static enum hf_err begin(struct crypt *c)
 
 	if (p->iv.n == 0 || p->iv.n > GCM_IV_MAX || !tag_ok(p->tag_bits))
 		return HF_E_MECHANISM_PARAM;
-	TRY(cipher_begin(c, AES_GCM, &s));
+	TRY(cipher_begin(c, BLOCK_GCM, &s));
 	s->tag = (size_t)p->tag_bits / 8;
 	e = start(s, p);
 	return e == HF_OK ? HF_OK : cipher_fail(c, e);
@@ -57,7 +57,7 @@ static enum hf_err unseal(struct crypt *c, struct slice in, struct buf *out)
 	enum hf_err bad = c->verb == VERB_UNWRAP ? HF_E_WRAPPED_KEY : HF_E_AEAD;
 	struct cipher *s = c->state;
 	size_t before = out->n;
-	uint8_t none[AES_BLOCK];
+	uint8_t none[BLOCK_MAX];
 	enum hf_err e;
 	int n;
 

@@ -9,7 +9,7 @@
 
 struct cipher_mode {
 	const char *name; /* the row's argument */
-	enum aes_mode mode;
+	enum block_mode mode;
 	struct slice iv; /* the default (RFC 3394 §2.2.3.1, RFC 5649 §3) */
 	bool pkcs7;      /* filled to whole semiblocks with PKCS#7 padding */
 	size_t least;    /* shortest plaintext */
@@ -19,9 +19,9 @@ static const uint8_t kw_iv[] = { 0xa6, 0xa6, 0xa6, 0xa6, 0xa6, 0xa6, 0xa6, 0xa6 
 static const uint8_t kwp_iv[] = { 0xa6, 0x59, 0x59, 0xa6 };
 
 static const struct cipher_mode modes[] = {
-	{ "KW", AES_WRAP, { kw_iv, 8 }, false, 2 * SEMIBLOCK },
-	{ "KWP", AES_WRAP_PAD, { kwp_iv, 4 }, false, 1 },
-	{ "KW-PKCS7", AES_WRAP, { kw_iv, 8 }, true, 2 * SEMIBLOCK },
+	{ "KW", BLOCK_WRAP, { kw_iv, 8 }, false, 2 * SEMIBLOCK },
+	{ "KWP", BLOCK_WRAP_PAD, { kwp_iv, 4 }, false, 1 },
+	{ "KW-PKCS7", BLOCK_WRAP, { kw_iv, 8 }, true, 2 * SEMIBLOCK },
 };
 
 static const struct cipher_mode *mode_of(const struct mech *m)
@@ -66,7 +66,7 @@ static enum hf_err run(struct cipher *s, struct slice in, enum hf_err bad, struc
 
 	if (in.n > GATHER_MAX)
 		return HF_E_TOO_BIG;
-	TRY(secret_alloc(&tmp, in.n + 2 * AES_BLOCK));
+	TRY(secret_alloc(&tmp, in.n + 2 * BLOCK_MAX));
 	if (EVP_CipherUpdate(s->ctx, tmp.p, &n, in.p, (int)in.n) != 1 || n < 0)
 		return ossl_err(bad);
 	buf_raw(out, (struct slice){ tmp.p, (size_t)n });
@@ -87,7 +87,7 @@ static enum hf_err wrap(const struct crypt *c, struct slice in, struct buf *out)
 		TRY(buf_err(&filled));
 		in = buf_slice(&filled);
 	}
-	if (in.n < s->mode->least || (s->mode->mode == AES_WRAP && in.n % SEMIBLOCK != 0))
+	if (in.n < s->mode->least || (s->mode->mode == BLOCK_WRAP && in.n % SEMIBLOCK != 0))
 		return crypt_bad_len(c);
 	return run(s, in, HF_E_INTERNAL, out);
 }
@@ -112,7 +112,7 @@ static enum hf_err unwrap(const struct crypt *c, struct slice in, struct buf *ou
 	size_t before = out->n, n;
 
 	if (in.n % SEMIBLOCK != 0 ||
-	    in.n < SEMIBLOCK * (s->mode->mode == AES_WRAP_PAD ? 2u : 3u))
+	    in.n < SEMIBLOCK * (s->mode->mode == BLOCK_WRAP_PAD ? 2u : 3u))
 		return crypt_bad_len(c);
 	TRY(run(s, in, crypt_bad_data(c), out));
 	n = out->n - before;

@@ -7,6 +7,7 @@
 #include <openssl/provider.h>
 
 #include "alg.h"
+#include "ciphers.h"
 #include "crypto.h"
 #include "pkcs11_numbers.h"
 
@@ -44,22 +45,6 @@ static struct hash hashes[] = {
 	{ "BLAKE2B-512", 0, 0, 0, 0, 64, NULL, NULL },
 };
 #define HASHES (sizeof(hashes) / sizeof(hashes[0]))
-
-static const size_t aes_keys[] = { 16, 24, 32 };
-#define AES_KEYS (sizeof(aes_keys) / sizeof(aes_keys[0]))
-
-static const char *const aes_names[AES_KEYS][AES_MODES] = {
-	{ "AES-128-ECB", "AES-128-CBC", "AES-128-CTR", "AES-128-GCM", "AES-128-CCM",
-	  "AES-128-WRAP", "AES-128-WRAP-PAD", "AES-128-OFB", "AES-128-CFB", "AES-128-CFB8",
-	  "AES-128-CFB1" },
-	{ "AES-192-ECB", "AES-192-CBC", "AES-192-CTR", "AES-192-GCM", "AES-192-CCM",
-	  "AES-192-WRAP", "AES-192-WRAP-PAD", "AES-192-OFB", "AES-192-CFB", "AES-192-CFB8",
-	  "AES-192-CFB1" },
-	{ "AES-256-ECB", "AES-256-CBC", "AES-256-CTR", "AES-256-GCM", "AES-256-CCM",
-	  "AES-256-WRAP", "AES-256-WRAP-PAD", "AES-256-OFB", "AES-256-CFB", "AES-256-CFB8",
-	  "AES-256-CFB1" },
-};
-static EVP_CIPHER *aes_ciphers[AES_KEYS][AES_MODES];
 
 enum hf_err ossl_err(enum hf_err e)
 {
@@ -131,29 +116,6 @@ enum hf_err hash_once(const struct hash *h, const struct slice part[], size_t n,
 	return HF_OK;
 }
 
-static size_t aes_index(size_t key)
-{
-	size_t i = 0;
-
-	while (i < AES_KEYS && aes_keys[i] != key)
-		i++;
-	return i;
-}
-
-const EVP_CIPHER *aes_cipher(enum aes_mode mode, size_t key)
-{
-	size_t i = aes_index(key);
-
-	return i < AES_KEYS ? aes_ciphers[i][mode] : NULL;
-}
-
-const char *aes_cbc_name(size_t key)
-{
-	size_t i = aes_index(key);
-
-	return i < AES_KEYS ? aes_names[i][AES_CBC] : NULL;
-}
-
 static bool fetch_hashes(void)
 {
 	for (size_t i = 0; i < HASHES; i++) {
@@ -163,17 +125,6 @@ static bool fetch_hashes(void)
 		if (hashes[i].md == NULL)
 			return false;
 	}
-	return true;
-}
-
-static bool fetch_ciphers(void)
-{
-	for (size_t i = 0; i < AES_KEYS; i++)
-		for (size_t j = 0; j < AES_MODES; j++) {
-			aes_ciphers[i][j] = EVP_CIPHER_fetch(NULL, aes_names[i][j], NULL);
-			if (aes_ciphers[i][j] == NULL)
-				return false;
-		}
 	return true;
 }
 
@@ -188,7 +139,7 @@ enum hf_err alg_init(void)
 	algs.argon2id = EVP_KDF_fetch(NULL, "ARGON2ID", NULL);
 	if (algs.hmac == NULL || algs.cmac == NULL || algs.blake2b == NULL || algs.hkdf == NULL ||
 	    algs.pbkdf2 == NULL || algs.tls1_prf == NULL || algs.argon2id == NULL ||
-	    !fetch_hashes() || !fetch_ciphers())
+	    !fetch_hashes())
 		return ossl_err(HF_E_INTERNAL);
-	return HF_OK;
+	return ciphers_init();
 }

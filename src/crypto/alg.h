@@ -38,16 +38,6 @@ enum hf_err hash_init(EVP_MD_CTX *ctx, const struct hash *h) HF_MUST_CHECK;
 enum hf_err hash_once(const struct hash *h, const struct slice part[], size_t n,
 	uint8_t out[EVP_MAX_MD_SIZE]) HF_MUST_CHECK;
 
-enum aes_mode {
-	AES_ECB, AES_CBC, AES_CTR, AES_GCM, AES_CCM, AES_WRAP, AES_WRAP_PAD, AES_OFB, AES_CFB128,
-	AES_CFB8, AES_CFB1, AES_MODES
-};
-
-/* aes_cipher: NULL unless key is 16, 24 or 32. */
-const EVP_CIPHER *aes_cipher(enum aes_mode mode, size_t key);
-/* aes_name returns "AES-128-CBC" and the like, which CMAC wants by name. */
-const char *aes_cbc_name(size_t key);
-
 struct algs {
 	EVP_MAC *hmac, *cmac, *blake2b;
 	EVP_KDF *hkdf, *pbkdf2, *tls1_prf, *argon2id;

@@ -13,24 +13,34 @@ static void drop(struct kept *k)
 	secret_free(s);
 }
 
-static enum hf_err setup(struct cipher *s, const struct crypt *c, enum aes_mode mode)
+static enum hf_err set_key(struct cipher *s, const struct crypt *c, const EVP_CIPHER *cipher,
+	bool later)
 {
-	const EVP_CIPHER *cipher = aes_cipher(mode, c->key->value.n);
-	/* CCM takes its key after its lengths. */
-	const uint8_t *key = mode == AES_CCM ? NULL : c->key->value.p;
+	uint8_t room[BLOCK_KEY_MAX];
+	struct slice key = block_key(c->key->ckk, secret_slice(&c->key->value), room);
+	int ok = EVP_CipherInit_ex2(s->ctx, cipher, later ? NULL : key.p, NULL,
+		crypt_encrypts(c) ? 1 : 0, NULL);
+
+	secret_wipe(room, sizeof(room));
+	OSSL_TRY(ok, HF_E_INTERNAL);
+	return HF_OK;
+}
+
+static enum hf_err setup(struct cipher *s, const struct crypt *c, enum block_mode mode)
+{
+	const EVP_CIPHER *cipher = cipher_find(c->key->ckk, c->key->value.n, mode);
 
 	if (cipher == NULL)
 		return HF_E_KEY_SIZE;
 	s->in.max = GATHER_MAX;
+	s->block = cipher_block(c->key->ckk);
 	s->ctx = EVP_CIPHER_CTX_new();
 	if (s->ctx == NULL)
 		return ossl_err(HF_E_MEMORY);
-	OSSL_TRY(EVP_CipherInit_ex2(s->ctx, cipher, key, NULL, crypt_encrypts(c) ? 1 : 0, NULL),
-		HF_E_INTERNAL);
-	return HF_OK;
+	return set_key(s, c, cipher, mode == BLOCK_CCM); /* it takes its key after its lengths */
 }
 
-enum hf_err cipher_begin(struct crypt *c, enum aes_mode mode, struct cipher **ret)
+enum hf_err cipher_begin(struct crypt *c, enum block_mode mode, struct cipher **ret)
 {
 	struct cipher *s;
 	enum hf_err e;
@@ -63,8 +73,8 @@ size_t cipher_gives(const struct cipher *s, size_t in)
 	if (!s->blocks)
 		return in;
 	if (s->holds)
-		return all == 0 ? 0 : (all - 1) / AES_BLOCK * AES_BLOCK;
-	return all / AES_BLOCK * AES_BLOCK;
+		return all == 0 ? 0 : (all - 1) / s->block * s->block;
+	return all / s->block * s->block;
 }
 
 static enum hf_err run_piece(struct cipher *s, struct slice in, struct buf *out)

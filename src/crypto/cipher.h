@@ -1,10 +1,9 @@
-/* cipher.h: AES with a context that the key keeps. */
+/* cipher.h: a cipher with a context that the key keeps. */
 #ifndef HF_CIPHER_H
 #define HF_CIPHER_H
 
+#include "ciphers.h"
 #include "family.h"
-
-#define AES_BLOCK 16
 
 struct cipher_mode;
 
@@ -12,6 +11,7 @@ struct cipher {
 	struct kept kept;
 	EVP_CIPHER_CTX *ctx;
 	const struct cipher_mode *mode;
+	size_t block;       /* bytes of a block */
 	struct buf in;      /* gathered input, where it must be */
 	uint64_t got, gave; /* bytes so far */
 	uint64_t limit;     /* most that may come */
@@ -21,7 +21,7 @@ struct cipher {
 };
 
 /* cipher_begin: a state whose context holds key, cipher and direction. */
-enum hf_err cipher_begin(struct crypt *c, enum aes_mode mode, struct cipher **ret) HF_MUST_CHECK;
+enum hf_err cipher_begin(struct crypt *c, enum block_mode mode, struct cipher **ret) HF_MUST_CHECK;
 /* cipher_restart sets an IV (NULL: none) and forgets the last use. */
 enum hf_err cipher_restart(struct cipher *s, const uint8_t *iv) HF_MUST_CHECK;
 /* cipher_gives: bytes that cipher_run will append for so many more. */

@@ -7,14 +7,14 @@
 #include "key.h"
 
 /* A wrapped key may end in zeros that filled its last cipher block. */
-#define PKCS8_PAD_MAX 15
+#define FILL_MAX 15
 
 static enum hf_err secret_parse(struct key *k, const struct key_source *s)
 {
 	struct slice v;
 
 	TRY(source_need(s, CKA_VALUE, &v));
-	if (!secret_size_ok(k->ckk, v.n))
+	if (!secret_value_ok(k->ckk, v))
 		return HF_E_ATTR_VALUE;
 	k->size = v.n;
 	return secret_dup(v, &k->value);
@@ -253,7 +253,7 @@ static enum hf_err pkcs8_decode(struct slice plain, EVP_PKEY **ret)
 	if (p8 == NULL)
 		return ossl_err(HF_E_WRAPPED_KEY);
 	used = (size_t)(p - plain.p);
-	if (plain.n - used <= PKCS8_PAD_MAX && only_zeros(p, plain.n - used))
+	if (plain.n - used <= FILL_MAX && only_zeros(p, plain.n - used))
 		pkey = EVP_PKCS82PKEY(p8);
 	PKCS8_PRIV_KEY_INFO_free(p8);
 	if (pkey == NULL)
@@ -274,6 +274,16 @@ static enum hf_err private_decode(uint32_t ckk, struct slice plain, struct parts
 	return k->kind->output(k, ret);
 }
 
+/* unfilled takes those zeros off a key whose type tells its length. */
+static struct slice unfilled(uint32_t ckk, struct slice plain)
+{
+	size_t n = key_only_size(ckk);
+
+	if (n != 0 && n < plain.n && plain.n - n <= FILL_MAX && only_zeros(plain.p + n, plain.n - n))
+		plain.n = n;
+	return plain;
+}
+
 enum hf_err key_decode(uint32_t cko, uint32_t ckk, struct slice plain, struct parts *ret)
 {
 	enum hf_err e;
@@ -284,7 +294,8 @@ enum hf_err key_decode(uint32_t cko, uint32_t ckk, struct slice plain, struct pa
 		e = private_decode(ckk, plain, ret);
 		return e == HF_OK || e == HF_E_MEMORY ? e : HF_E_WRAPPED_KEY;
 	}
-	if (!secret_size_ok(ckk, plain.n))
+	plain = unfilled(ckk, plain);
+	if (!secret_value_ok(ckk, plain))
 		return HF_E_WRAPPED_KEY;
 	TRY(parts_put(ret, CKA_VALUE, plain));
 	return secret_output(ckk, plain, ret);

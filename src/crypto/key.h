@@ -99,8 +99,8 @@ enum hf_err pkey_build(const char *type, bool priv, OSSL_PARAM_BLD *bld, enum hf
 enum hf_err secret_output(uint32_t ckk, struct slice value, struct parts *ret) HF_MUST_CHECK;
 /* secret_size_ok tells whether n bytes can be a key of that type. */
 bool secret_size_ok(uint32_t ckk, size_t n);
-/* secret_only_size: the bytes of every key of that type; 0: there are several. */
-size_t secret_only_size(uint32_t ckk);
+/* secret_value_ok besides asks for the parity of DES keys. */
+bool secret_value_ok(uint32_t ckk, struct slice value);
 bool secret_known(uint32_t ckk);
 
 #endif

@@ -1,4 +1,5 @@
 /* mac.c: see mac.h. */
+#include "ciphers.h"
 #include "mac.h"
 
 static void drop(struct kept *k)
@@ -12,6 +13,10 @@ static void drop(struct kept *k)
 static enum hf_err start(struct mac *s, const struct crypt *c, EVP_MAC *mac,
 	const OSSL_PARAM params[])
 {
+	uint8_t room[BLOCK_KEY_MAX];
+	struct slice key;
+	int ok;
+
 	if (s->ctx != NULL) { /* the key is in it already */
 		OSSL_TRY(EVP_MAC_init(s->ctx, NULL, 0, NULL), HF_E_INTERNAL);
 		return HF_OK;
@@ -19,7 +24,10 @@ static enum hf_err start(struct mac *s, const struct crypt *c, EVP_MAC *mac,
 	s->ctx = EVP_MAC_CTX_new(mac);
 	if (s->ctx == NULL)
 		return ossl_err(HF_E_MEMORY);
-	OSSL_TRY(EVP_MAC_init(s->ctx, c->key->value.p, c->key->value.n, params), HF_E_INTERNAL);
+	key = block_key(c->key->ckk, secret_slice(&c->key->value), room);
+	ok = EVP_MAC_init(s->ctx, key.p, key.n, params);
+	secret_wipe(room, sizeof(room));
+	OSSL_TRY(ok, HF_E_INTERNAL);
 	return HF_OK;
 }
 

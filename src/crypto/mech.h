@@ -64,6 +64,12 @@ uint32_t key_class(const struct key *k); /* CKO_ */
 enum hf_err key_import(uint32_t cko, uint32_t ckk, const struct key_source *s,
 	struct parts *extra) HF_MUST_CHECK;
 
+/* key_only_size: the bytes of every secret key of that type; 0: there are several. */
+size_t key_only_size(uint32_t ckk);
+/* key_fit makes a key of that type of random or derived bytes: cut to its only size,
+ * DES's parity bits set. HF_E_KEY_SIZE: they are too few. */
+enum hf_err key_fit(uint32_t ckk, struct secret *v) HF_MUST_CHECK;
+
 /* key_encode gives a key's plaintext for wrapping: a secret key's value, or the
  * PKCS#8 PrivateKeyInfo of a private key (PKCS#11 3.2 §6.7). key_decode is the
  * way back: parts of an object of class cko and type ckk; HF_E_WRAPPED_KEY if it

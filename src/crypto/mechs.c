@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ciphers.h"
 #include "families.h"
 #include "mechs.h"
 #include "pkcs11_numbers.h"
@@ -42,6 +43,7 @@ static const struct mech rows[] = {
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 
 static const struct mech *sorted[ROWS];
+static size_t count; /* of those that OpenSSL can do */
 
 static int by_number(const void *a, const void *b)
 {
@@ -53,9 +55,10 @@ static int by_number(const void *a, const void *b)
 enum hf_err mechs_init(void)
 {
 	for (size_t i = 0; i < ROWS; i++)
-		sorted[i] = &rows[i];
-	qsort(sorted, ROWS, sizeof(sorted[0]), by_number);
-	for (size_t i = 1; i < ROWS; i++)
+		if (ciphers_have(rows[i].key))
+			sorted[count++] = &rows[i];
+	qsort(sorted, count, sizeof(sorted[0]), by_number);
+	for (size_t i = 1; i < count; i++)
 		if (sorted[i]->type == sorted[i - 1]->type)
 			return HF_E_INTERNAL;
 	return HF_OK;
@@ -63,7 +66,7 @@ enum hf_err mechs_init(void)
 
 const struct mech *mech_find(uint32_t ckm)
 {
-	size_t low = 0, high = ROWS;
+	size_t low = 0, high = count;
 
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
@@ -80,7 +83,7 @@ const struct mech *mech_find(uint32_t ckm)
 
 const struct mech *mech_at(size_t i)
 {
-	return i < ROWS ? sorted[i] : NULL;
+	return i < count ? sorted[i] : NULL;
 }
 
 void derivation_done(struct derivation *d)

@@ -98,7 +98,7 @@ static enum hf_err length(const struct mech *m, const struct key_source *tmpl, u
 		n = PKCS12_MAC_KEY;
 	} else {
 		TRY(source_u64(tmpl, CKA_KEY_TYPE, &ckk));
-		n = secret_only_size((uint32_t)ckk);
+		n = key_only_size((uint32_t)ckk);
 	}
 	if (source_has(tmpl, CKA_VALUE_LEN) || n == 0)
 		TRY(source_u64(tmpl, CKA_VALUE_LEN, &n));
@@ -137,6 +137,7 @@ static enum hf_err generate(const struct mech *m, const struct params *p,
 	TRY(length(m, tmpl, &ckk, &n));
 	TRY(secret_alloc(&v, n));
 	TRY(run(p, &v));
+	TRY(key_fit(ckk, &v));
 	TRY(parts_put(priv, CKA_VALUE, secret_slice(&v)));
 	return secret_output(ckk, secret_slice(&v), priv);
 }

@@ -1,6 +1,7 @@
 /* prf.c: see prf.h. */
 #include <openssl/core_names.h>
 
+#include "ciphers.h"
 #include "families.h"
 #include "prf.h"
 
@@ -17,6 +18,7 @@ static enum hf_err choose(uint64_t ckm, size_t key, struct choice *ret)
 {
 	const struct mech *m = ckm > UINT32_MAX ? NULL : mech_find((uint32_t)ckm);
 	const struct hash *h = m == NULL ? NULL : hash_by_name(m->arg);
+	const EVP_CIPHER *cbc = cipher_find(CKK_AES, key, BLOCK_CBC);
 
 	if (m == NULL || m->param != PARAM_NONE || (m->flags & MECH_LEGACY) != 0)
 		return HF_E_MECHANISM_PARAM;
@@ -24,10 +26,12 @@ static enum hf_err choose(uint64_t ckm, size_t key, struct choice *ret)
 		*ret = (struct choice){ algs.hmac, OSSL_MAC_PARAM_DIGEST, h->name, h->n };
 		return HF_OK;
 	}
-	if (m->family != &family_aes_cmac)
+	if (m->family != &family_cmac)
 		return HF_E_MECHANISM_PARAM;
-	*ret = (struct choice){ algs.cmac, OSSL_MAC_PARAM_CIPHER, aes_cbc_name(key), CMAC_LEN };
-	return ret->name != NULL ? HF_OK : HF_E_KEY_SIZE;
+	if (cbc == NULL)
+		return HF_E_KEY_SIZE;
+	*ret = (struct choice){ algs.cmac, OSSL_MAC_PARAM_CIPHER, EVP_CIPHER_get0_name(cbc), CMAC_LEN };
+	return HF_OK;
 }
 
 enum hf_err prf_begin(uint64_t ckm, struct slice key, struct prf *ret)

@@ -7,9 +7,10 @@
 #include <openssl/provider.h>
 #include <openssl/rand.h>
 
-#include "alg.h"
+#include "ciphers.h"
 #include "crypto.h"
 #include "mechs.h"
+#include "pkcs11_numbers.h"
 
 static enum hf_err init_result = HF_E_INTERNAL;
 
@@ -47,6 +48,8 @@ static enum hf_err init(void)
 	OSSL_TRY(OPENSSL_init_crypto(options, NULL), HF_E_INTERNAL);
 	if (OSSL_PROVIDER_load(NULL, "default") == NULL)
 		return ossl_err(HF_E_INTERNAL);
+	if (OSSL_PROVIDER_load(NULL, "legacy") == NULL) /* packaged apart: SEED is missing then */
+		ERR_clear_error();
 	TRY(alg_init());
 	return mechs_init();
 }
@@ -181,7 +184,7 @@ static enum hf_err seal_context(struct slice key, struct slice salt, struct slic
 	if (ctx == NULL || aad.n > INT_MAX)
 		return HF_E_MEMORY;
 	e = hkdf(key, salt, SLICE_STR("holdfast seal"), k, sizeof(k));
-	if (e == HF_OK && EVP_CipherInit_ex2(ctx, aes_cipher(AES_GCM, CRYPTO_KEY), k,
+	if (e == HF_OK && EVP_CipherInit_ex2(ctx, cipher_find(CKK_AES, CRYPTO_KEY, BLOCK_GCM), k,
 				  k + CRYPTO_KEY, encrypt, NULL) != 1)
 		e = ossl_err(HF_E_INTERNAL);
 	secret_wipe(k, sizeof(k));

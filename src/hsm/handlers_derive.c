@@ -74,6 +74,15 @@ static enum hf_err birth_derived(struct calls_ctx *c, const struct mech_use *u,
 	return object_permit(c, ret);
 }
 
+/* wanted: the length that the template gives, or its key type has. */
+static size_t wanted(const struct attrs *a)
+{
+	if (attrs_u64(a, CKA_CLASS, 0) != CKO_SECRET_KEY)
+		return (size_t)attrs_u64(a, CKA_VALUE_LEN, 0);
+	return (size_t)attrs_u64(a, CKA_VALUE_LEN,
+		key_only_size((uint32_t)attrs_u64(a, CKA_KEY_TYPE, 0)));
+}
+
 /* --- several ---------------------------------------------------------------------- */
 
 /* struct many: the templates of the keys that a derivation makes. */
@@ -125,7 +134,7 @@ static enum hf_err want_all(struct calls_ctx *c, const struct many *m, struct de
 		CLEANUP(attrs_done) struct attrs a = { 0 };
 
 		TRY(birth_derived(c, m->u, m->b, m->tmpl[d->wants], &a));
-		d->want[d->wants] = (size_t)attrs_u64(&a, CKA_VALUE_LEN, 0);
+		d->want[d->wants] = wanted(&a);
 	}
 	return HF_OK;
 }
@@ -205,7 +214,7 @@ static enum hf_err derive_one(struct calls_ctx *c, const struct mech_use *u,
 
 	TRY(birth_derived(c, u, b, t, &a));
 	TRY(u->mech->family->derive(u->mech, &u->params, u->key, b->other_key[0],
-		(size_t)attrs_u64(&a, CKA_VALUE_LEN, 0), &v));
+		wanted(&a), &v));
 	return add_secret(c, &a, secret_slice(&v), ret);
 }
 

@@ -58,7 +58,14 @@ enum hf_err add_secret(struct calls_ctx *c, struct attrs *a, struct slice value,
 	uint64_t *ret_handle)
 {
 	CLEANUP(parts_done) struct parts p = { 0 };
+	CLEANUP(secret_done) struct secret v = { 0 };
+	uint32_t ckk = (uint32_t)attrs_u64(a, CKA_KEY_TYPE, 0);
 
+	if (attrs_u64(a, CKA_CLASS, 0) == CKO_SECRET_KEY && key_only_size(ckk) != 0) {
+		TRY(secret_dup(value, &v));
+		TRY(key_fit(ckk, &v));
+		value = secret_slice(&v);
+	}
 	if (attrs_get(a, CKA_VALUE_LEN).p != NULL && attrs_u64(a, CKA_VALUE_LEN, 0) != value.n)
 		return HF_E_TEMPLATE_CONFLICT;
 	TRY(attrs_set(a, CKA_VALUE, value));

@@ -94,7 +94,8 @@ static struct strength ec_strength(const struct attrs *a, uint32_t ckk)
 static struct strength secret_strength(const struct attrs *a)
 {
 	size_t n = attrs_get(a, CKA_VALUE).n;
-	uint64_t bytes = n > 0 ? n : attrs_u64(a, CKA_VALUE_LEN, 0);
+	size_t only = key_only_size((uint32_t)attrs_u64(a, CKA_KEY_TYPE, 0));
+	uint64_t bytes = n > 0 ? n : attrs_u64(a, CKA_VALUE_LEN, only);
 
 	return (struct strength){ bytes > 0 ? STRENGTH_SECRET : STRENGTH_OTHER, bytes * 8, 0 };
 }

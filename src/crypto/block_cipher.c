@@ -1,5 +1,5 @@
-/* aes_block.c: AES in ECB, CBC, CTR, OFB and CFB mode (SP 800-38A), and keys
- * derived by encrypting data (PKCS#11 3.2 §6.13.13). */
+/* block_cipher.c: block ciphers in ECB, CBC, CTR, OFB and CFB mode (SP 800-38A), and
+ * keys derived by encrypting data (PKCS#11 3.2 §6.10.10, §6.17, §6.48 and others). */
 #include <string.h>
 
 #include "cipher.h"
@@ -7,7 +7,7 @@
 
 struct cipher_mode {
 	const char *name; /* the row's argument */
-	enum aes_mode mode;
+	enum block_mode mode;
 	bool padded;  /* PKCS#7 */
 	bool whole;   /* whole blocks only */
 	struct slice (*iv)(const struct params *p);
@@ -31,20 +31,20 @@ static struct slice iv_ctr(const struct params *p)
 
 static struct slice iv_data(const struct params *p)
 {
-	return p->u.cbc_data.iv;
+	return p->id == PARAM_CBC_DATA8 ? p->u.cbc_data8.iv : p->u.cbc_data.iv;
 }
 
 static const struct cipher_mode modes[] = {
-	{ "ECB", AES_ECB, false, true, iv_none },
-	{ "CBC", AES_CBC, false, true, iv_raw },
-	{ "CBC-PAD", AES_CBC, true, false, iv_raw },
-	{ "CTR", AES_CTR, false, false, iv_ctr },
-	{ "OFB", AES_OFB, false, false, iv_raw },
-	{ "CFB128", AES_CFB128, false, false, iv_raw },
-	{ "CFB8", AES_CFB8, false, false, iv_raw },
-	{ "CFB1", AES_CFB1, false, false, iv_raw },
-	{ "ECB-DATA", AES_ECB, false, true, iv_none },
-	{ "CBC-DATA", AES_CBC, false, true, iv_data },
+	{ "ECB", BLOCK_ECB, false, true, iv_none },
+	{ "CBC", BLOCK_CBC, false, true, iv_raw },
+	{ "CBC-PAD", BLOCK_CBC, true, false, iv_raw },
+	{ "CTR", BLOCK_CTR, false, false, iv_ctr },
+	{ "OFB", BLOCK_OFB, false, false, iv_raw },
+	{ "CFB", BLOCK_CFB, false, false, iv_raw },
+	{ "CFB8", BLOCK_CFB8, false, false, iv_raw },
+	{ "CFB1", BLOCK_CFB1, false, false, iv_raw },
+	{ "ECB-DATA", BLOCK_ECB, false, true, iv_none },
+	{ "CBC-DATA", BLOCK_CBC, false, true, iv_data },
 };
 
 static const struct cipher_mode *mode_of(const struct mech *m)
@@ -68,13 +68,13 @@ static enum hf_err ctr_limit(const struct param_ctr *p, uint64_t *ret)
 	if (p->bits >= 60)
 		return HF_OK; /* out of anybody's reach */
 	blocks = (UINT64_C(1) << p->bits) - (low & ((UINT64_C(1) << p->bits) - 1));
-	*ret = blocks * AES_BLOCK;
+	*ret = blocks * BLOCK_MAX;
 	return HF_OK;
 }
 
 static enum hf_err start(struct crypt *c, struct cipher *s, struct slice iv)
 {
-	if (s->mode->mode == AES_CTR)
+	if (s->mode->mode == BLOCK_CTR)
 		TRY(ctr_limit(&c->params->u.ctr, &s->limit));
 	TRY(cipher_restart(s, iv.p));
 	OSSL_TRY(EVP_CIPHER_CTX_set_padding(s->ctx, s->mode->padded ? 1 : 0), HF_E_INTERNAL);
@@ -88,7 +88,7 @@ static enum hf_err begin(struct crypt *c)
 	struct cipher *s;
 	enum hf_err e;
 
-	if (iv.n != (m->mode == AES_ECB ? 0 : AES_BLOCK))
+	if (iv.n != (m->mode == BLOCK_ECB ? 0 : cipher_block(c->key->ckk)))
 		return HF_E_MECHANISM_PARAM;
 	TRY(cipher_begin(c, m->mode, &s));
 	s->mode = m;
@@ -110,25 +110,25 @@ static enum hf_err update(struct crypt *c, struct slice in, struct buf *out)
 /* fill: a key that is wrapped without padding is filled up with zeros. */
 static enum hf_err fill(const struct crypt *c, struct cipher *s, struct buf *out)
 {
-	static const uint8_t zeros[AES_BLOCK];
-	size_t part = (size_t)(s->got % AES_BLOCK);
+	static const uint8_t zeros[BLOCK_MAX];
+	size_t part = (size_t)(s->got % s->block);
 
 	if (part == 0 || !s->mode->whole)
 		return HF_OK;
 	if (c->verb != VERB_WRAP)
 		return crypt_bad_len(c);
-	return cipher_run(s, (struct slice){ zeros, AES_BLOCK - part }, out);
+	return cipher_run(s, (struct slice){ zeros, s->block - part }, out);
 }
 
 static enum hf_err last_part(struct crypt *c, struct slice in, struct buf *out)
 {
 	struct cipher *s = c->state;
-	uint8_t block[2 * AES_BLOCK];
+	uint8_t block[2 * BLOCK_MAX];
 	int n = 0;
 
 	TRY(update(c, in, out));
 	TRY(fill(c, s, out));
-	if (s->mode->padded && !crypt_encrypts(c) && (s->got == 0 || s->got % AES_BLOCK != 0))
+	if (s->mode->padded && !crypt_encrypts(c) && (s->got == 0 || s->got % s->block != 0))
 		return crypt_bad_len(c);
 	if (EVP_CipherFinal_ex(s->ctx, block, &n) != 1)
 		return ossl_err(crypt_bad_data(c));
@@ -156,23 +156,30 @@ static size_t bound(const struct crypt *c, size_t in, bool last)
 	if (!last || !s->blocks)
 		return cipher_gives(s, in);
 	if (crypt_encrypts(c) && s->mode->padded)
-		return (all / AES_BLOCK + 1) * AES_BLOCK;
+		return (all / s->block + 1) * s->block;
 	if (c->verb == VERB_WRAP)
-		return (all + AES_BLOCK - 1) / AES_BLOCK * AES_BLOCK;
-	return all / AES_BLOCK * AES_BLOCK;
+		return (all + s->block - 1) / s->block * s->block;
+	return all / s->block * s->block;
+}
+
+static struct slice derive_data(const struct params *p)
+{
+	if (p->id == PARAM_DATA)
+		return p->u.data.data;
+	return p->id == PARAM_CBC_DATA8 ? p->u.cbc_data8.data : p->u.cbc_data.data;
 }
 
 static enum hf_err derive(const struct mech *m, const struct params *p, const struct key *base,
 	const struct key *other, size_t want, struct secret *ret)
 {
-	struct slice data = m->param == PARAM_DATA ? p->u.data.data : p->u.cbc_data.data;
+	struct slice data = derive_data(p);
 	struct crypt c = { .mech = m, .verb = VERB_ENCRYPT, .key = base, .params = p };
-	CLEANUP(buf_done) struct buf out = BUF_MAX(data.n + 2 * AES_BLOCK);
+	CLEANUP(buf_done) struct buf out = BUF_MAX(data.n + 2 * BLOCK_MAX);
 	CLEANUP(secret_done) struct secret v = { 0 };
 	enum hf_err e;
 
 	(void)other;
-	if (data.n == 0 || data.n % AES_BLOCK != 0)
+	if (data.n == 0 || data.n % cipher_block(base->ckk) != 0)
 		return HF_E_MECHANISM_PARAM;
 	TRY(begin(&c));
 	e = finish(&c, data, SLICE_NONE, &out);
@@ -184,8 +191,8 @@ static enum hf_err derive(const struct mech *m, const struct params *p, const st
 	return HF_OK;
 }
 
-const struct family family_aes_block = {
-	.name = "aes_block",
+const struct family family_block_cipher = {
+	.name = "block_cipher",
 	.begin = begin,
 	.update = update,
 	.finish = finish,
