@@ -12,6 +12,7 @@
 #include "mechs.h"
 #include "pkcs11_numbers.h"
 
+static pthread_key_t own_hash_key;
 static enum hf_err init_result = HF_E_INTERNAL;
 
 static void *ossl_malloc(size_t n, const char *file, int line)
@@ -35,6 +36,11 @@ static void ossl_free(void *p, const char *file, int line)
 	secret_free(p);
 }
 
+static void own_hash_done(void *ctx)
+{
+	EVP_MD_CTX_free(ctx);
+}
+
 /* No configuration file, no engines, no handler at exit: the vault may open
  * nothing, and its threads may still compute while it leaves. */
 static enum hf_err init(void)
@@ -50,6 +56,8 @@ static enum hf_err init(void)
 		return ossl_err(HF_E_INTERNAL);
 	if (OSSL_PROVIDER_load(NULL, "legacy") == NULL) /* packaged apart: SEED is missing then */
 		ERR_clear_error();
+	if (pthread_key_create(&own_hash_key, own_hash_done) != 0)
+		return HF_E_MEMORY;
 	TRY(alg_init());
 	return mechs_init();
 }
@@ -79,13 +87,30 @@ enum hf_err crypto_random(uint8_t *out, size_t n)
 	return HF_OK;
 }
 
+/* own_hash is a context of the thread's own, since every audit record is hashed; NULL: no memory. */
+static EVP_MD_CTX *own_hash(void)
+{
+	EVP_MD_CTX *ctx = pthread_getspecific(own_hash_key);
+
+	if (ctx != NULL)
+		return ctx;
+	ctx = EVP_MD_CTX_new();
+	if (ctx != NULL && pthread_setspecific(own_hash_key, ctx) == 0)
+		return ctx;
+	EVP_MD_CTX_free(ctx);
+	return NULL;
+}
+
 static enum hf_err sha256(const struct slice part[], size_t n, uint8_t out[CRYPTO_HASH])
 {
-	uint8_t md[EVP_MAX_MD_SIZE];
+	EVP_MD_CTX *ctx = own_hash();
 
-	TRY(hash_once(hash_by_name("SHA256"), part, n, md));
-	memcpy(out, md, CRYPTO_HASH);
-	secret_wipe(md, sizeof(md));
+	if (ctx == NULL)
+		return ossl_err(HF_E_MEMORY);
+	TRY(hash_init(ctx, hash_by_name("SHA256")));
+	for (size_t i = 0; i < n; i++)
+		OSSL_TRY(EVP_DigestUpdate(ctx, part[i].p, part[i].n), HF_E_INTERNAL);
+	OSSL_TRY(EVP_DigestFinal_ex(ctx, out, NULL), HF_E_INTERNAL);
 	return HF_OK;
 }
 
