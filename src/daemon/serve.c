@@ -20,6 +20,7 @@
 #define STALL_NS 30000000000ull     /* a request may take so long to arrive */
 #define SLOW_GRACE_NS 3000000000ull /* at the stop */
 #define LINGER_NS 50000u            /* after an answer */
+#define CROWD_NS 2000000u           /* a crowd is remembered for so long */
 #define LOOK_AROUND 8u              /* turns of lingering until others are thought of */
 #define WORKERS_MAX 256u
 #define WORKERS_MIN 2u
@@ -33,6 +34,7 @@ struct server {
 	pthread_t worker[WORKERS_MAX];
 	unsigned workers, cores;
 	_Atomic unsigned active; /* workers that have a client */
+	_Atomic uint64_t crowded_until; /* ns */
 	_Atomic bool accept_later; /* no descriptor was left */
 	struct mutex lock;         /* what follows */
 	struct conn *conns;
@@ -164,10 +166,12 @@ static void arm(struct server *s, struct conn *c, uint32_t events)
 		conn_close(s, c);
 }
 
-/* is_crowded: a client and its worker each want a processor. */
-static bool is_crowded(const struct server *s)
+/* is_crowded: a client and its worker each want a processor, and did a moment ago. */
+static bool is_crowded(struct server *s, uint64_t now)
 {
-	return 2 * atomic_load_explicit(&s->active, memory_order_relaxed) > s->cores;
+	if (2 * atomic_load_explicit(&s->active, memory_order_relaxed) > s->cores)
+		atomic_store_explicit(&s->crowded_until, now + CROWD_NS, memory_order_relaxed);
+	return now < atomic_load_explicit(&s->crowded_until, memory_order_relaxed);
 }
 
 /* linger: a client that was just answered often asks again at once; to wake a thread
@@ -175,22 +179,24 @@ static bool is_crowded(const struct server *s)
  * and other clients wait so little that they do not notice. */
 static enum conn_next linger(struct server *s, struct conn *c, struct lane *l, struct epoll_event *other)
 {
-	uint64_t until = clock_mono_ns() + LINGER_NS, served = c->served;
+	uint64_t now = clock_mono_ns(), until = now + LINGER_NS, served = c->served;
 	enum conn_next next = CONN_READ;
+	bool crowded;
 
-	for (unsigned i = 0; next == CONN_READ && clock_mono_ns() < until; i++) {
+	for (unsigned i = 0; next == CONN_READ && now < until; i++, now = clock_mono_ns()) {
 		if (i % LOOK_AROUND == 0 && epoll_wait(s->ep, other, 1, 0) == 1)
 			return next;
-		if (is_crowded(s))
+		crowded = is_crowded(s, now);
+		conn_crowded(c, crowded);
+		if (crowded)
 			conn_nap(c, LINGER_NS);
 		else
 			(void)sched_yield();
-		conn_crowded(c, is_crowded(s));
-		if (c->channel == NULL || conn_asked_soon(c))
+		if (c->channel == NULL || (crowded ? conn_asked(c) : conn_asked_soon(c)))
 			next = conn_advance(c, l, false);
 		if (c->served != served) {
 			served = c->served;
-			until = clock_mono_ns() + LINGER_NS;
+			until = now + LINGER_NS;
 		}
 	}
 	return next;
@@ -205,7 +211,7 @@ static enum conn_next serve_on(struct server *s, struct conn *c, struct lane *l,
 
 	conn_watch(c);
 	do {
-		conn_crowded(c, is_crowded(s));
+		conn_crowded(c, is_crowded(s, clock_mono_ns()));
 		next = conn_advance(c, l, may_be_slow);
 		may_be_slow = false;
 		if (next == CONN_READ && other != NULL && other->data.ptr == NULL &&
