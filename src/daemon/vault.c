@@ -18,6 +18,7 @@
 #include "serve.h"
 
 #define TICK_MS 5000
+#define REST_NS 3000000000ull /* for calls that run apart, at the stop */
 
 static const char *grade_name(enum secret_grade g)
 {
@@ -164,7 +165,7 @@ static int run(const struct config *c, const struct role_flags *f, struct keeper
 		return 1;
 	say_ready();
 	wait_for_end(h, s, signals, f->private_ ? c->idle_seconds : 0);
-	if (serve_stop(s))
+	if (serve_stop(s) && hsm_rest(h, clock_mono_ns() + REST_NS))
 		hsm_close(h);
 	return 0;
 }

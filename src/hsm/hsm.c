@@ -7,6 +7,7 @@
 #include "audit.h"
 #include "clock.h"
 #include "damaged.h"
+#include "jobs.h"
 #include "log.h"
 #include "partition.h"
 #include "quorum.h"
@@ -209,6 +210,7 @@ static enum hf_err hsm_new(const struct hsm_config *cfg, struct keeper *k,
 	if (h->damaged == NULL)
 		return HF_E_MEMORY;
 	TRY(facts_new(&h->facts));
+	TRY(jobs_new(&h->jobs));
 	return crypto_random((uint8_t *)&h->boot, sizeof(h->boot));
 }
 
@@ -253,11 +255,19 @@ enum hf_err hsm_open(const struct hsm_config *cfg, struct keeper *k,
 	return HF_OK;
 }
 
-/* Connections are closed before; so nothing is under way. */
+bool hsm_rest(struct hsm *h, uint64_t until_ns)
+{
+	return jobs_rest(h->jobs, until_ns);
+}
+
+/* Connections are closed before; so nothing is under way but jobs. */
 void hsm_close(struct hsm *h)
 {
 	if (h == NULL)
 		return;
+	if (h->jobs != NULL)
+		(void)jobs_rest(h->jobs, UINT64_MAX / 2);
+	jobs_free(h->jobs);
 	close_all(h);
 	quorum_done(h);
 	map_done(&h->apps);

@@ -58,6 +58,9 @@ struct hsm;
 enum hf_err hsm_open(const struct hsm_config *cfg, struct keeper *k,
 	const struct hsm_unlock *unlock, struct hsm **ret) HF_MUST_CHECK;
 void hsm_close(struct hsm *h); /* writes the audit log's stop record */
+/* hsm_rest waits for calls that run apart (hsm_close does so, too, for ever);
+ * false: some still do, at that time (monotonic, ns). No other begins. */
+bool hsm_rest(struct hsm *h, uint64_t until_ns);
 
 /* hsm_fact adds a line to 'holdfast status' ("sandbox", "seccomp, Landlock 4, ..."). */
 void hsm_fact(struct hsm *h, const char *name, const char *value);

@@ -101,6 +101,7 @@ struct session {
 	struct partition *part;   /* a reference */
 	struct app_login *login;  /* of this partition; lives as long as a session */
 	bool rw;
+	uint64_t owner;           /* 0, or the session whose session objects it makes (jobs.c) */
 	struct mutex lock;        /* what follows: calls in one session run one by one */
 	uint64_t ended;           /* app_login.ended when its operations began: a logout
 	                           * ends them (gate.c) */
@@ -168,6 +169,7 @@ struct hsm {
 	_Atomic bool stop;
 	_Atomic uint64_t counter; /* looks at the monotonic counter since the start */
 	struct facts *facts;      /* status.c */
+	struct jobs *jobs;        /* jobs.c */
 	struct hsm_unlock unlock;
 	char error[256];          /* why it is in HSM_ERROR */
 };

@@ -138,7 +138,7 @@ static enum hf_err object_new(struct calls_ctx *c, struct attrs *a, struct objec
 	if (o->token) {
 		o->version = 1;
 	} else {
-		o->session = c->session->by_id.key;
+		o->session = c->session->owner != 0 ? c->session->owner : c->session->by_id.key;
 		o->app = c->app;
 	}
 	*ret = o;

@@ -1,4 +1,5 @@
 #include "app.h"
+#include "jobs.h"
 #include "log.h"
 #include "login.h"
 #include "object.h"
@@ -171,6 +172,7 @@ void session_end(struct hsm *h, struct session *s, bool revoke)
 	s->closed = true;
 	ops_drop(s);
 	leave(s, &out);
+	jobs_forget(h->jobs, s->app, s->by_id.key);
 	objects_drop_session(p->objects, s->app, s->by_id.key, false);
 	if (out.role != ROLE_PUBLIC) {
 		login_gone(h, p, out.role);

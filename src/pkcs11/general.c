@@ -49,6 +49,7 @@ static void after_fork_in_child(void)
 	client = NULL;
 	client_forget(parents);
 	find_abandon();
+	async_abandon();
 }
 
 static void watch_forks(void)
@@ -105,6 +106,7 @@ CK_RV C_Finalize(CK_VOID_PTR pReserved)
 	if (c == NULL)
 		return CKR_CRYPTOKI_NOT_INITIALIZED;
 	find_clear();
+	async_clear();
 	client_close(c);
 	MUTEX_HOLD(&wait_lock);
 	finalized++;

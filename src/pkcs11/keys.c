@@ -14,6 +14,8 @@ CK_RV C_GenerateKey(CK_SESSION_HANDLE hSession, CK_MECHANISM_PTR pMechanism,
 	REQUIRE(phKey != NULL);
 	TRY_CKR(mechanism_encode(&e, pMechanism, &q.mech));
 	TRY_CKR(template_encode(pTemplate, ulCount, &e.arena, &q.attrs));
+	if (async_session(hSession))
+		return async_key(&e, hSession, &q);
 	TRY_CKR(do_key_generate(e.client, hSession, &q, &r, &e.arena));
 	*phKey = r.key;
 	return CKR_OK;
@@ -33,6 +35,8 @@ CK_RV C_GenerateKeyPair(CK_SESSION_HANDLE hSession, CK_MECHANISM_PTR pMechanism,
 	TRY_CKR(template_encode(pPublicKeyTemplate, ulPublicKeyAttributeCount, &e.arena, &q.pub));
 	TRY_CKR(template_encode(pPrivateKeyTemplate, ulPrivateKeyAttributeCount, &e.arena,
 		&q.priv));
+	if (async_session(hSession))
+		return async_key_pair(&e, hSession, &q);
 	TRY_CKR(do_key_pair_generate(e.client, hSession, &q, &r, &e.arena));
 	*phPublicKey = r.public_key;
 	*phPrivateKey = r.private_key;

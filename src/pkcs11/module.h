@@ -9,6 +9,7 @@
  *   objects.c     objects and searches
  *   keys.c        generate, wrap, unwrap, encapsulate, random
  *   derive.c      derive
+ *   async.c       sessions whose slow calls run apart
  *   ops.c         encrypt, decrypt, digest, sign, verify
  *   template.c    attributes, both ways
  *   mechanism.c   mechanisms and their parameters
@@ -117,6 +118,21 @@ void find_forget(CK_SESSION_HANDLE session);
 void find_sweep(struct client *c);
 void find_clear(void);
 void find_abandon(void);
+
+/* --- async.c --- */
+
+/* async_open notes that a session is one of CKF_ASYNC_SESSION; async_session asks.
+ * The others are as those of searches. */
+enum hf_err async_open(CK_SESSION_HANDLE session) HF_MUST_CHECK;
+bool async_session(CK_SESSION_HANDLE session);
+void async_forget(CK_SESSION_HANDLE session);
+void async_sweep(struct client *c);
+void async_clear(void);
+void async_abandon(void);
+/* async_key and async_key_pair begin calls that run apart: CKR_PENDING. */
+CK_RV async_key(struct entry *e, CK_SESSION_HANDLE session, const struct key_generate_req *q);
+CK_RV async_key_pair(struct entry *e, CK_SESSION_HANDLE session,
+	const struct key_pair_generate_req *q);
 
 /* --- general.c --- */
 

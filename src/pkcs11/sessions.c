@@ -13,9 +13,14 @@ CK_RV C_OpenSession(CK_SLOT_ID slotID, CK_FLAGS flags, CK_VOID_PTR pApplication,
 	REQUIRE(phSession != NULL);
 	if (!(flags & CKF_SERIAL_SESSION))
 		return CKR_SESSION_PARALLEL_NOT_SUPPORTED;
-	if (flags & CKF_ASYNC_SESSION)
-		return CKR_SESSION_ASYNC_NOT_SUPPORTED;
 	TRY_CKR(client_session_open(e.client, slotID, (flags & CKF_RW_SESSION) != 0, &session));
+	if (flags & CKF_ASYNC_SESSION) {
+		enum hf_err err = async_open(session);
+
+		if (err != HF_OK)
+			(void)!client_session_close(e.client, session);
+		TRY_CKR(err);
+	}
 	*phSession = session;
 	return CKR_OK;
 }
@@ -24,6 +29,7 @@ CK_RV C_CloseSession(CK_SESSION_HANDLE hSession)
 {
 	ENTER(e);
 	find_forget(hSession);
+	async_forget(hSession);
 	return err_ckr(client_session_close(e.client, hSession));
 }
 
@@ -32,6 +38,7 @@ CK_RV C_CloseAllSessions(CK_SLOT_ID slotID)
 	ENTER(e);
 	TRY_CKR(client_session_close_all(e.client, slotID));
 	find_sweep(e.client);
+	async_sweep(e.client);
 	return CKR_OK;
 }
 
@@ -46,7 +53,8 @@ CK_RV C_GetSessionInfo(CK_SESSION_HANDLE hSession, CK_SESSION_INFO_PTR pInfo)
 	*pInfo = (CK_SESSION_INFO){
 		.slotID = r.slot,
 		.state = r.state,
-		.flags = CKF_SERIAL_SESSION | (r.rw ? CKF_RW_SESSION : 0),
+		.flags = CKF_SERIAL_SESSION | (r.rw ? CKF_RW_SESSION : 0) |
+			(async_session(hSession) ? CKF_ASYNC_SESSION : 0),
 	};
 	return CKR_OK;
 }

@@ -63,7 +63,7 @@ CK_RV C_GetSlotInfo(CK_SLOT_ID slotID, CK_SLOT_INFO_PTR pInfo)
 /* 0 is "no limit" here, and CK_EFFECTIVELY_INFINITE there, which is 0 too. */
 static void token_numbers(const struct token_info_res *r, CK_TOKEN_INFO_PTR info)
 {
-	info->flags = r->flags;
+	info->flags = r->flags | CKF_ASYNC_SESSION_SUPPORTED;
 	info->ulMaxSessionCount = r->max_sessions;
 	info->ulSessionCount = r->sessions;
 	info->ulMaxRwSessionCount = r->max_sessions;

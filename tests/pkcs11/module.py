@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'support'))
 
@@ -221,6 +222,91 @@ def test_a_key_under_ecdh_is_kwp_under_the_agreed_key(t):
         for bad in (wrapped[:-1] + bytes([wrapped[-1] ^ 1]), wrapped[:size], bytes(size) + wrapped[size:]):
             assert refused(lambda: t.unwrap(m, private, bad, KEY_TYPE=N.CKK_GENERIC_SECRET, **readable)) in (
                 'CKR_WRAPPED_KEY_INVALID', 'CKR_WRAPPED_KEY_LEN_RANGE')
+
+
+class AsyncData(ctypes.Structure):
+    _fields_ = [('version', ULONG), ('value', ctypes.c_void_p), ('length', ULONG), ('object', ULONG),
+                ('additional', ULONG)]
+
+
+PAIR = b'C_GenerateKeyPair'
+
+
+def async_session(t):
+    h = ULONG(0)
+    flags = ULONG(N.CKF_SERIAL_SESSION | N.CKF_RW_SESSION | N.CKF_ASYNC_SESSION)
+    t.call('C_OpenSession', t.slot, flags, None, None, ctypes.byref(h))
+    return h
+
+
+def begin_pair(t, h, bits, **private):
+    halves = ULONG(0), ULONG(0)
+    pub, n = template({'TOKEN': True, 'MODULUS_BITS': bits, 'PUBLIC_EXPONENT': b'\1\0\1', 'LABEL': b'apart'})
+    priv, m = template({'TOKEN': True, **private})
+    return refused(t.call, 'C_GenerateKeyPair', h, t.mechanism('RSA_PKCS_KEY_PAIR_GEN'), pub, n, priv, m,
+                   *map(ctypes.byref, halves))
+
+
+def complete(t, h, function=PAIR):
+    data, rv = AsyncData(), 'CKR_PENDING'
+    while rv == 'CKR_PENDING':
+        rv = refused(t.call, 'C_AsyncComplete', h, function, ctypes.byref(data))
+        time.sleep(0.01)
+    return rv, data
+
+
+def test_a_pair_is_made_while_the_session_goes_on(t):
+    h = async_session(t)
+    assert begin_pair(t, h, 4096) == 'CKR_PENDING'
+    assert begin_pair(t, h, 4096) == 'CKR_OPERATION_ACTIVE'
+    out = ctypes.create_string_buffer(8)
+    t.call('C_GenerateRandom', h, out, ULONG(8))
+    rv, data = complete(t, h)
+    assert rv == 'CKR_OK' and data.object != data.additional
+    assert len(t.get(ULONG(data.object), 'MODULUS')) == 512
+    t.sign(t.mechanism('SHA256_RSA_PKCS'), ULONG(data.additional), b'data')
+    assert complete(t, h)[0] == 'CKR_OPERATION_NOT_INITIALIZED'
+
+
+def test_calls_apart_are_asked_for_as_the_standard_says(t):
+    h, data, number = async_session(t), AsyncData(), ULONG(0)
+    assert complete(t, h)[0] == 'CKR_OPERATION_NOT_INITIALIZED'
+    assert complete(t, h, b'C_Nonsense')[0] == 'CKR_OPERATION_NOT_INITIALIZED'
+    assert complete(t, ULONG(999))[0] == 'CKR_SESSION_HANDLE_INVALID'
+    assert refused(t.call, 'C_AsyncComplete', h, None, ctypes.byref(data)) == 'CKR_ARGUMENTS_BAD'
+    assert refused(t.call, 'C_AsyncGetID', h, PAIR, ctypes.byref(number)) == 'CKR_OPERATION_NOT_INITIALIZED'
+    assert begin_pair(t, h, 2048, SIGN=True, TOKEN=False) == 'CKR_PENDING'
+    assert refused(t.call, 'C_AsyncComplete', h, PAIR, None) == 'CKR_ARGUMENTS_BAD'
+    assert refused(t.call, 'C_AsyncGetID', h, PAIR, None) == 'CKR_ARGUMENTS_BAD'
+    assert refused(t.call, 'C_AsyncGetID', h, PAIR, ctypes.byref(number)) == 'CKR_STATE_UNSAVEABLE'
+    assert complete(t, h)[0] == 'CKR_OK'
+    assert begin_pair(t, h, 100) == 'CKR_PENDING'  # what is wrong is told when it is done
+    assert complete(t, h)[0] == 'CKR_ATTRIBUTE_VALUE_INVALID'
+    for session, rv in ((t.h, 'CKR_SESSION_ASYNC_NOT_SUPPORTED'), (h, 'CKR_SAVED_STATE_INVALID')):
+        assert refused(t.call, 'C_AsyncJoin', session, PAIR, ULONG(1), None, ULONG(0)) == rv
+    assert begin_pair(t, t.h, 2048) == 'CKR_OK'  # in other sessions nothing changed
+
+
+def test_a_call_apart_outlives_the_program_that_began_it(t):
+    number = ULONG(0)
+    if os.fork() == 0:  # another application: what it does not end, its end ends
+        t.call('C_Initialize', None)
+        h = async_session(t)
+        t.call('C_Login', h, ULONG(N.CKU_USER), b'12345678', ULONG(8))
+        assert begin_pair(t, h, 3072) == 'CKR_PENDING'
+        t.call('C_AsyncGetID', h, PAIR, ctypes.byref(number))
+        with open(os.environ['HOLDFAST_HOME'] + '/id', 'w', encoding='ascii') as f:
+            f.write(str(number.value))
+        os._exit(0)
+    assert os.wait()[1] == 0
+    with open(os.environ['HOLDFAST_HOME'] + '/id', encoding='ascii') as f:
+        number.value = int(f.read())
+    h = async_session(t)
+    assert refused(t.call, 'C_AsyncJoin', h, PAIR, ULONG(number.value + 1), None, ULONG(0)) == (
+        'CKR_SAVED_STATE_INVALID')
+    t.call('C_AsyncJoin', h, PAIR, number, None, ULONG(0))
+    rv, data = complete(t, h)
+    assert rv == 'CKR_OK' and len(t.get(ULONG(data.object), 'MODULUS')) == 384
 
 
 def main():

@@ -38,8 +38,8 @@ class Info(ctypes.Structure):
 
 
 class SlotInfo(ctypes.Structure):
-    _fields_ = [('SlotDescription', ctypes.c_char * 64), ('ManufacturerID', ctypes.c_char * 32), ('Flags', ULONG),
-                ('HardwareVersion', Version), ('FirmwareVersion', Version)]
+    _fields_ = [('SlotDescription', ctypes.c_char * 64), ('ManufacturerID', ctypes.c_char * 32),
+                ('Flags', ULONG), ('HardwareVersion', Version), ('FirmwareVersion', Version)]
 
 
 class TokenInfo(ctypes.Structure):
@@ -124,8 +124,8 @@ class Case:
         pub, n = template({'TOKEN': True, 'LABEL': b'testrsa-pub', 'MODULUS_BITS': 2048, 'VERIFY': True,
                            'PUBLIC_EXPONENT': b'\1\0\1'})
         priv, m = template({'TOKEN': True, 'LABEL': b'testrsa-pri', 'PRIVATE': True, 'SIGN': True})
-        self.token.call('C_GenerateKeyPair', self.token.h, self.token.mechanism('RSA_PKCS_KEY_PAIR_GEN'), pub, n,
-                        priv, m, *map(ctypes.byref, halves))
+        self.token.call('C_GenerateKeyPair', self.token.h, self.token.mechanism('RSA_PKCS_KEY_PAIR_GEN'),
+                        pub, n, priv, m, *map(ctypes.byref, halves))
         self.objects = [h.value for h in halves]
 
     # --- values of a call's parameters ---
@@ -198,9 +198,8 @@ class Case:
         return rv, {'MechanismList': ('Type', list(types[:n.value]) if types else n.value)}
 
     def do_C_OpenSession(self, call):
-        h = ULONG(0)
-        rv = self.rv('C_OpenSession', ULONG(self.part(call, 'SlotID')), ULONG(bits(call.find('Flags').get('value'))),
-                     None, None, ctypes.byref(h))
+        h, flags = ULONG(0), ULONG(bits(call.find('Flags').get('value')))
+        rv = self.rv('C_OpenSession', ULONG(self.part(call, 'SlotID')), flags, None, None, ctypes.byref(h))
         return rv, {'Session': h.value}
 
     def session(self, call, *args):

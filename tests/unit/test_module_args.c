@@ -225,8 +225,6 @@ static void numbers_out_of_range_are_refused(void **state)
 	assert_int_equal(C_InitPIN(9, pin, sizeof(pin)), CKR_PIN_LEN_RANGE);
 	assert_int_equal(C_OpenSession(0, 0, NULL, NULL, &number),
 		CKR_SESSION_PARALLEL_NOT_SUPPORTED);
-	assert_int_equal(C_OpenSession(0, CKF_SERIAL_SESSION | CKF_ASYNC_SESSION, NULL, NULL,
-		&number), CKR_SESSION_ASYNC_NOT_SUPPORTED);
 }
 
 static void what_is_not_there_says_so(void **state)
