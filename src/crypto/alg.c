@@ -133,13 +133,14 @@ enum hf_err alg_init(void)
 	algs.hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
 	algs.cmac = EVP_MAC_fetch(NULL, "CMAC", NULL);
 	algs.blake2b = EVP_MAC_fetch(NULL, "BLAKE2BMAC", NULL);
+	algs.poly1305 = EVP_MAC_fetch(NULL, "POLY1305", NULL);
 	algs.hkdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
 	algs.pbkdf2 = EVP_KDF_fetch(NULL, "PBKDF2", NULL);
 	algs.tls1_prf = EVP_KDF_fetch(NULL, "TLS1-PRF", NULL);
 	algs.argon2id = EVP_KDF_fetch(NULL, "ARGON2ID", NULL);
-	if (algs.hmac == NULL || algs.cmac == NULL || algs.blake2b == NULL || algs.hkdf == NULL ||
-	    algs.pbkdf2 == NULL || algs.tls1_prf == NULL || algs.argon2id == NULL ||
-	    !fetch_hashes())
+	if (algs.hmac == NULL || algs.cmac == NULL || algs.blake2b == NULL ||
+	    algs.poly1305 == NULL || algs.hkdf == NULL || algs.pbkdf2 == NULL ||
+	    algs.tls1_prf == NULL || algs.argon2id == NULL || !fetch_hashes())
 		return ossl_err(HF_E_INTERNAL);
 	return ciphers_init();
 }

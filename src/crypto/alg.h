@@ -39,7 +39,7 @@ enum hf_err hash_once(const struct hash *h, const struct slice part[], size_t n,
 	uint8_t out[EVP_MAX_MD_SIZE]) HF_MUST_CHECK;
 
 struct algs {
-	EVP_MAC *hmac, *cmac, *blake2b;
+	EVP_MAC *hmac, *cmac, *blake2b, *poly1305;
 	EVP_KDF *hkdf, *pbkdf2, *tls1_prf, *argon2id;
 };
 extern struct algs algs;

@@ -19,7 +19,7 @@ static enum hf_err set_key(struct cipher *s, const struct crypt *c, const EVP_CI
 	uint8_t room[BLOCK_KEY_MAX];
 	struct slice key = block_key(c->key->ckk, secret_slice(&c->key->value), room);
 	int ok = EVP_CipherInit_ex2(s->ctx, cipher, later ? NULL : key.p, NULL,
-		crypt_encrypts(c) ? 1 : 0, NULL);
+		c->verb != VERB_DECRYPT && c->verb != VERB_UNWRAP, NULL);
 
 	secret_wipe(room, sizeof(room));
 	OSSL_TRY(ok, HF_E_INTERNAL);

@@ -5,6 +5,8 @@
 #include "ciphers.h"
 #include "family.h"
 
+#define GCM_IV_MAX 128 /* OpenSSL's limit */
+
 struct cipher_mode;
 
 struct cipher {
@@ -33,6 +35,15 @@ enum hf_err cipher_aad(struct cipher *s, struct slice aad) HF_MUST_CHECK;
 /* cipher_end keeps the state; cipher_fail frees it and returns e. */
 void cipher_end(struct crypt *c);
 enum hf_err cipher_fail(struct crypt *c, enum hf_err e);
+
+/* aead_update, aead_finish: GCM and its like, the tag behind the ciphertext, from the
+ * state that the family's begin has given IV, additional data and tag length. */
+enum hf_err aead_update(struct crypt *c, struct slice in, struct buf *out);
+enum hf_err aead_finish(struct crypt *c, struct slice in, struct slice sig, struct buf *out);
+size_t aead_stream_bound(const struct crypt *c, size_t in, bool last);
+/* gcm_start sets IV and additional data; gcm_tag_ok tells whether GCM has such tags. */
+enum hf_err gcm_start(struct cipher *s, const struct param_gcm *p) HF_MUST_CHECK;
+bool gcm_tag_ok(uint64_t bits);
 
 /* aead_bound: what an AEAD gives, whose decryption gathers. */
 size_t aead_bound(const struct crypt *c, size_t in, bool last, bool gathers);

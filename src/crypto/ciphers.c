@@ -10,13 +10,16 @@ static const char *const suffixes[BLOCK_MODES] = {
 	[BLOCK_ECB] = "-ECB", [BLOCK_CBC] = "-CBC", [BLOCK_CTR] = "-CTR", [BLOCK_GCM] = "-GCM",
 	[BLOCK_CCM] = "-CCM", [BLOCK_WRAP] = "-WRAP", [BLOCK_WRAP_PAD] = "-WRAP-PAD",
 	[BLOCK_OFB] = "-OFB", [BLOCK_CFB] = "-CFB", [BLOCK_CFB8] = "-CFB8", [BLOCK_CFB1] = "-CFB1",
+	[BLOCK_XTS] = "-XTS", [BLOCK_CTS] = "-CBC-CTS",
+	[BLOCK_STREAM] = "", [BLOCK_STREAM_POLY1305] = "-Poly1305",
 };
 
 #define MODE(m) (1u << BLOCK_##m)
 #define BASIC (MODE(ECB) | MODE(CBC))
 #define FEEDBACK (MODE(OFB) | MODE(CFB) | MODE(CFB8) | MODE(CFB1))
 #define AES_ALL                                                                \
-	(BASIC | FEEDBACK | MODE(CTR) | MODE(GCM) | MODE(CCM) | MODE(WRAP) | MODE(WRAP_PAD))
+	(BASIC | FEEDBACK | MODE(CTR) | MODE(GCM) | MODE(CCM) | MODE(WRAP) |          \
+	 MODE(WRAP_PAD) | MODE(CTS))
 
 static struct row {
 	uint32_t ckk;
@@ -36,6 +39,9 @@ static struct row {
 	{ CKK_ARIA, 24, 16, "ARIA-192", BASIC, false, { NULL } },
 	{ CKK_ARIA, 32, 16, "ARIA-256", BASIC, false, { NULL } },
 	{ CKK_SEED, 16, 16, "SEED", BASIC, true, { NULL } },
+	{ CKK_AES_XTS, 32, 16, "AES-128", MODE(XTS), false, { NULL } },
+	{ CKK_AES_XTS, 64, 16, "AES-256", MODE(XTS), false, { NULL } },
+	{ CKK_CHACHA20, 32, 1, "ChaCha20", MODE(STREAM) | MODE(STREAM_POLY1305), false, { NULL } },
 	{ CKK_DES3, 24, 8, "DES-EDE3", BASIC | FEEDBACK, false, { NULL } },
 	/* By block_key. */
 	{ CKK_DES2, 16, 8, "DES-EDE3", BASIC | FEEDBACK, false, { NULL } },

@@ -54,6 +54,14 @@ static bool parity_ok(struct slice value)
 	return wrong == 0;
 }
 
+/* halves_differ: FIPS 140-3 IG C.I asks it of XTS's two keys. */
+static bool halves_differ(struct slice value)
+{
+	size_t half = value.n / 2;
+
+	return !secret_eq((struct slice){ value.p, half }, (struct slice){ value.p + half, half });
+}
+
 struct secret_type {
 	uint32_t ckk;
 	size_t size[3]; /* the only sizes; none: 1 to SECRET_KEY_MAX */
@@ -69,6 +77,9 @@ static const struct secret_type types[] = {
 	{ CKK_DES, { 8 }, check_block, parity_ok },
 	{ CKK_DES2, { 16 }, check_block, parity_ok },
 	{ CKK_DES3, { 24 }, check_block, parity_ok },
+	{ CKK_AES_XTS, { 32, 64 }, check_sha1, halves_differ },
+	{ CKK_CHACHA20, { 32 }, check_sha1, NULL },
+	{ CKK_POLY1305, { 32 }, check_sha1, NULL },
 	{ CKK_GENERIC_SECRET, { 0 }, check_sha1, NULL },
 	{ CKK_HKDF, { 0 }, check_sha1, NULL },
 	{ CKK_SHA_1_HMAC, { 0 }, check_sha1, NULL },

@@ -31,21 +31,30 @@ static enum hf_err start(struct mac *s, const struct crypt *c, EVP_MAC *mac,
 	return HF_OK;
 }
 
-enum hf_err mac_begin(struct crypt *c, EVP_MAC *mac, const OSSL_PARAM params[], size_t full)
+enum hf_err mac_length(const struct crypt *c, size_t otherwise, size_t full, size_t *ret)
 {
-	uint64_t n = full;
-	struct mac *s;
-	enum hf_err e;
-	bool fresh;
+	uint64_t n = otherwise;
 
 	if (c->mech->param == PARAM_MAC_LEN)
 		n = c->params->u.mac_len.value;
 	if (n == 0 || n > full)
 		return HF_E_MECHANISM_PARAM;
+	*ret = (size_t)n;
+	return HF_OK;
+}
+
+enum hf_err mac_begin(struct crypt *c, EVP_MAC *mac, const OSSL_PARAM params[], size_t full)
+{
+	struct mac *s;
+	enum hf_err e;
+	bool fresh;
+	size_t n;
+
+	TRY(mac_length(c, full, full, &n));
 	TRY(kept_begin(c, sizeof(*s), drop, &fresh));
 	s = c->state;
 	s->full = full;
-	s->n = (size_t)n;
+	s->n = n;
 	e = start(s, c, mac, params);
 	if (e != HF_OK) {
 		c->state = NULL;
@@ -63,26 +72,31 @@ enum hf_err mac_update(struct crypt *c, struct slice in, struct buf *out)
 	return HF_OK;
 }
 
+enum hf_err mac_answer(const struct crypt *c, struct slice code, struct slice sig, struct buf *out)
+{
+	if (c->verb == VERB_SIGN) {
+		buf_raw(out, code);
+		return buf_err(out);
+	}
+	if (sig.n != code.n)
+		return HF_E_SIGNATURE_LEN;
+	return secret_eq(code, sig) ? HF_OK : HF_E_SIGNATURE;
+}
+
 enum hf_err mac_finish(struct crypt *c, struct slice in, struct slice sig, struct buf *out)
 {
 	struct mac *s = c->state;
 	uint8_t code[EVP_MAX_MD_SIZE];
+	enum hf_err e;
 	size_t n;
-	bool same;
 
 	OSSL_TRY(EVP_MAC_update(s->ctx, in.p, in.n), HF_E_INTERNAL);
 	OSSL_TRY(EVP_MAC_final(s->ctx, code, &n, sizeof(code)), HF_E_INTERNAL);
 	if (n != s->full)
 		return HF_E_INTERNAL;
-	if (c->verb == VERB_SIGN) {
-		buf_raw(out, (struct slice){ code, s->n });
-		return buf_err(out);
-	}
-	if (sig.n != s->n)
-		return HF_E_SIGNATURE_LEN;
-	same = secret_eq((struct slice){ code, s->n }, sig);
+	e = mac_answer(c, (struct slice){ code, s->n }, sig, out);
 	secret_wipe(code, sizeof(code)); /* the right code of a forged message */
-	return same ? HF_OK : HF_E_SIGNATURE;
+	return e;
 }
 
 size_t mac_bound(const struct crypt *c, size_t in, bool last)

@@ -17,6 +17,13 @@ enum hf_err mac_begin(struct crypt *c, EVP_MAC *mac, const OSSL_PARAM params[], 
 	HF_MUST_CHECK;
 enum hf_err mac_update(struct crypt *c, struct slice in, struct buf *out);
 enum hf_err mac_finish(struct crypt *c, struct slice in, struct slice sig, struct buf *out);
+/* mac_length: bytes of the code, of at most full: what a _GENERAL mechanism's
+ * parameter says, else otherwise. */
+enum hf_err mac_length(const struct crypt *c, size_t otherwise, size_t full, size_t *ret)
+	HF_MUST_CHECK;
+/* mac_answer gives out the code, or compares it with sig, as c's verb says. */
+enum hf_err mac_answer(const struct crypt *c, struct slice code, struct slice sig,
+	struct buf *out) HF_MUST_CHECK;
 size_t mac_bound(const struct crypt *c, size_t in, bool last);
 
 #endif

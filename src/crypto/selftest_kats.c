@@ -15,6 +15,12 @@ static const uint8_t gcm_iv[] = {
 static const uint8_t gcm_aad[] = {
 	0xc0,
 };
+static const uint8_t gmac_iv[] = {
+	0x02, 0x19, 0x4e, 0xce, 0x3b, 0xc5, 0x0c, 0x51, 0xc5, 0x2b, 0xdd, 0x83,
+};
+static const uint8_t xts_tweak[] = {
+	0x9a, 0x78, 0x56, 0x34, 0x12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+};
 static const uint8_t ecdh_peer[] = {
 	0x04, 0x62, 0xd5, 0xbd, 0x33, 0x72, 0xaf, 0x75, 0xfe, 0x85, 0xa0, 0x40, 0x71, 0x5d,
 	0x0f, 0x50, 0x24, 0x28, 0xe0, 0x70, 0x46, 0x86, 0x8b, 0x0b, 0xfd, 0xfa, 0x61, 0xd7,
@@ -176,6 +182,37 @@ const struct kat kats[] = {
 		  .u.gcm = { .iv = BYTES(gcm_iv), .aad = BYTES(gcm_aad), .tag_bits = 128 } },
 		.in = "fcc515b294408c8645c9183e3f4ecee5127846d1",
 		.out = "eb5500e3825952866d911253f8de860c00831c81ecb660e1fb0541ec41e8d68a64141b3a",
+	},
+	/* Wycheproof aes_gmac_test, 8 */
+	{
+		.name = "aes-gmac",
+		.kind = KAT_OUTPUT,
+		.verb = VERB_SIGN,
+		.ckm = CKM_AES_GMAC,
+		.cko = CKO_SECRET_KEY,
+		.ckk = CKK_AES,
+		.part = {
+			{ CKA_VALUE, "1d4a92394c7356a6f528cfb3adb8f253" },
+		},
+		.params = { .id = PARAM_GCM, .present = true,
+		  .u.gcm = { .iv = BYTES(gmac_iv), .tag_bits = 128 } },
+		.in = "19b69d4178d49c20b4ee5846cb440c99",
+		.out = "3790b32d5cda9f8ef72b643d701077d3",
+	},
+	/* IEEE 1619-2007, annex B, vector 15 */
+	{
+		.name = "aes-xts",
+		.kind = KAT_OUTPUT,
+		.verb = VERB_ENCRYPT,
+		.ckm = CKM_AES_XTS,
+		.cko = CKO_SECRET_KEY,
+		.ckk = CKK_AES_XTS,
+		.part = {
+			{ CKA_VALUE, "fffefdfcfbfaf9f8f7f6f5f4f3f2f1f0bfbebdbcbbbab9b8b7b6b5b4b3b2b1b0" },
+		},
+		.params = { .id = PARAM_IV, .present = true, .u.iv.raw = BYTES(xts_tweak) },
+		.in = "000102030405060708090a0b0c0d0e0f10",
+		.out = "6c1625db4671522d3d7599601de7ca09ed",
 	},
 	/* RFC 4493 §4, example 2 */
 	{

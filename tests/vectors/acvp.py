@@ -81,10 +81,8 @@ def tweak(g, test, size):
 
 
 def gmac(t, g, test):
-    if g['tagLen'] != 128:
-        raise Skip('AES-GMAC of PKCS#11 has tags of 16 bytes')
     with having(t, secret(t, 'AES', h(test, 'key'), SIGN=True, VERIFY=True)) as key:
-        m = t.mechanism('AES_GMAC', iv(g, test, 0))
+        m = t.mechanism('AES_GMAC', gcm(g, {**test, 'aad': ''}, 0))
         if g['direction'] == 'encrypt':
             same(t.sign(m, key, h(test, 'aad')), h(test, 'tag'))
         else:

@@ -140,8 +140,8 @@ def tag_length(group, test):
     return Params('u', group['tagSize'] // 8)
 
 
-def iv(group, test):
-    return Params('x', h(test, 'iv'))
+def gmac(group, test):
+    return gcm({**test, 'aad': ''}, group['tagSize'] // 8, 0)
 
 
 def key_wrap(mech):
@@ -378,7 +378,7 @@ KINDS = [  # (the file's name, its kind or what makes the kind of the match)
     (r'aes_ccm', aead('AES_CCM', 'AES', ccm)),
     (r'aes_gcm', aead('AES_GCM', 'AES', gcm)),
     (r'chacha20_poly1305', aead('CHACHA20_POLY1305', 'CHACHA20', chacha)),
-    (r'aes_gmac', mac('AES_GMAC', 'AES', iv)),
+    (r'aes_gmac', mac('AES_GMAC', 'AES', gmac)),
     (r'aes_cmac', mac('AES_CMAC_GENERAL', 'AES', tag_length)),
     (r'hmac_sha1_', mac('SHA_1_HMAC_GENERAL', 'GENERIC_SECRET', tag_length)),
     (r'hmac_(sha\w+?)_test', lambda m: mac(f'{m[1].upper()}_HMAC_GENERAL', 'GENERIC_SECRET', tag_length)),
