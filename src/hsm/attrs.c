@@ -160,6 +160,14 @@ struct slice attrs_get(const struct attrs *a, uint32_t type)
 	return (struct slice){ a->p + at + ENTRY, get_u32(a->p + at + 4) };
 }
 
+bool attrs_has(const struct attrs *a, uint32_t type)
+{
+	bool found;
+
+	entry_at(a, type, &found);
+	return found;
+}
+
 bool attrs_bool(const struct attrs *a, uint32_t type)
 {
 	struct slice s = attrs_get(a, type);
@@ -209,7 +217,7 @@ enum hf_err attrs_put_parts(struct attrs *a, const struct parts *p)
 				return HF_E_ATTR_VALUE;
 			/* An empty check value in a template asks for none
 			 * (PKCS#11 3.2 §4.10.2). */
-			if (given.p != NULL && part->cka == CKA_CHECK_VALUE)
+			if (part->cka == CKA_CHECK_VALUE && attrs_has(a, part->cka))
 				continue;
 		}
 		TRY(attrs_set(a, part->cka, made));

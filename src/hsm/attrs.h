@@ -30,6 +30,7 @@ enum hf_err attrs_set_u64(struct attrs *a, uint32_t type, uint64_t v) HF_MUST_CH
 void attrs_del(struct attrs *a, uint32_t type);
 /* attrs_get: p NULL if it is absent. */
 struct slice attrs_get(const struct attrs *a, uint32_t type);
+bool attrs_has(const struct attrs *a, uint32_t type);
 bool attrs_bool(const struct attrs *a, uint32_t type); /* absent: false */
 uint64_t attrs_u64(const struct attrs *a, uint32_t type, uint64_t absent);
 struct key_source attrs_source(const struct attrs *a);
