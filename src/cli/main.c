@@ -8,12 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define O(id) (1ull << OPT_##id)
+__extension__ typedef unsigned __int128 option_set;
+
+#define O(id) ((option_set)1 << OPT_##id)
 
 struct command {
 	const char *group, *verb;
 	int (*run)(struct cli *c);
-	uint64_t options;
+	option_set options;
 	const char *args, *help;
 };
 
@@ -33,6 +35,8 @@ static const struct {
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 #define EVERYWHERE (O(JSON) | O(HOME) | O(HELP))
+
+_Static_assert(OPTS <= 8 * sizeof(option_set), "the options of a command are a set of bits");
 
 int cli_usage(const char *fmt, ...)
 {
@@ -211,7 +215,8 @@ static void *json_alloc(size_t n)
 /* What a file or the list of commands answers needs no HSM, and starts none. */
 static bool needs_hsm(const struct command *k)
 {
-	return k->run != cmd_completion && k->run != cmd_audit_verify && k->run != cmd_audit_export;
+	return k->run != cmd_completion && k->run != cmd_bench &&
+		k->run != cmd_audit_verify && k->run != cmd_audit_export;
 }
 
 int main(int argc, char **argv)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""run.py compares Holdfast with SoftHSM and with raw OpenSSL, in turns.
+"""run.py compares Holdfast with other PKCS#11 modules and with raw OpenSSL, in turns.
 
 Each piece of work runs for a short time with each contender, one after the
 other, several rounds; the figure is the median of the rounds and what counts
@@ -18,8 +18,111 @@ SOFTHSM = ('/usr/lib/softhsm/libsofthsm2.so', '/usr/lib64/pkcs11/libsofthsm2.so'
            '/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so')
 WORKS = ['rsa2048-sign', 'p256-sign', 'ed25519-sign', 'mldsa65-sign']
 ALL = ['rsa2048-sign', 'rsa4096-sign', 'p256-sign', 'p384-sign', 'ed25519-sign', 'mldsa65-sign',
-       'p256-verify', 'hmac-32', 'aes-gcm-16', 'aes-gcm-1k', 'aes-gcm-16k', 'aes-gcm-1m',
-       'p256-generate', 'random-32', 'session-info']
+       'p256-verify', 'rsa2048-verify', 'hmac-32', 'sha256-1k', 'aes-gcm-16', 'aes-gcm-1k',
+       'aes-gcm-16k', 'aes-gcm-1m', 'p256-generate', 'random-32', 'session-open', 'find-label',
+       'session-info']
+PIN = '12345678'
+KEYS = ('per_second', 'p50_us', 'p99_us')
+
+
+class Contender:
+    """Contender is a module, or raw OpenSSL (module None), that does a piece of work."""
+
+    def __init__(self, name, build, module=None, env=None):
+        self.name, self.module = name, module
+        self.env = {**os.environ, **(env or {})}
+        self.cli = os.path.join(build, 'holdfast')
+        self.raw = os.path.join(build, 'tests/bench/bench_openssl')
+
+    def run(self, work, threads, seconds, objects=1000):
+        """run returns {'per_second', 'p50_us', 'p99_us'}, or None where it cannot do the work."""
+        if self.module is None:
+            command = [self.raw, work, str(threads), str(seconds)]
+        else:
+            command = [self.cli, 'bench', '--json', '--init', '--keep', '--pin-fd', '0', '--module', self.module,
+                       '--work', work, '--threads', str(threads), '--seconds', str(seconds),
+                       '--objects', str(objects)]
+        r = subprocess.run(command, env=self.env, input=PIN + '\n', stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE, text=True)
+        return json.loads(r.stdout)[0] if r.returncode == 0 and r.stdout else None
+
+
+def contenders(build, scratch, other=None):
+    """contenders lists ours, SoftHSM or the module `other`, and raw OpenSSL."""
+    ours = os.path.abspath(os.path.join(build, 'libholdfast-pkcs11.so'))
+    found = [Contender('holdfast', build, ours, {'HOLDFAST_HOME': os.path.join(scratch, 'holdfast')})]
+    softhsm = next((m for m in SOFTHSM if os.path.exists(m)), None)
+    if other:
+        found.append(Contender('module', build, other))
+    elif softhsm:
+        tokens, conf = os.path.join(scratch, 'softhsm'), os.path.join(scratch, 'softhsm2.conf')
+        os.makedirs(tokens)
+        with open(conf, 'w') as f:
+            f.write(f'directories.tokendir = {tokens}\nobjectstore.backend = file\nlog.level = ERROR\n')
+        found.append(Contender('softhsm', build, softhsm, {'SOFTHSM2_CONF': conf}))
+    else:
+        print('SoftHSM is not installed: not compared', file=sys.stderr)
+    return found + [Contender('openssl', build)]
+
+
+def measure(who, work, threads, seconds, rounds, objects=1000):
+    """measure has each contender do the work, in turns; the medians by name."""
+    got = {c.name: [] for c in who}
+    for _ in range(rounds):
+        for c in who:
+            r = c.run(work, threads, seconds, objects)
+            if r:
+                got[c.name].append(r)
+    return {name: {k: statistics.median(r[k] for r in rs) for k in KEYS} for name, rs in got.items() if rs}
+
+
+def ratio(row, other):
+    if other not in row or 'holdfast' not in row:
+        return '–'
+    return f"{row['holdfast']['per_second'] / row[other]['per_second']:.2f}"
+
+
+def table_row(work, threads, names, row):
+    ours = row.get('holdfast', {})
+    cells = [work, str(threads)]
+    cells += [f"{row[n]['per_second']:.0f}" if n in row else '–' for n in names]
+    cells += [f'{ours[k]:.1f}' if ours else '–' for k in KEYS[1:]]
+    return cells + [ratio(row, n) for n in names[1:]]
+
+
+def say(cells):
+    print('| ' + ' | '.join(cells) + ' |', flush=True)
+
+
+def compare(args, who):
+    """compare prints the table and returns its rows."""
+    names, out = [c.name for c in who], []
+    say(['work', 'threads'] + [n + '/s' for n in names] + ['p50 µs', 'p99 µs'] +
+        ['÷ ' + n for n in names[1:]])
+    say(['---'] * (3 + 2 * len(names)))
+    for work in args.work or (ALL if args.all else WORKS):
+        for threads in map(int, args.threads.split(',')):
+            row = measure(who, work, threads, args.seconds, args.rounds)
+            out.append({'work': work, 'threads': threads, **row})
+            say(table_row(work, threads, names, row))
+    return out
+
+
+class Bench:
+    """Bench is a scratch directory with the contenders' tokens; it stops our daemon at the end."""
+
+    def __init__(self, build, other=None):
+        self.build, self.other = build, other
+
+    def __enter__(self):
+        self.scratch = tempfile.mkdtemp(prefix='holdfast-bench-')
+        return contenders(self.build, self.scratch, self.other)
+
+    def __exit__(self, *_):
+        subprocess.run([os.path.join(self.build, 'holdfast'), 'stop'], check=False,
+                       env={**os.environ, 'HOLDFAST_HOME': self.scratch + '/holdfast'},
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        shutil.rmtree(self.scratch, ignore_errors=True)
 
 
 def arguments():
@@ -35,77 +138,12 @@ def arguments():
     return p.parse_args()
 
 
-def contenders(args, scratch):
-    """contenders yields (name, command, environment)."""
-    bench = os.path.join(args.build, 'tests/bench')
-    driver = os.path.join(bench, 'bench_pkcs11')
-    ours = os.path.abspath(os.path.join(args.build, 'libholdfast-pkcs11.so'))
-    yield 'holdfast', [driver, ours], {'HOLDFAST_HOME': os.path.join(scratch, 'holdfast')}
-    other = args.module or next((m for m in SOFTHSM if os.path.exists(m)), None)
-    if other:
-        tokens = os.path.join(scratch, 'softhsm')
-        os.makedirs(tokens)
-        conf = os.path.join(scratch, 'softhsm2.conf')
-        with open(conf, 'w') as f:
-            f.write(f'directories.tokendir = {tokens}\nobjectstore.backend = file\nlog.level = ERROR\n')
-        yield 'module' if args.module else 'softhsm', [driver, other], {'SOFTHSM2_CONF': conf}
-    else:
-        print('SoftHSM is not installed: not compared', file=sys.stderr)
-    yield 'openssl', [os.path.join(bench, 'bench_openssl')], {}
-
-
-def one(command, env, work, threads, seconds):
-    r = subprocess.run(command + [work, str(threads), str(seconds)], env={**os.environ, **env},
-                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    return json.loads(r.stdout) if r.returncode == 0 and r.stdout else None
-
-
-def measure(args, who, work, threads):
-    rounds = {name: [] for name, _, _ in who}
-    for _ in range(args.rounds):
-        for name, command, env in who:
-            r = one(command, env, work, threads, args.seconds)
-            if r:
-                rounds[name].append(r)
-    return {name: {k: statistics.median(r[k] for r in rs) for k in ('per_second', 'p50_us', 'p99_us')}
-            for name, rs in rounds.items() if rs}
-
-
-def ratio(row, other):
-    if other not in row or 'holdfast' not in row:
-        return '–'
-    return f"{row['holdfast']['per_second'] / row[other]['per_second']:.2f}"
-
-
 def main():
     args = arguments()
-    scratch = tempfile.mkdtemp(prefix='holdfast-bench-')
-    works = args.work or (ALL if args.all else WORKS)
-    out = []
-    try:
-        who = list(contenders(args, scratch))
-        names = [n for n, _, _ in who]
-        head = ['work', 'threads'] + [n + '/s' for n in names] + ['p50 µs', 'p99 µs'] + \
-            ['÷ ' + n for n in names[1:]]
-        print('| ' + ' | '.join(head) + ' |\n' + '| --- ' * len(head) + '|', flush=True)
-        for work in works:
-            for threads in map(int, args.threads.split(',')):
-                row = measure(args, who, work, threads)
-                out.append({'work': work, 'threads': threads, **row})
-                ours = row.get('holdfast', {})
-                cells = [work, str(threads)]
-                cells += [f"{row[n]['per_second']:.0f}" if n in row else '–' for n in names]
-                cells += [f"{ours[k]:.1f}" if ours else '–' for k in ('p50_us', 'p99_us')]
-                cells += [ratio(row, n) for n in names[1:]]
-                print('| ' + ' | '.join(cells) + ' |', flush=True)
-    finally:
-        stop = os.path.join(args.build, 'holdfast')
-        if os.path.exists(stop):
-            subprocess.run([stop, 'stop'], env={**os.environ, 'HOLDFAST_HOME': scratch + '/holdfast'},
-                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        shutil.rmtree(scratch, ignore_errors=True)
+    with Bench(args.build, args.module) as who:
+        out = compare(args, who)
     if args.json:
-        with open(args.json, 'w') as f:
+        with open(args.json, 'w', encoding='utf-8') as f:
             json.dump(out, f, indent=1)
     return 0 if all('holdfast' in r for r in out) else 1
 

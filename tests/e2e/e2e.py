@@ -367,6 +367,24 @@ def test_the_module_exports_only_pkcs11(i):
     assert names and all(n.startswith('C_') for n in names), names
 
 
+def test_every_piece_of_the_benchmark_runs(i):
+    def bench(*args):
+        return i.run(f'{BUILD}/holdfast', 'bench', '--json', '--init', '--pin-fd', '0', '--seconds', '0.05',
+                     *args, input='12345678\n')
+
+    works = bench('--work', 'juggle').stderr.split('but: ')[1].split()
+    works.remove('rsa8192-generate')
+    rows = json.loads(bench('--work', ','.join(works), '--threads', '1,3', '--objects', '50').stdout)
+    assert [(r['work'], r['threads']) for r in rows] == [(w, n) for w in works for n in (1, 3)]
+    assert all(r['per_second'] > 0 and r['p50_us'] <= r['p99_us'] for r in rows), rows
+    left = i.run(f'{BUILD}/holdfast', 'object', 'list', '--json', '--partition', 'bench', '--pin-fd', '0',
+                 input='12345678\n')
+    assert json.loads(left.stdout) == [], left.stdout
+    for bad in (['--threads', '0'], ['--seconds', 'x'], ['--module', '/no/such.so'], ['--objects', '-1']):
+        r = bench(*bad)
+        assert r.returncode != 0 and 'holdfast: ' in r.stderr, bad
+
+
 def main(module):
     tests = {n[5:]: f for n, f in module.items() if n.startswith('test_')}
     if len(sys.argv) < 3 or sys.argv[2] not in tests:

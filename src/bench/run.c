@@ -1,10 +1,11 @@
-#include "bench.h"
+#include "run.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+
+#include "secret.h"
 
 struct worker {
 	const struct bench_work *work;
@@ -72,7 +73,7 @@ static int by_value(const void *a, const void *b)
 static struct bench_result sum_up(struct worker *w, unsigned threads)
 {
 	struct bench_result r = { .ok = true };
-	uint32_t *all = malloc(sizeof(*all) * BENCH_SAMPLES * threads);
+	uint32_t *all = hf_alloc((size_t)BENCH_SAMPLES * threads, sizeof(*all));
 	size_t n = 0;
 
 	for (unsigned i = 0; i < threads; i++) {
@@ -83,17 +84,19 @@ static struct bench_result sum_up(struct worker *w, unsigned threads)
 			all[n++] = w[i].sample[k];
 	}
 	if (n > 0) {
+		size_t middle = n / 2, last = n - 1 - n / 100;
+
 		qsort(all, n, sizeof(*all), by_value);
-		r.p50_us = all[n / 2] / 1e3;
-		r.p99_us = all[n - 1 - n / 100] / 1e3;
+		r.p50_us = all[middle] / 1e3;
+		r.p99_us = all[last] / 1e3;
 	}
-	free(all);
+	hf_free(all);
 	return r;
 }
 
 struct bench_result bench_run(const struct bench_work *work, unsigned threads, double seconds)
 {
-	struct worker *w = calloc(threads, sizeof(*w));
+	struct worker *w = hf_alloc(threads, sizeof(*w));
 	pthread_barrier_t barrier;
 	atomic_bool end = false;
 	struct bench_result r = { 0 };
@@ -103,7 +106,7 @@ struct bench_result bench_run(const struct bench_work *work, unsigned threads, d
 	pthread_barrier_init(&barrier, NULL, threads + 1);
 	for (unsigned i = 0; i < threads; i++) {
 		w[i] = (struct worker){ .work = work, .barrier = &barrier, .end = &end, .step = 1 };
-		w[i].sample = calloc(BENCH_SAMPLES, sizeof(uint32_t));
+		w[i].sample = hf_alloc(BENCH_SAMPLES, sizeof(uint32_t));
 		if (w[i].sample == NULL ||
 		    pthread_create(&w[i].thread, NULL, run_worker, &w[i]) != 0)
 			abort();
@@ -116,16 +119,8 @@ struct bench_result bench_run(const struct bench_work *work, unsigned threads, d
 		pthread_join(w[i].thread, NULL);
 	r = sum_up(w, threads);
 	for (unsigned i = 0; i < threads; i++)
-		free(w[i].sample);
-	free(w);
+		hf_free(w[i].sample);
+	hf_free(w);
 	pthread_barrier_destroy(&barrier);
 	return r;
-}
-
-void bench_print(const char *what, unsigned threads, const struct bench_result *r)
-{
-	printf("{\"work\":\"%s\",\"threads\":%u,\"ok\":%s,\"per_second\":%.1f,"
-	       "\"p50_us\":%.2f,\"p99_us\":%.2f}\n",
-		what, threads, r->ok ? "true" : "false", r->per_second, r->p50_us, r->p99_us);
-	fflush(stdout);
 }

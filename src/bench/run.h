@@ -1,7 +1,7 @@
-/* bench.h: what the two drivers share: threads that repeat one piece of work for
- * a time, and the line of figures that comes of it. */
-#ifndef HF_BENCH_H
-#define HF_BENCH_H
+/* run.h: threads that repeat one piece of work for a time, and the figures that
+ * come of it. */
+#ifndef HF_BENCH_RUN_H
+#define HF_BENCH_RUN_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,8 +26,5 @@ struct bench_result {
 };
 
 struct bench_result bench_run(const struct bench_work *w, unsigned threads, double seconds);
-
-/* bench_print writes one JSON line. */
-void bench_print(const char *what, unsigned threads, const struct bench_result *r);
 
 #endif

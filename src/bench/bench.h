@@ -1,0 +1,61 @@
+/* bench.h: how quick a PKCS#11 module is, whichever it is: pieces of work with keys in
+ * the token, repeated by threads for a time. */
+#ifndef HF_BENCH_H
+#define HF_BENCH_H
+
+#include "pkcs11.h"
+#include "run.h"
+
+/* struct bench_target says whose token is measured. pin: of the user, NUL-terminated. */
+struct bench_target {
+	const char *module; /* a path, or a name that dlopen finds */
+	const char *token;  /* its label; NULL: the first initialized one */
+	const char *pin;
+	bool init;          /* where no token is initialized, make one with this PIN */
+};
+
+struct bench; /* a module, loaded, with a user logged in */
+
+/* These print on standard error what went wrong. bench_close removes the keys that were made
+ * unless keep is true; NULL-safe. */
+bool bench_open(const struct bench_target *t, struct bench **ret);
+void bench_close(struct bench *b, bool keep);
+
+/* bench_work runs one piece of work. objects: how many keys work on "find-" has around. */
+bool bench_work(struct bench *b, const char *work, unsigned threads, double seconds,
+	unsigned objects, struct bench_result *ret);
+
+/* bench_name names the works, one after the other; NULL: no more. */
+const char *bench_name(size_t i);
+
+/* --- between token.c and works.c ------------------------------------------------ */
+
+#define BENCH_LABEL "holdfast-bench " /* begins the label of every key made */
+#define BENCH_LABEL_MAX 64
+
+struct bench {
+	void *lib;
+	CK_FUNCTION_LIST *p11;
+	CK_SLOT_ID slot;
+	CK_SESSION_HANDLE session; /* the user's */
+};
+
+/* struct key_kind: how a key is made for a piece of work. */
+struct key_kind {
+	CK_MECHANISM_TYPE generate;
+	CK_ATTRIBUTE_TYPE param; /* of the public template (pair), or of the key's */
+	const void *value;
+	CK_ULONG len;
+	CK_BBOOL pair;
+};
+
+/* said is rv == CKR_OK, and says what was not. */
+bool said(CK_RV rv, const char *what);
+bool bench_session(struct bench *b, CK_SESSION_HANDLE *ret);
+CK_RV bench_make_key(struct bench *b, CK_SESSION_HANDLE s, const struct key_kind *k,
+	const char *label, bool token, CK_OBJECT_HANDLE *ret_public, CK_OBJECT_HANDLE *ret);
+/* bench_find: 0 if there is not exactly one. */
+CK_OBJECT_HANDLE bench_find(struct bench *b, CK_SESSION_HANDLE s, const char *label,
+	CK_OBJECT_CLASS class);
+
+#endif

@@ -1,0 +1,310 @@
+/* works.c: the pieces of work, as a list. */
+#include <stdio.h>
+#include <string.h>
+
+#include "bench.h"
+#include "secret.h"
+
+#define DATA_MORE 8192 /* bytes, for what a work adds to its data */
+
+static const CK_BYTE p256[] = { 0x06, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7 };
+static const CK_BYTE p384[] = { 0x06, 5, 0x2b, 0x81, 4, 0, 0x22 };
+static const CK_BYTE ed25519[] = { 0x13, 12, 'e', 'd', 'w', 'a', 'r', 'd', 's', '2', '5', '5', '1', '9' };
+static const CK_ULONG bits2048 = 2048, bits4096 = 4096, bits8192 = 8192, len32 = 32;
+static const CK_ULONG mldsa65 = CKP_ML_DSA_65;
+
+enum what { SIGN, VERIFY, ENCRYPT, DIGEST, GENERATE, GENERATE_SESSION, RANDOM, NOTHING, FIND, SESSION };
+
+struct work {
+	const char *name;
+	struct key_kind key;
+	CK_MECHANISM_TYPE mechanism;
+	size_t data; /* bytes */
+	enum what what;
+};
+
+#define RSA(bits) { CKM_RSA_PKCS_KEY_PAIR_GEN, CKA_MODULUS_BITS, &bits, sizeof(bits), CK_TRUE }
+#define EC(curve) { CKM_EC_KEY_PAIR_GEN, CKA_EC_PARAMS, curve, sizeof(curve), CK_TRUE }
+#define ED25519 { CKM_EC_EDWARDS_KEY_PAIR_GEN, CKA_EC_PARAMS, ed25519, sizeof(ed25519), CK_TRUE }
+#define MLDSA65 { CKM_ML_DSA_KEY_PAIR_GEN, CKA_PARAMETER_SET, &mldsa65, sizeof(mldsa65), CK_TRUE }
+#define SECRET(mech) { mech, CKA_VALUE_LEN, &len32, sizeof(len32), CK_FALSE }
+#define AES SECRET(CKM_AES_KEY_GEN)
+#define NO_KEY { 0 }
+
+static const struct work works[] = {
+	{ "rsa2048-sign", RSA(bits2048), CKM_SHA256_RSA_PKCS, 32, SIGN },
+	{ "rsa4096-sign", RSA(bits4096), CKM_SHA256_RSA_PKCS, 32, SIGN },
+	{ "p256-sign", EC(p256), CKM_ECDSA, 32, SIGN },
+	{ "p384-sign", EC(p384), CKM_ECDSA, 48, SIGN },
+	{ "ed25519-sign", ED25519, CKM_EDDSA, 32, SIGN },
+	{ "mldsa65-sign", MLDSA65, CKM_ML_DSA, 32, SIGN },
+	{ "p256-verify", EC(p256), CKM_ECDSA, 32, VERIFY },
+	{ "rsa2048-verify", RSA(bits2048), CKM_SHA256_RSA_PKCS, 32, VERIFY },
+	{ "hmac-32", SECRET(CKM_GENERIC_SECRET_KEY_GEN), CKM_SHA256_HMAC, 32, SIGN },
+	{ "sha256-1k", NO_KEY, CKM_SHA256, 1024, DIGEST },
+	{ "aes-gcm-16", AES, CKM_AES_GCM, 16, ENCRYPT },
+	{ "aes-gcm-256", AES, CKM_AES_GCM, 256, ENCRYPT },
+	{ "aes-gcm-1k", AES, CKM_AES_GCM, 1024, ENCRYPT },
+	{ "aes-gcm-4k", AES, CKM_AES_GCM, 4096, ENCRYPT },
+	{ "aes-gcm-16k", AES, CKM_AES_GCM, 16384, ENCRYPT },
+	{ "aes-gcm-64k", AES, CKM_AES_GCM, 65536, ENCRYPT },
+	{ "aes-gcm-256k", AES, CKM_AES_GCM, 262144, ENCRYPT },
+	{ "aes-gcm-1m", AES, CKM_AES_GCM, 1048576, ENCRYPT },
+	{ "p256-generate", EC(p256), 0, 0, GENERATE },
+	{ "p256-generate-session", EC(p256), 0, 0, GENERATE_SESSION },
+	{ "rsa8192-generate", RSA(bits8192), 0, 0, GENERATE_SESSION },
+	{ "random-32", NO_KEY, 0, 32, RANDOM },
+	{ "session-info", NO_KEY, 0, 0, NOTHING },
+	{ "session-open", NO_KEY, 0, 0, SESSION },
+	{ "find-label", AES, 0, 0, FIND },
+};
+
+const char *bench_name(size_t i)
+{
+	return i < sizeof(works) / sizeof(works[0]) ? works[i].name : NULL;
+}
+
+struct shared {
+	struct bench *b;
+	const struct work *work;
+	CK_OBJECT_HANDLE key, pub;
+	CK_BYTE data[64], signature[DATA_MORE];
+	CK_ULONG signature_len;
+	unsigned objects;
+};
+
+struct state {
+	struct shared *shared;
+	CK_SESSION_HANDLE session;
+	CK_BYTE *data, *out;
+	CK_ULONG max;
+	uint64_t turn;
+};
+
+static void stop(void *arg)
+{
+	struct state *s = arg;
+
+	(void)s->shared->b->p11->C_CloseSession(s->session);
+	hf_free(s->data);
+	hf_free(s->out);
+	hf_free(s);
+}
+
+static void *start(void *arg)
+{
+	struct shared *sh = arg;
+	struct state *s = hf_alloc(1, sizeof(*s));
+
+	if (s == NULL || !bench_session(sh->b, &s->session)) {
+		hf_free(s);
+		return NULL;
+	}
+	s->shared = sh;
+	s->max = sh->work->data + DATA_MORE;
+	s->data = hf_alloc(1, s->max);
+	s->out = hf_alloc(1, s->max);
+	s->turn = (uint64_t)s->session * 0x9e3779b97f4a7c15u;
+	if (s->data == NULL || s->out == NULL) {
+		stop(s);
+		return NULL;
+	}
+	memset(s->data, 0x5a, s->max);
+	return s;
+}
+
+/* --- one time ------------------------------------------------------------------------ */
+
+static bool once_sign(void *arg)
+{
+	struct state *s = arg;
+	CK_FUNCTION_LIST *p11 = s->shared->b->p11;
+	CK_MECHANISM m = { s->shared->work->mechanism, NULL, 0 };
+	CK_ULONG n = s->max;
+
+	return p11->C_SignInit(s->session, &m, s->shared->key) == CKR_OK &&
+	       p11->C_Sign(s->session, s->data, s->shared->work->data, s->out, &n) == CKR_OK;
+}
+
+static bool once_verify(void *arg)
+{
+	struct state *s = arg;
+	CK_FUNCTION_LIST *p11 = s->shared->b->p11;
+	CK_MECHANISM m = { s->shared->work->mechanism, NULL, 0 };
+
+	return p11->C_VerifyInit(s->session, &m, s->shared->pub) == CKR_OK &&
+	       p11->C_Verify(s->session, s->shared->data, s->shared->work->data, s->shared->signature,
+		       s->shared->signature_len) == CKR_OK;
+}
+
+static bool once_encrypt(void *arg)
+{
+	struct state *s = arg;
+	CK_FUNCTION_LIST *p11 = s->shared->b->p11;
+	CK_BYTE iv[12] = { 1 };
+	CK_GCM_PARAMS gcm = { iv, sizeof(iv), 8 * sizeof(iv), NULL, 0, 128 };
+	CK_MECHANISM m = { CKM_AES_GCM, &gcm, sizeof(gcm) };
+	CK_ULONG n = s->max;
+
+	return p11->C_EncryptInit(s->session, &m, s->shared->key) == CKR_OK &&
+	       p11->C_Encrypt(s->session, s->data, s->shared->work->data, s->out, &n) == CKR_OK;
+}
+
+static bool once_digest(void *arg)
+{
+	struct state *s = arg;
+	CK_FUNCTION_LIST *p11 = s->shared->b->p11;
+	CK_MECHANISM m = { s->shared->work->mechanism, NULL, 0 };
+	CK_ULONG n = s->max;
+
+	return p11->C_DigestInit(s->session, &m) == CKR_OK &&
+	       p11->C_Digest(s->session, s->data, s->shared->work->data, s->out, &n) == CKR_OK;
+}
+
+static bool generate(struct state *s, bool token)
+{
+	const struct work *w = s->shared->work;
+	CK_OBJECT_HANDLE pub, key;
+	char label[BENCH_LABEL_MAX];
+
+	(void)snprintf(label, sizeof(label), BENCH_LABEL "%s", w->name);
+	return bench_make_key(s->shared->b, s->session, &w->key, label, token, &pub, &key) == CKR_OK;
+}
+
+static bool once_generate(void *arg)
+{
+	return generate(arg, true);
+}
+
+static bool once_generate_session(void *arg)
+{
+	return generate(arg, false);
+}
+
+static bool once_random(void *arg)
+{
+	struct state *s = arg;
+
+	return s->shared->b->p11->C_GenerateRandom(s->session, s->out, s->shared->work->data) == CKR_OK;
+}
+
+static bool once_nothing(void *arg)
+{
+	struct state *s = arg;
+	CK_SESSION_INFO info;
+
+	return s->shared->b->p11->C_GetSessionInfo(s->session, &info) == CKR_OK;
+}
+
+static bool once_session(void *arg)
+{
+	struct state *s = arg;
+	CK_SESSION_HANDLE one;
+
+	return bench_session(s->shared->b, &one) && s->shared->b->p11->C_CloseSession(one) == CKR_OK;
+}
+
+static void label_of(unsigned i, char ret[BENCH_LABEL_MAX])
+{
+	(void)snprintf(ret, BENCH_LABEL_MAX, BENCH_LABEL "object %u", i);
+}
+
+/* once_find looks for one of the objects, each time another one. */
+static bool once_find(void *arg)
+{
+	struct state *s = arg;
+	char label[BENCH_LABEL_MAX];
+
+	s->turn = s->turn * 6364136223846793005u + 1442695040888963407u;
+	label_of((unsigned)((s->turn >> 33) % s->shared->objects), label);
+	return bench_find(s->shared->b, s->session, label, CKO_SECRET_KEY) != 0;
+}
+
+static bool (*const once[])(void *) = {
+	[SIGN] = once_sign, [VERIFY] = once_verify, [ENCRYPT] = once_encrypt, [DIGEST] = once_digest,
+	[GENERATE] = once_generate, [GENERATE_SESSION] = once_generate_session, [RANDOM] = once_random,
+	[NOTHING] = once_nothing, [FIND] = once_find, [SESSION] = once_session,
+};
+
+/* --- what is there before ---------------------------------------------------------------- */
+
+/* have_objects makes session keys until there are so many. */
+static bool have_objects(struct shared *sh)
+{
+	CK_OBJECT_HANDLE h;
+	char label[BENCH_LABEL_MAX];
+
+	label_of(sh->objects - 1, label);
+	if (bench_find(sh->b, sh->b->session, label, CKO_SECRET_KEY) != 0)
+		return true;
+	for (unsigned i = 0; i < sh->objects; i++) {
+		label_of(i, label);
+		if (!said(bench_make_key(sh->b, sh->b->session, &sh->work->key, label, false, NULL, &h),
+			    "C_GenerateKey"))
+			return false;
+	}
+	return true;
+}
+
+static bool have_key(struct shared *sh)
+{
+	const struct work *w = sh->work;
+	char label[BENCH_LABEL_MAX];
+
+	(void)snprintf(label, sizeof(label), BENCH_LABEL "%s", w->name);
+	sh->key = bench_find(sh->b, sh->b->session, label, w->key.pair ? CKO_PRIVATE_KEY : CKO_SECRET_KEY);
+	sh->pub = bench_find(sh->b, sh->b->session, label, CKO_PUBLIC_KEY);
+	return sh->key != 0 || said(bench_make_key(sh->b, sh->b->session, &w->key, label, true, &sh->pub,
+					    &sh->key), "making a key");
+}
+
+static bool have_signature(struct shared *sh)
+{
+	CK_MECHANISM m = { sh->work->mechanism, NULL, 0 };
+	CK_FUNCTION_LIST *p11 = sh->b->p11;
+
+	sh->signature_len = sizeof(sh->signature);
+	return said(p11->C_SignInit(sh->b->session, &m, sh->key), "C_SignInit") &&
+	       said(p11->C_Sign(sh->b->session, sh->data, sh->work->data, sh->signature,
+			    &sh->signature_len), "C_Sign");
+}
+
+static bool prepare(struct shared *sh)
+{
+	switch (sh->work->what) {
+	case FIND:
+		return have_objects(sh);
+	case VERIFY:
+		return have_key(sh) && have_signature(sh);
+	case SIGN:
+	case ENCRYPT:
+		return have_key(sh);
+	default:
+		return true;
+	}
+}
+
+static const struct work *work_named(const char *name)
+{
+	for (size_t i = 0; i < sizeof(works) / sizeof(works[0]); i++)
+		if (strcmp(works[i].name, name) == 0)
+			return &works[i];
+	fprintf(stderr, "holdfast: bench: there is no work '%s', but:", name);
+	for (size_t i = 0; bench_name(i) != NULL; i++)
+		fprintf(stderr, " %s", bench_name(i));
+	fprintf(stderr, "\n");
+	return NULL;
+}
+
+bool bench_work(struct bench *b, const char *work, unsigned threads, double seconds,
+	unsigned objects, struct bench_result *ret)
+{
+	struct shared sh = { .b = b, .work = work_named(work), .objects = objects };
+
+	if (sh.work == NULL || !prepare(&sh))
+		return false;
+	*ret = bench_run(&(struct bench_work){ start, once[sh.work->what], stop, &sh }, threads, seconds);
+	if (!ret->ok)
+		fprintf(stderr, "holdfast: bench: %s failed\n", work);
+	return ret->ok;
+}

@@ -1,0 +1,133 @@
+/* bench.c: how quick a PKCS#11 module is: this HSM's, or any other's. */
+#include "bench.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+#define WORKS "rsa2048-sign,p256-sign,ed25519-sign,hmac-32,aes-gcm-1k,random-32"
+#define MODULE "libholdfast-pkcs11.so"
+#define LIST_MAX 1024 /* characters */
+#define PATH_ROOM 4096
+
+struct plan {
+	struct bench *b;
+	double seconds;
+	unsigned objects;
+	json_t *rows;
+};
+
+/* our_module: beside this program where it was built, else where it is installed. */
+static const char *our_module(char room[PATH_ROOM])
+{
+	ssize_t n = readlink("/proc/self/exe", room, PATH_ROOM - sizeof(MODULE));
+	char *slash;
+
+	room[n > 0 ? n : 0] = '\0';
+	slash = strrchr(room, '/');
+	if (slash != NULL) {
+		memcpy(slash + 1, MODULE, sizeof(MODULE));
+		if (access(room, R_OK) == 0)
+			return room;
+	}
+	return HF_MODULE_DIR "/" MODULE;
+}
+
+/* each calls f for every word of a comma-separated list, until it says false. */
+static bool each(const char *list, bool (*f)(struct plan *p, const char *word, const char *more),
+	struct plan *p, const char *more)
+{
+	char room[LIST_MAX], *at = room, *word;
+
+	if (strlen(list) >= sizeof(room))
+		return false;
+	memcpy(room, list, strlen(list) + 1);
+	while ((word = strsep(&at, ",")) != NULL)
+		if (!f(p, word, more))
+			return false;
+	return true;
+}
+
+/* rounded to tenths: no more is meant. */
+static double rounded(double v)
+{
+	return (double)(int64_t)(v * 10 + 0.5) / 10;
+}
+
+static bool run_threads(struct plan *p, const char *threads, const char *work)
+{
+	struct bench_result r;
+	uint64_t n;
+
+	if (!cli_number(threads, 1, BENCH_THREADS_MAX, &n)) {
+		cli_usage("--threads wants numbers from 1 to %u, comma-separated", BENCH_THREADS_MAX);
+		return false;
+	}
+	if (!bench_work(p->b, work, (unsigned)n, p->seconds, p->objects, &r))
+		return false;
+	return json_array_append_new(p->rows, json_pack("{s:s, s:I, s:f, s:f, s:f}", "work", work,
+		"threads", (json_int_t)n, "per_second", rounded(r.per_second),
+		"p50_us", rounded(r.p50_us), "p99_us", rounded(r.p99_us))) == 0;
+}
+
+static bool run_work(struct plan *p, const char *work, const char *threads)
+{
+	return each(threads, run_threads, p, work);
+}
+
+static bool read_plan(struct cli *c, struct plan *p)
+{
+	uint64_t objects = 1000, ms = 1000;
+	char *end;
+
+	if (c->opt[OPT_SECONDS]) {
+		ms = (uint64_t)(1000 * strtod(c->opt[OPT_SECONDS], &end));
+		if (*end != '\0' || ms < 1 || ms > 3600000) {
+			cli_usage("--seconds wants a number from 0.001 to 3600");
+			return false;
+		}
+	}
+	if (c->opt[OPT_OBJECTS] && !cli_number(c->opt[OPT_OBJECTS], 1, 10000000, &objects)) {
+		cli_usage("--objects wants a number from 1 to 10000000");
+		return false;
+	}
+	p->seconds = (double)ms / 1000;
+	p->objects = (unsigned)objects;
+	return true;
+}
+
+int cmd_bench(struct cli *c)
+{
+	CLEANUP(secret_done) struct secret pin = { 0 };
+	const char *works = c->opt[OPT_WORK] ? c->opt[OPT_WORK] : WORKS;
+	const char *threads = c->opt[OPT_THREADS] ? c->opt[OPT_THREADS] : "1,2";
+	char room[PATH_ROOM], text[256] = "";
+	struct bench_target t = {
+		.module = c->opt[OPT_MODULE] ? c->opt[OPT_MODULE] : our_module(room),
+		.token = c->opt[OPT_PARTITION],
+		.pin = text,
+		.init = c->opt[OPT_INIT] != NULL,
+	};
+	struct plan p = { 0 };
+	bool ok;
+
+	if (!read_plan(c, &p))
+		return EXIT_USAGE;
+	if (cli_pin(c, OPT_PIN_FILE, OPT_PIN_FD, "PIN of the user", false, &pin) != HF_OK)
+		return EXIT_FAILED;
+	if (secret_slice(&pin).n >= sizeof(text))
+		return cli_usage("the PIN is too long");
+	memcpy(text, secret_slice(&pin).p, secret_slice(&pin).n);
+	ok = bench_open(&t, &p.b);
+	secret_wipe(text, sizeof(text));
+	if (!ok)
+		return EXIT_FAILED;
+	p.rows = json_array();
+	ok = p.rows != NULL && each(works, run_work, &p, threads);
+	bench_close(p.b, c->opt[OPT_KEEP] != NULL);
+	cli_print(c, p.rows);
+	return ok ? EXIT_DONE : EXIT_FAILED;
+}
