@@ -16,6 +16,7 @@ struct attrs {
 };
 
 #define ATTRS_MAX_BYTES (1u << 20) /* of one object's stored form */
+#define ATTRS_NESTING_MAX 4        /* templates within templates, deep */
 #define ATTRS_NESTED_MAX 64        /* attributes of a template within a template */
 
 void attrs_done(struct attrs *a);

@@ -142,8 +142,8 @@ static bool date_ok(struct slice s)
 	return month >= 1 && month <= 12 && day >= 1 && day <= 31;
 }
 
-/* A template within a template: bounded, and itself without a third level. */
-static bool nested_ok(struct slice s)
+/* A template within a template, and so on for so many levels more. */
+static bool nested_ok(struct slice s, unsigned deeper)
 {
 	CLEANUP(arena_done) struct arena mem = { 0 };
 	struct attr_list l;
@@ -151,9 +151,12 @@ static bool nested_ok(struct slice s)
 
 	if (attrs_nested(s, &mem, &l) != HF_OK)
 		return false;
-	for (size_t i = 0; i < l.n; i++)
-		if (!attr_kind(l.v[i].type, &k) || k == KIND_ATTRS)
+	for (size_t i = 0; i < l.n; i++) {
+		if (!attr_kind(l.v[i].type, &k))
 			return false;
+		if (k == KIND_ATTRS && (deeper == 0 || !nested_ok(l.v[i].value, deeper - 1)))
+			return false;
+	}
 	return attrs_template(l) == HF_OK;
 }
 
@@ -169,7 +172,7 @@ bool attr_value_ok(enum attr_kind k, struct slice v)
 	case KIND_DATE:
 		return date_ok(v);
 	case KIND_ATTRS:
-		return nested_ok(v);
+		return nested_ok(v, ATTRS_NESTING_MAX - 1);
 	case KIND_MECHS:
 		return v.n % 8 == 0;
 	}

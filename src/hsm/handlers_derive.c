@@ -21,14 +21,15 @@ static void bases_done(struct bases *b)
 		object_unref(b->other[i]);
 }
 
-static enum hf_err other_base(struct calls_ctx *c, uint64_t handle, struct object **ret,
-	const struct key **ret_key)
+static enum hf_err other_base(struct calls_ctx *c, const struct mech *m, uint64_t handle,
+	struct object **ret, const struct key **ret_key)
 {
 	TRY(object_get(c, handle, HF_E_KEY_HANDLE, ret));
 	if ((*ret)->cko != CKO_SECRET_KEY)
 		return HF_E_KEY_TYPE;
 	if (!attrs_bool(&(*ret)->attrs, CKA_DERIVE))
 		return HF_E_KEY_FUNCTION;
+	TRY(mech_lets(c, m, CKF_DERIVE, *ret));
 	TRY(once_login(*ret));
 	TRY(guard_use(c, *ret));
 	return object_key(*ret, ret_key);
@@ -42,7 +43,7 @@ static enum hf_err other_bases(struct calls_ctx *c, const struct mech_use *u, st
 	mech_other_keys(u->mech, &u->params, handle);
 	for (size_t i = 0; i < OTHER_KEYS_MAX; i++)
 		if (handle[i] != 0)
-			TRY(other_base(c, handle[i], &b->other[i], &b->other_key[i]));
+			TRY(other_base(c, u->mech, handle[i], &b->other[i], &b->other_key[i]));
 	return HF_OK;
 }
 
@@ -66,6 +67,9 @@ static enum hf_err birth_derived(struct calls_ctx *c, const struct mech_use *u,
 	struct birth_info info;
 
 	TRY(merge_template(c, t, b->base, CKA_DERIVE_TEMPLATE, &t));
+	for (size_t i = 0; i < OTHER_KEYS_MAX; i++)
+		if (b->other[i] != NULL)
+			TRY(merge_template(c, t, b->other[i], CKA_DERIVE_TEMPLATE, &t));
 	info = birth_of(c, u, b, t);
 	TRY(attrs_birth(&info, t, ret));
 	if ((u->mech->flags & MECH_PUBLIC_DATA) == 0 &&

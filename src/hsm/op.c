@@ -323,6 +323,7 @@ static enum hf_err digest_key(struct calls_ctx *c, struct op *op, uint64_t key)
 	TRY(policy_need(c, POLICY_DIGEST_KEY));
 	TRY(object_get(c, key, HF_E_KEY_HANDLE, &o));
 	object_audit(c, o);
+	TRY(mech_lets(c, op->crypt.mech, CKF_DIGEST, o));
 	TRY(guard_use(c, o));
 	TRY(key_value(o, &v));
 	return feed(op, v, &none);

@@ -17,6 +17,11 @@ struct mech_use {
 enum hf_err mech_check(struct calls_ctx *c, const struct mech_in *in, uint32_t use,
 	struct object *key, struct mech_use *ret) HF_MUST_CHECK;
 
+/* mech_lets is the part of it that holds for keys besides the one of the operation,
+ * too: CKA_ALLOWED_MECHANISMS, dates, policy. */
+enum hf_err mech_lets(struct calls_ctx *c, const struct mech *m, uint32_t use,
+	const struct object *key) HF_MUST_CHECK;
+
 /* mech_ops: the CKF_ bits of a row that its family has functions for and that
  * the partition allows; 0: none. */
 uint32_t mech_ops(const struct partition *p, const struct mech *m);

@@ -78,6 +78,14 @@ static bool listed(struct slice mechs, uint32_t type)
 	return mechs.n == 0;
 }
 
+enum hf_err mech_lets(struct calls_ctx *c, const struct mech *m, uint32_t use,
+	const struct object *key)
+{
+	if (!listed(attrs_get(&key->attrs, CKA_ALLOWED_MECHANISMS), m->type))
+		return HF_E_MECHANISM;
+	return policy_use(c, use, key);
+}
+
 static enum hf_err check_key(struct calls_ctx *c, const struct mech *m, uint32_t ckf,
 	struct object *o, const struct key **ret)
 {
@@ -92,9 +100,7 @@ static enum hf_err check_key(struct calls_ctx *c, const struct mech *m, uint32_t
 		return u->type;
 	if (!attrs_bool(&o->attrs, u->cka))
 		return HF_E_KEY_FUNCTION;
-	if (!listed(attrs_get(&o->attrs, CKA_ALLOWED_MECHANISMS), m->type))
-		return HF_E_MECHANISM;
-	TRY(policy_use(c, ckf, o));
+	TRY(mech_lets(c, m, ckf, o));
 	TRY(object_key(o, &k));
 	if (m->max != 0 && (key_size(k) < m->min || key_size(k) > m->max))
 		return u->size;

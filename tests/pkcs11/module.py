@@ -7,26 +7,16 @@ import hmac
 import os
 import re
 import struct
-import subprocess
 import sys
-import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'support'))
 
-from p11 import N, ULONG, Fields, Params, Refused, Token, buffer, template  # noqa: E402
+import own_vault  # noqa: E402
+from p11 import N, ULONG, Fields, Params, Token, buffer, refused, template  # noqa: E402
 
 BUILD = os.path.abspath(sys.argv[1])
 BIG = 50_000_000  # more than a message holds
-
-
-def refused(function, *args):
-    """refused returns the name of the error, or CKR_OK."""
-    try:
-        function(*args)
-    except Refused as e:
-        return e.name
-    return 'CKR_OK'
 
 
 def aes(t, **usage):
@@ -309,13 +299,4 @@ def test_a_call_apart_outlives_the_program_that_began_it(t):
     assert rv == 'CKR_OK' and len(t.get(ULONG(data.object), 'MODULUS')) == 384
 
 
-def main():
-    with tempfile.TemporaryDirectory(prefix='holdfast-module-') as home:
-        os.environ['HOLDFAST_HOME'] = home
-        try:
-            globals()[f'test_{sys.argv[2]}'](Token(f'{BUILD}/libholdfast-pkcs11.so'))
-        finally:
-            subprocess.run([f'{BUILD}/holdfast', 'stop'], check=False)
-
-
-main()
+own_vault.run(BUILD, globals(), sys.argv[2])

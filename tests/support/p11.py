@@ -18,8 +18,9 @@ class Numbers:
 
     def __init__(self, path=HEADER):
         text = open(path, encoding='utf-8').read()
-        for name, value in re.findall(r'^#define (CK\w+) \(?~?(0x[0-9a-fA-F]+|\d+)U?L?\)?', text, re.M):
-            setattr(self, name, int(value, 0))
+        pattern = r'^#define (CK\w+) \(?(CKF_ARRAY_ATTRIBUTE ?\| ?)?~?(0x[0-9a-fA-F]+|\d+)U?L?\)?'
+        for name, array, value in re.findall(pattern, text, re.M):
+            setattr(self, name, int(value, 0) | (0x40000000 if array else 0))
         self.rv_names = {v: k for k, v in vars(self).items() if k.startswith('CKR_')}
 
     def __getattr__(self, name):
@@ -36,6 +37,15 @@ class Refused(Exception):
         self.rv = rv
         self.name = N.rv_names.get(rv, f'{rv:#x}')
         super().__init__(f'{function}: {self.name}')
+
+
+def refused(function, *args, **more):
+    """refused returns the name of the error, or CKR_OK."""
+    try:
+        function(*args, **more)
+    except Refused as e:
+        return e.name
+    return 'CKR_OK'
 
 
 class Params:
@@ -88,15 +98,27 @@ def buffer(data):
     return ctypes.create_string_buffer(bytes(data), max(len(data), 1))
 
 
+def attribute_bytes(value, kept):
+    """attribute_bytes: a dictionary is a template in the template, a list one of numbers."""
+    if isinstance(value, bool):
+        return bytes([value])
+    if isinstance(value, int):
+        return struct.pack('@L', value)
+    if isinstance(value, list):
+        return struct.pack(f'@{len(value)}L', *value)
+    if isinstance(value, dict):
+        inner, n = template(value)
+        kept.append(inner)
+        return bytes(inner)[:n.value * ctypes.sizeof(Attribute)]
+    return value
+
+
 def template(attributes):
     """template makes a CK_ATTRIBUTE array of {'LABEL': value}; the buffers are kept with it."""
     array = (Attribute * max(len(attributes), 1))()
     array.kept = []
     for a, (name, value) in zip(array, attributes.items()):
-        if isinstance(value, bool):
-            value = bytes([value])
-        elif isinstance(value, int):
-            value = struct.pack('@L', value)
+        value = attribute_bytes(value, array.kept)
         at = buffer(value)
         array.kept.append(at)
         a.type, a.value, a.length = getattr(N, f'CKA_{name}'), ctypes.addressof(at), len(value)
@@ -153,6 +175,12 @@ class Token:
         h = ULONG(0)
         self.call('C_CreateObject', self.h, t, n, ctypes.byref(h))
         return h
+
+    def set(self, h, **attributes):
+        self.call('C_SetAttributeValue', self.h, h, *template(attributes))
+
+    def login(self, who, pin=b'12345678'):
+        self.call('C_Login', self.h, ULONG(who), pin, ULONG(len(pin)))
 
     def destroy(self, *objects):
         for h in objects:

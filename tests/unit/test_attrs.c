@@ -140,7 +140,10 @@ static void the_set_is_walked_in_order(void **state)
 
 /* --- templates --------------------------------------------------------------- */
 
-static const uint8_t third_level[] = { 0, 0, 0, 1, 0x40, 0, 2, 0x11, 0, 0, 0, 0 };
+/* Of one unwrap template in the next: the value of the outermost. */
+#define NEST(n) 0, 0, 0, 1, 0x40, 0, 2, 0x11, 0, 0, 0, n
+static const uint8_t fourth_level[] = { NEST(24), NEST(12), NEST(0) };
+static const uint8_t fifth_level[] = { NEST(36), NEST(24), NEST(12), NEST(0) };
 static const uint8_t nested_label[] = { 0, 0, 0, 1, 0, 0, 0, 3, 0, 0, 0, 1, 'x' };
 static const uint8_t nested_lies[] = { 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 1, 'x' };
 static const uint8_t nested_many[4] = { 0, 0, 0, ATTRS_NESTED_MAX + 1 };
@@ -162,7 +165,7 @@ static void impossible_templates_are_refused(void **state)
 		{ "half a mechanism", HF_E_ATTR_VALUE, TMPL(S(ALLOWED_MECHANISMS, "12345678abcd")) },
 		{ "same twice", HF_E_TEMPLATE_CONFLICT, TMPL(B(TOKEN, 1), B(TOKEN, 1)) },
 		{ "two values", HF_E_TEMPLATE_CONFLICT, TMPL(B(TOKEN, 1), B(TOKEN, 0)) },
-		{ "third level", HF_E_ATTR_VALUE, TMPL(V(WRAP_TEMPLATE, SLICE_OF(third_level))) },
+		{ "fifth level", HF_E_ATTR_VALUE, TMPL(V(WRAP_TEMPLATE, SLICE_OF(fifth_level))) },
 		{ "count lies", HF_E_ATTR_VALUE, TMPL(V(WRAP_TEMPLATE, SLICE_OF(nested_lies))) },
 		{ "too many", HF_E_ATTR_VALUE, TMPL(V(WRAP_TEMPLATE, SLICE_OF(nested_many))) },
 	};
@@ -180,6 +183,8 @@ static void possible_templates_are_taken(void **state)
 	assert_int_equal(attrs_template(TMPL(E(START_DATE), S(END_DATE, "20261231"))), HF_OK);
 	assert_int_equal(
 		attrs_template(TMPL(V(UNWRAP_TEMPLATE, SLICE_OF(nested_label)))), HF_OK);
+	assert_int_equal(
+		attrs_template(TMPL(V(UNWRAP_TEMPLATE, SLICE_OF(fourth_level)))), HF_OK);
 }
 
 /* --- birth ------------------------------------------------------------------- */
