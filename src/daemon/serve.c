@@ -209,6 +209,7 @@ static enum conn_next serve_on(struct server *s, struct conn *c, struct lane *l,
 	bool may_be_slow = other == NULL;
 	enum conn_next next;
 
+	atomic_fetch_add(&s->active, 1);
 	conn_watch(c);
 	do {
 		conn_crowded(c, is_crowded(s, clock_mono_ns()));
@@ -218,6 +219,7 @@ static enum conn_next serve_on(struct server *s, struct conn *c, struct lane *l,
 		    atomic_load(&c->since_ns) == 0)
 			next = linger(s, c, l, other);
 	} while (next == CONN_READ && conn_unwatch(c));
+	atomic_fetch_sub(&s->active, 1); /* before another worker can have the connection */
 	return next;
 }
 
@@ -264,11 +266,8 @@ static void *worker(void *arg)
 			return NULL;
 		if (e.data.ptr == &s->listen_fd)
 			accept_all(s);
-		else {
-			atomic_fetch_add(&s->active, 1);
+		else
 			advance(s, e.data.ptr, &lane, &next);
-			atomic_fetch_sub(&s->active, 1);
-		}
 	}
 }
 
