@@ -5,7 +5,7 @@ set -euo pipefail
 build=$(cd "$1" && pwd)
 module=$build/libholdfast-pkcs11.so
 scratch=$(mktemp -d)
-export HOLDFAST_HOME=$scratch/home
+export HOLDFAST_HOME=$scratch/home PATH=$PATH:/usr/sbin
 cd "$scratch"
 trap '"$build/holdfast" stop >/dev/null 2>&1 || true; rm -rf "$scratch"' EXIT
 
@@ -34,7 +34,7 @@ pkcs11_tool() {
 	openssl dgst -sha256 -verify pub.der -keyform DER -signature sig data
 	tool --login --pin 87654321 --delete-object --type privkey --id 03
 	! tool --login --pin 87654321 --list-objects --type privkey | grep -q 'ed$'
-	pkcs11-tool --version 2>&1 | head -n 1 || true
+	dpkg-query -W -f 'OpenSC ${Version}\n' opensc 2>/dev/null || true
 }
 
 p11tool_() {
@@ -208,8 +208,7 @@ tls() {
 	wait "$pid" || true
 	[ -n "$curl_ok" ] || { cat nginx.log; exit 1; }
 	grep -qx hello got
-	nginx -v
-	curl --version | head -n 1
+	dpkg-query -W -f '${Package} ${Version}, ' nginx curl 2>/dev/null | sed 's/, $//' || true
 }
 
 pykcs11() {
@@ -238,6 +237,203 @@ pykcs11() {
 	s.closeSession()
 	EOF
 	dpkg-query -W -f 'PyKCS11 ${Version}\n' python3-pykcs11 2>/dev/null || true
+}
+
+# What OpenSC's tool does with keys besides signatures: secrets in, out and agreed upon.
+opensc_keys() {
+	partition
+	user() { tool --login --pin 87654321 "$@"; }
+	user --keygen --key-type AES:32 --label kek --id 10 --usage-wrap >/dev/null
+	user --keygen --key-type AES:16 --label leaves --id 11 --extractable >/dev/null
+	user --wrap --mechanism AES-KEY-WRAP --id 10 --application-id 11 -o wrapped >/dev/null
+	[ "$(wc -c <wrapped)" = 24 ]
+	user --unwrap --mechanism AES-KEY-WRAP --id 10 -i wrapped --key-type AES: --application-label back \
+		--application-id 12 >/dev/null
+	! user --wrap --mechanism AES-KEY-WRAP --id 10 --application-id 10 -o no >/dev/null 2>&1
+	head -c 23 wrapped >short
+	! user --unwrap --mechanism AES-KEY-WRAP --id 10 -i short --key-type AES: --application-id 13 \
+		>/dev/null 2>&1
+	head -c 32 /dev/urandom >plain
+	user --encrypt --mechanism AES-CBC-PAD --iv "$(printf '%032d' 0)" --id 11 -i plain -o sealed >/dev/null
+	user --decrypt --mechanism AES-CBC-PAD --iv "$(printf '%032d' 0)" --id 12 -i sealed -o opened >/dev/null
+	cmp plain opened
+	openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out peer.pem
+	openssl pkey -in peer.pem -pubout -outform DER -out peer.der
+	user --keypairgen --key-type EC:prime256v1 --usage-derive --label agrees --id 14 >/dev/null
+	user --derive --mechanism ECDH1-DERIVE --id 14 -i peer.der -o ours >/dev/null
+	tool --read-object --type pubkey --id 14 -o us.der
+	openssl pkeyutl -derive -inkey peer.pem -keyform PEM -peerkey us.der -peerform DER -out theirs
+	cmp ours theirs
+	dpkg-query -W -f 'OpenSC ${Version}\n' opensc 2>/dev/null || true
+}
+
+# provider: as OpenSSL 3 loads modules of this kind where somebody packaged the provider.
+openssl_provider() {
+	partition
+	dir=$(openssl version -m | sed 's/.*"\(.*\)"/\1/')
+	[ -e "$dir/pkcs11.so" ] || skip "pkcs11-provider is not installed ($dir/pkcs11.so)"
+	cat >provider.cnf <<-EOF
+	openssl_conf = o
+	[o]
+	providers = p
+	[p]
+	default = d
+	pkcs11 = m
+	[d]
+	activate = 1
+	[m]
+	activate = 1
+	module = $dir/pkcs11.so
+	pkcs11-module-path = $module
+	pkcs11-module-token-pin = 87654321
+	EOF
+	for k in rsa ec; do
+		tool --read-object --type pubkey --label "$k" -o pub.der
+		OPENSSL_CONF=provider.cnf openssl pkeyutl -sign -rawin -digest sha256 -in data -out sig \
+			-inkey "pkcs11:token=t;object=$k;type=private"
+		openssl pkeyutl -verify -rawin -digest sha256 -in data -sigfile sig -pubin -keyform DER -inkey pub.der
+	done
+	dpkg-query -W -f 'pkcs11-provider ${Version}\n' pkcs11-provider 2>/dev/null || true
+}
+
+osslsigncode_() {
+	need osslsigncode
+	partition
+	engine
+	OPENSSL_CONF=engine.cnf openssl req -new -x509 -engine pkcs11 -keyform engine -subj /CN=code \
+		-addext extendedKeyUsage=codeSigning -key 'pkcs11:token=t;object=rsa;type=private' -out cert.pem
+	minimal_pe program.exe
+	osslsigncode sign -pkcs11engine "$(openssl version -e | sed 's/.*"\(.*\)"/\1/')/pkcs11.so" \
+		-pkcs11module "$module" -key 'pkcs11:token=t;object=rsa;type=private' -pass 87654321 -h sha256 \
+		-certs cert.pem -in program.exe -out signed.exe
+	osslsigncode verify -CAfile cert.pem -in signed.exe >out || { cat out; exit 1; }
+	printf '\1' | dd of=signed.exe bs=1 seek=600 conv=notrunc status=none
+	! osslsigncode verify -CAfile cert.pem -in signed.exe >/dev/null 2>&1
+	dpkg-query -W -f 'osslsigncode ${Version}\n' osslsigncode 2>/dev/null || true
+}
+
+# minimal_pe FILE: a 64-bit Windows program of headers and one section of zeros.
+minimal_pe() {
+	python3 - "$1" <<-'EOF'
+	import struct, sys
+	dos = b'MZ' + bytes(58) + struct.pack('<L', 64)
+	coff = b'PE\0\0' + struct.pack('<HHLLLHH', 0x8664, 1, 0, 0, 0, 240, 0x22)
+	optional = struct.pack('<HBBLLLLL', 0x20b, 0, 0, 512, 0, 0, 0x1000, 0x1000)
+	optional += struct.pack('<QLLHHHHHHLLLLHH', 0x140000000, 0x1000, 512, 6, 0, 0, 0, 6, 0, 0, 0x2000, 512, 0, 3, 0)
+	optional += struct.pack('<QQQQLL', 1 << 20, 4096, 1 << 20, 4096, 0, 16) + bytes(128)
+	section = struct.pack('<8sLLLLLLHHL', b'.text', 16, 0x1000, 512, 512, 0, 0, 0, 0, 0x60000020)
+	open(sys.argv[1], 'wb').write((dos + coff + optional + section).ljust(512, b'\0') + bytes(512))
+	EOF
+}
+
+zone() {
+	cat >"$1" <<-EOF
+	\$TTL 3600
+	example.test. IN SOA ns.example.test. root.example.test. 1 3600 600 86400 300
+	example.test. IN NS ns.example.test.
+	ns.example.test. IN A 192.0.2.1
+	EOF
+}
+
+dnssec() {
+	need dnssec-keyfromlabel
+	need dnssec-signzone
+	libdns=$(ldd "$(command -v dnssec-signzone)" | sed -n 's/.*=> \(.*libdns[^ ]*\).*/\1/p')
+	grep -qE 'ENGINE_by_id|OSSL_STORE_open' "$libdns" ||
+		skip "this BIND reaches no PKCS#11: built without OpenSSL's engines (${libdns##*/})"
+	partition
+	engine
+	zone zone.db
+	export OPENSSL_CONF=$scratch/engine.cnf
+	for k in 'rsa RSASHA256 KSK' 'ec ECDSAP256SHA256 KSK' 'rsa RSASHA256' 'ec ECDSAP256SHA256'; do
+		set -- $k
+		dnssec-keyfromlabel -E pkcs11 -y -a "$2" ${3:+-f "$3"} -l "pkcs11:token=t;object=$1" example.test >>keys
+	done
+	cat Kexample.test.*.key >>zone.db
+	dnssec-signzone -E pkcs11 -z -o example.test zone.db
+	[ "$(grep -c 'RRSIG' zone.db.signed)" -ge 8 ]
+	dnssec-verify -z -o example.test zone.db.signed
+	echo "BIND $(dnssec-keyfromlabel -V)"
+}
+
+knot() {
+	need keymgr
+	need kzonesign
+	partition
+	mkdir db
+	cat >knot.conf <<-EOF
+	server:
+	    rundir: "$scratch"
+	database:
+	    storage: "$scratch/db"
+	keystore:
+	  - id: hsm
+	    backend: pkcs11
+	    config: "pkcs11:token=t;pin-value=87654321 $module"
+	policy:
+	  - id: p
+	    keystore: hsm
+	    algorithm: ecdsap256sha256
+	    manual: on
+	zone:
+	  - domain: example.test
+	    storage: "$scratch"
+	    file: zone.db
+	    dnssec-signing: on
+	    dnssec-policy: p
+	EOF
+	zone zone.db
+	for k in 'algorithm=ecdsap256sha256 ksk=yes' 'algorithm=ecdsap256sha256'; do
+		keymgr -c knot.conf example.test generate $k
+	done
+	mkdir out
+	kzonesign -c knot.conf -o out example.test
+	[ "$(grep -c 'RRSIG' out/*)" -ge 5 ]
+	[ "$(tool --login --pin 87654321 --list-objects --type privkey | grep -c 'Private Key Object')" = 4 ]
+	keymgr -V
+}
+
+pkcs11js() {
+	need node
+	need npm
+	partition
+	timeout 120 npm install --silent --no-audit --no-fund --prefix . pkcs11js@2 >npm.log 2>&1 ||
+		skip 'npm cannot get or build pkcs11js here'
+	node - "$module" <<-'EOF'
+	const assert = require('assert'), crypto = require('crypto');
+	const p = require('pkcs11js'), m = new p.PKCS11();
+	m.load(process.argv[2]);
+	m.C_Initialize();
+	const s = m.C_OpenSession(m.C_GetSlotList(true)[0], p.CKF_SERIAL_SESSION | p.CKF_RW_SESSION);
+	assert.throws(() => m.C_Login(s, p.CKU_USER, '00000000'), /CKR_PIN_INCORRECT/);
+	m.C_Login(s, p.CKU_USER, '87654321');
+	function find(type) {
+		m.C_FindObjectsInit(s, [{ type: p.CKA_CLASS, value: type }, { type: p.CKA_LABEL, value: 'ec' }]);
+		const found = m.C_FindObjects(s, 1)[0];
+		m.C_FindObjectsFinal(s);
+		return found;
+	}
+	const data = crypto.createHash('sha256').update('data').digest();
+	m.C_SignInit(s, { mechanism: p.CKM_ECDSA }, find(p.CKO_PRIVATE_KEY));
+	const signature = m.C_Sign(s, data, Buffer.alloc(64));
+	for (const ok of [true, false]) {
+		m.C_VerifyInit(s, { mechanism: p.CKM_ECDSA }, find(p.CKO_PUBLIC_KEY));
+		if (ok)
+			assert(m.C_Verify(s, data, signature));
+		else
+			assert.throws(() => m.C_Verify(s, Buffer.alloc(32), signature), /CKR_SIGNATURE_INVALID/);
+	}
+	const key = m.C_GenerateKey(s, { mechanism: p.CKM_AES_KEY_GEN }, [
+		{ type: p.CKA_VALUE_LEN, value: 32 }, { type: p.CKA_ENCRYPT, value: true },
+		{ type: p.CKA_DECRYPT, value: true }, { type: p.CKA_TOKEN, value: false }]);
+	const cbc = { mechanism: p.CKM_AES_CBC_PAD, parameter: Buffer.alloc(16) };
+	m.C_EncryptInit(s, cbc, key);
+	const sealed = m.C_Encrypt(s, data, Buffer.alloc(64));
+	m.C_DecryptInit(s, cbc, key);
+	assert(m.C_Decrypt(s, sealed, Buffer.alloc(64)).equals(data));
+	m.C_Finalize();
+	console.log('pkcs11js ' + require('pkcs11js/package.json').version + ', node ' + process.version);
+	EOF
 }
 
 holdfast_cli() {
@@ -270,7 +466,10 @@ case $2 in
 pkcs11-tool) pkcs11_tool ;;
 p11tool) p11tool_ ;;
 openssl-engine) openssl_engine ;;
-ssh | nss | java | dnssec | tls | pykcs11) "$2" ;;
+opensc-keys) opensc_keys ;;
+openssl-provider) openssl_provider ;;
+osslsigncode) osslsigncode_ ;;
+ssh | nss | java | dnssec | knot | pkcs11js | tls | pykcs11) "$2" ;;
 p11-kit) p11_kit ;;
 holdfast-cli) holdfast_cli ;;
 *) echo "no such program: $2" >&2; exit 2 ;;
