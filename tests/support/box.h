@@ -112,6 +112,9 @@ WHO_CALL(ENCRYPT_INIT, encrypt_init)
 WHO_CALL(KEY_PAIR_GENERATE, key_pair_generate)
 WHO_CALL(KEY_WRAP, key_wrap)
 WHO_CALL(KEY_UNWRAP, key_unwrap)
+WHO_CALL(DECRYPT, decrypt)
+WHO_CALL(DECRYPT_INIT, decrypt_init)
+WHO_CALL(ENCRYPT, encrypt)
 
 /* --- in few words; without enum hf_err they fail the test ------------------------ */
 
