@@ -50,8 +50,8 @@ def refused(function, *args, **more):
 
 class Params:
     """Params is a mechanism's parameter structure. Layout, a letter a field: u CK_ULONG,
-    b CK_BBOOL, P pointer and length, L length and pointer, p a pointer, F Fields (their number
-    and where they are), x (last) bytes in place."""
+    b CK_BBOOL, P pointer and length, L length and pointer, B pointer and length in bits,
+    p a pointer, F Fields (their number and where they are), x (last) bytes in place."""
 
     def __init__(self, layout='', *values):
         self.kept, fmt, flat = [], '@', []
@@ -60,11 +60,11 @@ class Params:
                 self.kept.append(value)
                 flat += [value.n, value.at]
                 fmt += 'LL'
-            elif kind in 'PL':
+            elif kind in 'PLB':
                 at = ctypes.create_string_buffer(bytes(value), max(len(value), 1))
                 self.kept.append(at)
-                pair = [ctypes.addressof(at) if value else 0, len(value)]
-                flat += pair if kind == 'P' else pair[::-1]
+                pair = [ctypes.addressof(at) if value else 0, len(value) * (8 if kind == 'B' else 1)]
+                flat += pair[::-1] if kind == 'L' else pair
                 fmt += 'LL'
             elif kind == 'x':
                 flat.append(bytes(value))

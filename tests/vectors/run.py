@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""run.py BUILD VECTORS wycheproof|acvp|cavp [FILE-PREFIX]: every file through the PKCS#11 module
+"""run.py BUILD VECTORS wycheproof|acvp|cavp|pyca [FILE-PREFIX]: every file through the PKCS#11 module
 against a real vault of its own. A valid test must give the vector's answer, an invalid one must be
 refused, an acceptable one may be either. The closing line counts; skips say why."""
 import collections
@@ -17,6 +17,7 @@ for folder in ('.', '../support'):
 
 import acvp  # noqa: E402
 import cavp  # noqa: E402
+import pyca  # noqa: E402
 from p11 import NoNumber, Refused, Token  # noqa: E402
 from wycheproof import Skip, Wrong, kind_of  # noqa: E402
 
@@ -112,14 +113,17 @@ def run_wycheproof(token, report):
 
 
 def run_nist(token, source, report):
-    for file, kind, group, test in source.cases(VECTORS):
+    for file, kind, group, test in source.cases(pyca.folder() if source is pyca else VECTORS):
         if file.startswith(PREFIX):
             test['result'] = source.result(test)
             report.take(file, test, outcome_of(source.ask, token, kind, group, test))
 
 
 def main():
-    if not os.path.isdir(f'{VECTORS}/wycheproof'):
+    if SOURCE == 'pyca' and pyca.folder() is None:
+        print('no python3-cryptography-vectors here')
+        return 77
+    if SOURCE != 'pyca' and not os.path.isdir(f'{VECTORS}/wycheproof'):
         print(f'no vectors in {VECTORS}')
         return 77
     report = Report()
@@ -130,7 +134,7 @@ def main():
             if SOURCE == 'wycheproof':
                 run_wycheproof(token, report)
             else:
-                run_nist(token, {'acvp': acvp, 'cavp': cavp}[SOURCE], report)
+                run_nist(token, {'acvp': acvp, 'cavp': cavp, 'pyca': pyca}[SOURCE], report)
         finally:
             subprocess.run([f'{BUILD}/holdfast', 'stop'], check=False)
     return report.close()

@@ -1,0 +1,200 @@
+"""pyca.py: the vectors that python-cryptography collects (NIST's CAVP files, RFCs, NTT's), through
+the module. Debian's package python3-cryptography-vectors has them, or the folder that
+HOLDFAST_CRYPTOGRAPHY_VECTORS names."""
+import glob
+import importlib.util
+import os
+import re
+
+from p11 import Params
+from wycheproof import Skip, same, secret, take_value, value_template
+
+DEBIAN = '/usr/lib/python3/dist-packages/cryptography_vectors'
+
+
+def folder():
+    """folder is where the vectors are, or None."""
+    found = importlib.util.find_spec('cryptography_vectors')
+    tried = [os.environ.get('HOLDFAST_CRYPTOGRAPHY_VECTORS'),
+             *(found.submodule_search_locations if found else []), DEBIAN]
+    return next((f for f in tried if f and os.path.isdir(f)), None)
+
+
+def h(test, name):
+    return bytes.fromhex(test[name])
+
+
+# --- ciphers -----------------------------------------------------------------------------------
+
+
+def crypt(t, mech, kind, key, params, plain, sealed):
+    k = secret(t, kind, key, ENCRYPT=True, DECRYPT=True)
+    try:
+        m = t.mechanism(mech, params)
+        same(t.encrypt(m, k, plain), sealed)
+        same(t.decrypt(m, k, sealed), plain)
+    finally:
+        t.destroy(k)
+
+
+def cipher(mech, kind):
+    def ask(t, test):
+        params = Params('x', h(test, 'IV')) if 'IV' in test else None
+        crypt(t, mech, kind, h(test, 'KEY'), params, h(test, 'PLAINTEXT'), h(test, 'CIPHERTEXT'))
+    return ask
+
+
+def des_key(test, pair):
+    """des_key gives kind and value: three equal keys are one, and where the mechanism takes a
+    pair K1 K2 K1 is one."""
+    if 'KEYS' in test:
+        return 'DES', h(test, 'KEYS')
+    parts = [h(test, f'KEY{i}') for i in (1, 2, 3)]
+    return ('DES2', parts[0] + parts[1]) if pair and parts[0] == parts[2] else ('DES3', b''.join(parts))
+
+
+def des(mode):
+    def ask(t, test):
+        feedback = 'FB' in mode
+        kind, value = des_key(test, not feedback)
+        params = Params('x', h(test, 'IV')) if 'IV' in test else None
+        crypt(t, f'{"DES" if kind == "DES" or feedback else "DES3"}_{mode}', kind, value, params,
+              h(test, 'PLAINTEXT'), h(test, 'CIPHERTEXT'))
+    return ask
+
+
+def xts(t, test):
+    if int(test['DATAUNITLEN']) % 8 != 0:
+        raise Skip('AES-XTS of bits that are no bytes')
+    tweak = h(test, 'I') if 'I' in test else int(test['DATAUNITSEQNUMBER']).to_bytes(16, 'little')
+    crypt(t, 'AES_XTS', 'AES_XTS', h(test, 'KEY'), Params('x', tweak), h(test, 'PT'), h(test, 'CT'))
+
+
+def chacha20(t, test):
+    counter = int(test['INITIAL_BLOCK_COUNTER']).to_bytes(4, 'little')
+    crypt(t, 'CHACHA20', 'CHACHA20', h(test, 'KEY'), Params('BB', counter, h(test, 'NONCE')),
+          h(test, 'PLAINTEXT'), h(test, 'CIPHERTEXT'))
+
+
+# --- MACs and digests --------------------------------------------------------------------------
+
+
+def mac(mech, kind, key='KEY', message='MSG', code='MD'):
+    def ask(t, test):
+        k = secret(t, kind, h(test, key), SIGN=True, VERIFY=True)
+        try:
+            same(t.sign(t.mechanism(mech), k, h(test, message)), h(test, code))
+            t.verify(t.mechanism(mech), k, h(test, message), h(test, code))
+        finally:
+            t.destroy(k)
+    return ask
+
+
+def des_cmac(t, test):
+    kind, value = des_key(test, True)
+    mac('DES3_CMAC', kind, message='MESSAGE', code='OUTPUT')(t, {**test, 'KEY': value.hex()})
+
+
+def digest(mech):
+    def ask(t, test):
+        same(t.digest(t.mechanism(mech), h(test, 'MSG')[:int(test['LEN']) // 8]), h(test, 'MD'))
+    return ask
+
+
+def shake(bits):
+    def ask(t, test):
+        size = int(test['OUTPUTLEN'])
+        if size % 8 != 0 or not test['MSG']:
+            raise Skip('SHAKE of PKCS#11 derives whole bytes from a key')
+        k = secret(t, 'GENERIC_SECRET', h(test, 'MSG'), DERIVE=True)
+        try:
+            made = t.derive(t.mechanism(f'SHAKE_{bits}_KEY_DERIVATION'), k,
+                            **value_template('GENERIC_SECRET', size // 8))
+            take_value(t, made, h(test, 'OUTPUT'))
+        finally:
+            t.destroy(k)
+    return ask
+
+
+# --- files ---------------------------------------------------------------------------------------
+
+SHA2 = [(rf'hashes/SHA2/SHA{n}(Short|Long)Msg\.rsp', digest(f'SHA{n}'))
+        for n in ('224', '256', '384', '512', '512_224', '512_256')]
+SHA3 = [(rf'hashes/SHA3/SHA3_{n}(Short|Long)Msg\.rsp', digest(f'SHA3_{n}')) for n in (224, 256, 384, 512)]
+HMAC = [(rf'HMAC/rfc-4231-sha{n}\.txt', mac(f'SHA{n}_HMAC', 'GENERIC_SECRET')) for n in (224, 256, 384, 512)]
+KINDS = [  # (the file's name, what asks one of its tests)
+    (r'ciphers/3DES/ECB/TECB(?!.*Monte).*\.rsp', des('ECB')),
+    (r'ciphers/3DES/CBC/TCBC[^I].*\.rsp', des('CBC')),
+    (r'ciphers/3DES/OFB/TOFB[^I].*\.rsp', des('OFB64')),
+    (r'ciphers/3DES/CFB/TCFB64.*\.rsp', des('CFB64')),
+    (r'ciphers/3DES/CFB/TCFB8.*\.rsp', des('CFB8')),
+    (r'ciphers/AES/ECB/ECB.*\.rsp', cipher('AES_ECB', 'AES')),
+    (r'ciphers/AES/CBC/CBC.*\.rsp', cipher('AES_CBC', 'AES')),
+    (r'ciphers/AES/OFB/OFB.*\.rsp', cipher('AES_OFB', 'AES')),
+    (r'ciphers/AES/CFB/CFB128.*\.rsp', cipher('AES_CFB128', 'AES')),
+    (r'ciphers/AES/CFB/CFB8.*\.rsp', cipher('AES_CFB8', 'AES')),
+    (r'ciphers/AES/XTS/.*\.rsp', xts),
+    (r'ciphers/Camellia/camellia-...-ecb\.txt', cipher('CAMELLIA_ECB', 'CAMELLIA')),
+    (r'ciphers/Camellia/camellia-cbc\.txt', cipher('CAMELLIA_CBC', 'CAMELLIA')),
+    (r'ciphers/SEED/rfc-4269\.txt', cipher('SEED_ECB', 'SEED')),
+    (r'ciphers/SEED/rfc-4196\.txt', cipher('SEED_CBC', 'SEED')),
+    (r'ciphers/ChaCha20/.*\.txt', chacha20),
+    (r'CMAC/nist-800-38b-aes.*\.txt', mac('AES_CMAC', 'AES', message='MESSAGE', code='OUTPUT')),
+    (r'CMAC/nist-800-38b-3des\.txt', des_cmac),
+    (r'poly1305/.*\.txt', mac('POLY1305', 'POLY1305', code='TAG')),
+    (r'hashes/MD5/.*\.txt', digest('MD5')),
+    (r'hashes/ripemd160/.*\.txt', digest('RIPEMD160')),
+    (r'hashes/blake2/blake2b\.txt', digest('BLAKE2B_512')),
+    (r'hashes/SHA1/SHA1(Short|Long)Msg\.rsp', digest('SHA_1')),
+    *SHA2, *SHA3,
+    (r'hashes/SHAKE/SHAKE128VariableOut\.rsp', shake(128)),
+    (r'hashes/SHAKE/SHAKE256VariableOut\.rsp', shake(256)),
+    (r'HMAC/rfc-2202-md5\.txt', mac('MD5_HMAC', 'GENERIC_SECRET')),
+    (r'HMAC/rfc-2202-sha1\.txt', mac('SHA_1_HMAC', 'GENERIC_SECRET')),
+    (r'HMAC/rfc-2286-ripemd160\.txt', mac('RIPEMD160_HMAC', 'GENERIC_SECRET')),
+    *HMAC,
+]
+ENDS = {'MD', 'CIPHERTEXT', 'CT', 'OUTPUT', 'TAG'}  # a test that has one of these is whole
+
+
+def tests_of(path):
+    """tests_of yields the tests of a file in NIST's form: names and values, empty lines between."""
+    test = {}
+    for line in [*open(path, encoding='utf-8'), '\n']:
+        pair = re.match(r'([A-Za-z0-9_]+) *= *(\S*)', line)
+        if pair:
+            test[pair[1].upper()] = pair[2]
+        elif not line.strip() and ENDS & set(test):
+            yield test
+            test = {}
+
+
+def ntt_tests_of(path):
+    """ntt_tests_of reads NTT's: a key, and blocks under it."""
+    test = {}
+    for line in open(path, encoding='utf-8'):
+        found = re.match(r'([KPC]) No\.\d+ : (.*)', line)
+        if found:
+            test[{'K': 'KEY', 'P': 'PLAINTEXT', 'C': 'CIPHERTEXT'}[found[1]]] = found[2].replace(' ', '')
+            if found[1] == 'C':
+                yield dict(test)
+
+
+def cases(vectors):
+    """cases yields (file, what asks, None, test) of all files."""
+    for path in sorted(glob.glob(f'{vectors}/**/*.*', recursive=True)):
+        file = os.path.relpath(path, vectors)
+        ask_one = next((f for pattern, f in KINDS if re.fullmatch(pattern, file)), None)
+        if ask_one is None:
+            continue
+        read = ntt_tests_of if file.endswith('-ecb.txt') and 'Camellia' in file else tests_of
+        for number, test in enumerate(read(path)):
+            yield file, ask_one, None, {**test, 'tcId': test.get('COUNT', number)}
+
+
+def ask(t, kind, group, test):
+    return kind(t, test)
+
+
+def result(test):
+    return 'valid'
