@@ -143,7 +143,7 @@ static struct slice wrapped(struct who *w, struct mech_in gen, struct attr pub, 
 {
 	struct key_pair_generate_req q = { gen, { &pub, 1 }, TMPL(B(EXTRACTABLE, 1)) };
 	struct key_pair_generate_res pair;
-	struct key_wrap_res r;
+	struct key_wrap_res r = { 0 };
 
 	must(do_key_pair_generate(w, &q, &pair));
 	must(do_key_wrap(w, &(struct key_wrap_req){ how, kek, pair.private_key, 65536 }, &r));
@@ -152,7 +152,7 @@ static struct slice wrapped(struct who *w, struct mech_in gen, struct attr pub, 
 
 static struct slice opened(struct who *w, struct slice sealed)
 {
-	struct decrypt_res r;
+	struct decrypt_res r = { 0 };
 
 	must(do_decrypt_init(w, &(struct decrypt_init_req){ CBC, kek },
 		&(struct decrypt_init_res){ 0 }));
@@ -206,7 +206,8 @@ size_t fuzz_seed(size_t i, uint8_t *p, size_t max)
 	s = seed(w, i);
 	must(s.n + 1 <= max ? HF_OK : HF_E_INTERNAL);
 	p[0] = seeds[i].target;
-	memcpy(p + 1, s.p, s.n);
+	if (s.p != NULL)
+		memcpy(p + 1, s.p, s.n);
 	arena_reset(&w->arena);
 	return s.n + 1;
 }

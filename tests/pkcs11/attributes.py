@@ -213,6 +213,39 @@ def test_what_the_token_says_of_a_key_nobody_sets(t):
     assert refused(t.create, CLASS=N.CKO_PROFILE, PROFILE_ID=1) != 'CKR_OK'
 
 
+def found(t, **attributes):
+    t.call('C_FindObjectsInit', t.h, *template(attributes))
+    handles, n = (ULONG * 64)(), ULONG(0)
+    t.call('C_FindObjects', t.h, handles, ULONG(64), ctypes.byref(n))
+    t.call('C_FindObjectsFinal', t.h)
+    return [ULONG(h) for h in handles[:n.value]]
+
+
+def test_what_the_token_claims_of_itself_is_true(t):
+    profiles = found(t, CLASS=N.CKO_PROFILE)
+    claimed = {int.from_bytes(t.get(h, 'PROFILE_ID'), 'little') for h in profiles}
+    assert {N.CKP_BASELINE_PROVIDER, N.CKP_EXTENDED_PROVIDER} <= claimed and len(claimed) == len(profiles)
+    assert refused(t.set, profiles[0], PROFILE_ID=N.CKP_COMPLETE_PROVIDER) != 'CKR_OK'
+    assert refused(t.destroy, profiles[0]) != 'CKR_OK'
+    assert found(t, CLASS=N.CKO_VALIDATION) == []  # nobody has validated it
+    assert found(t, CLASS=N.CKO_HW_FEATURE, HW_FEATURE_TYPE=N.CKH_USER_INTERFACE) == []  # it has no screen
+    assert len(found(t, CLASS=N.CKO_HW_FEATURE, HW_FEATURE_TYPE=N.CKH_CLOCK)) == 1
+    for cko in (N.CKO_VALIDATION, N.CKO_HW_FEATURE, N.CKO_MECHANISM, N.CKO_PROFILE):
+        assert refused(t.create, CLASS=cko) != 'CKR_OK'
+
+
+def test_a_trust_object_says_whom_it_trusts_for_what(t):
+    names = {'CLASS': N.CKO_TRUST, 'ISSUER': b'\x30\0', 'SERIAL_NUMBER': b'\2\1\1'}
+    hashed = {'HASH_OF_CERTIFICATE': bytes(32), 'NAME_HASH_ALGORITHM': N.CKM_SHA256}
+    trust = t.create(**names, **hashed, TRUST_SERVER_AUTH=N.CKT_TRUSTED)
+    assert [h.value for h in found(t, **names)] == [trust.value]
+    assert int.from_bytes(t.get(trust, 'TRUST_CODE_SIGNING'), 'little') == N.CKT_TRUST_UNKNOWN
+    t.set(trust, TRUST_CODE_SIGNING=N.CKT_NOT_TRUSTED)
+    assert refused(t.create, **names, TRUST_SERVER_AUTH=N.CKT_TRUSTED) == 'CKR_TEMPLATE_INCOMPLETE'
+    assert refused(t.create, **names, **hashed, TRUST_SERVER_AUTH=99) == 'CKR_ATTRIBUTE_VALUE_INVALID'
+    assert refused(t.create, CLASS=N.CKO_TRUST, **hashed) == 'CKR_TEMPLATE_INCOMPLETE'
+
+
 # --- keys come in in every form ---
 
 def exported(t, key, *names):
