@@ -94,8 +94,8 @@ int cmd_audit_show(struct cli *c)
 	return EXIT_DONE;
 }
 
-/* last_of: the number of the only record there; 0: there is none. */
-static uint64_t last_of(const struct audit_read_res *r, struct arena *a)
+/* last_of: number and hash of the only record there; 0: there is none. */
+static struct audit_check last_of(const struct audit_read_res *r, struct arena *a)
 {
 	struct audit_check check = { 0 };
 	struct audit_record rec;
@@ -103,20 +103,22 @@ static uint64_t last_of(const struct audit_read_res *r, struct arena *a)
 
 	memcpy(check.public_key, r->public_key.p, r->public_key.n == 32 ? 32 : 0);
 	if (r->records.n == 0 || !audit_check_next(&check, r->records.v[0].record, a, &rec, &why))
-		return 0;
-	return check.seq;
+		check.seq = 0;
+	return check;
 }
 
 int cmd_audit_key(struct cli *c)
 {
 	struct audit_read_res r;
+	struct audit_check last;
 	enum hf_err e = crypto_init();
 
 	if (e == HF_OK)
 		e = page(c, 0, 1, &r);
 	if (e != HF_OK)
 		return cli_fail("audit", e);
-	cli_print(c, json_pack("{s:o, s:I}", "key", json_hex(r.public_key), "last",
-		(json_int_t)last_of(&r, &c->arena)));
+	last = last_of(&r, &c->arena);
+	cli_print(c, json_pack("{s:o, s:I, s:o}", "key", json_hex(r.public_key), "last",
+		(json_int_t)last.seq, "hash", json_hex(SLICE_OF(last.prev))));
 	return EXIT_DONE;
 }

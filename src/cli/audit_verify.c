@@ -13,6 +13,8 @@ struct verify {
 	struct audit_files files;
 	struct audit_check check; /* of the records until now */
 	uint64_t from, last;      /* which have to be there */
+	uint8_t last_hash[CRYPTO_HASH]; /* of the record `last`, if it is known */
+	bool has_hash;
 	uint64_t records, signed_seq;
 	bool stopped;             /* the last record is the one of an orderly stop */
 	char why[160];            /* what is wrong with the record `bad`; or empty */
@@ -54,6 +56,8 @@ static bool good(struct verify *v, const struct auditseg_record *r, struct arena
 		return found(v, r->seq, why);
 	if (rec.seq != r->seq)
 		return found(v, r->seq, "the record stands in the place of another one");
+	if (v->has_hash && rec.seq == v->last && !slice_eq(SLICE_OF(v->check.prev), SLICE_OF(v->last_hash)))
+		return found(v, r->seq, "the record is not the one that was there: the log was replaced");
 	note(v, &rec);
 	return true;
 }
@@ -114,6 +118,19 @@ static int report(struct cli *c, const struct verify *v)
 	return EXIT_DONE;
 }
 
+/* read_last takes SEQ or SEQ:HASH. */
+static bool read_last(struct verify *v, const char *arg)
+{
+	const char *colon = strchr(arg, ':');
+	char seq[24];
+	size_t n = 0;
+
+	(void)snprintf(seq, sizeof(seq), "%.*s", colon != NULL ? (int)(colon - arg) : 23, arg);
+	v->has_hash = colon != NULL;
+	return cli_number(seq, 1, UINT64_MAX, &v->last) &&
+		(colon == NULL || (hex_decode(colon + 1, v->last_hash, CRYPTO_HASH, &n) && n == CRYPTO_HASH));
+}
+
 static int read_options(struct cli *c, struct verify *v)
 {
 	const char *key = c->opt[OPT_AUDIT_KEY], *from = c->opt[OPT_FROM], *last = c->opt[OPT_LAST];
@@ -123,8 +140,9 @@ static int read_options(struct cli *c, struct verify *v)
 		return cli_usage("--audit-key wants the 64 digits that 'holdfast audit key' prints");
 	if (from != NULL && !cli_number(from, 1, UINT64_MAX, &v->from))
 		return cli_usage("--from wants a sequence number, not '%s'", from);
-	if (last != NULL && !cli_number(last, 1, UINT64_MAX, &v->last))
-		return cli_usage("--last wants a sequence number, not '%s'", last);
+	if (last != NULL && !read_last(v, last))
+		return cli_usage("--last wants a sequence number, or SEQ:HASH as 'holdfast audit key' prints "
+			"them, not '%s'", last);
 	return EXIT_DONE;
 }
 

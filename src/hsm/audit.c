@@ -26,6 +26,7 @@
 #define ROOM_NS 10000000000u         /* how long a call waits for room */
 #define CHECKPOINT_RECORDS 10000u
 #define CHECKPOINT_NS 60000000000u
+#define WITNESS_NS 1000000000u      /* the store is told at most so often */
 
 struct batch {
 	struct buf bytes;
@@ -38,6 +39,7 @@ struct batch {
 struct audit {
 	struct keeper *k;
 	struct secret seed;
+	struct audit_witness *witness; /* the thread's; NULL: none */
 	uint8_t public_key[32];
 	pthread_t thread;
 	struct mutex lock;        /* what follows */
@@ -46,6 +48,8 @@ struct audit {
 	uint64_t seq, durable, failed; /* last numbered, last kept, last that failed once */
 	uint64_t signed_seq, signed_ns;
 	uint8_t prev[CRYPTO_HASH];
+	struct audit_mark due;    /* the last signed record, for the witness; 0: it has it */
+	uint64_t told_ns;
 	bool stop;
 };
 
@@ -120,6 +124,8 @@ static enum hf_err append(struct audit *a, struct audit_record *rec, bool signed
 	if (signed_) {
 		a->signed_seq = rec->seq;
 		a->signed_ns = rec->mono_ns;
+		a->due.seq = rec->seq;
+		memcpy(a->due.hash, a->prev, sizeof(a->due.hash));
 	}
 	return HF_OK;
 }
@@ -268,6 +274,27 @@ static bool finish(struct audit *a)
 	return true;
 }
 
+/* tell_witness is called with the lock held. Who waits for a record has it by now. */
+static void tell_witness(struct audit *a)
+{
+	struct audit_mark m = a->due;
+	enum hf_err e;
+
+	if (a->witness == NULL || m.seq == 0 || a->durable < m.seq ||
+	    (!a->stop && a->told_ns != 0 && clock_mono_ns() - a->told_ns < WITNESS_NS))
+		return;
+	mutex_unlock(&a->lock);
+	e = audit_witness_keep(a->witness, &m);
+	mutex_lock(&a->lock);
+	a->told_ns = clock_mono_ns();
+	cond_broadcast(&a->kept);
+	if (e != HF_OK)
+		log_warn("audit: the store was not told of record %llu: %s", (unsigned long long)m.seq,
+			err_text(e));
+	else if (a->due.seq == m.seq)
+		a->due.seq = 0;
+}
+
 static void wait_for_work(struct audit *a)
 {
 	while (a->fill->n == 0 && !a->stop) {
@@ -305,6 +332,7 @@ static void *run(void *ctx)
 			log_error("audit: %zu records were lost", a->send->n + a->fill->n);
 			return NULL;
 		}
+		tell_witness(a);
 	}
 }
 
@@ -345,6 +373,30 @@ static enum hf_err check_last(struct audit *a, const char **ret_why)
 	return HF_OK;
 }
 
+/* check_witness compares the log with what the store knows of it. */
+static enum hf_err check_witness(struct audit *a, const char **ret_why)
+{
+	CLEANUP(arena_done) struct arena arena = { 0 };
+	const struct audit_mark *m = &a->witness->mark;
+	uint8_t hash[CRYPTO_HASH];
+	struct entry_list l = { 0 };
+
+	if (a->witness->damaged)
+		*ret_why = "what the store knew of the log's end is damaged";
+	if (m->seq == 0)
+		return HF_OK;
+	if (m->seq <= a->seq)
+		TRY(keeper_audit_fetch(a->k, m->seq, 1, &arena, &l));
+	if (l.n == 0) {
+		*ret_why = "records at the end of the log are missing";
+		return HF_OK;
+	}
+	TRY(crypto_sha256(l.v[0].record, hash));
+	if (!slice_eq(SLICE_OF(hash), SLICE_OF(m->hash)))
+		*ret_why = "the log was replaced by another one";
+	return HF_OK;
+}
+
 static enum hf_err go_on(struct audit *a, const char **ret_why)
 {
 	CLEANUP(arena_done) struct arena arena = { 0 };
@@ -380,7 +432,8 @@ static void audit_free(struct audit *a)
 	hf_free(a);
 }
 
-static enum hf_err audit_new(struct keeper *k, struct slice seed, struct audit **ret)
+static enum hf_err audit_new(struct keeper *k, struct slice seed, struct audit_witness *w,
+	struct audit **ret)
 {
 	struct audit *a = hf_alloc(1, sizeof(*a));
 
@@ -388,6 +441,7 @@ static enum hf_err audit_new(struct keeper *k, struct slice seed, struct audit *
 		return HF_E_MEMORY;
 	*ret = a;
 	a->k = k;
+	a->witness = w;
 	mutex_init(&a->lock);
 	cond_init(&a->work);
 	cond_init(&a->kept);
@@ -401,6 +455,18 @@ static enum hf_err audit_new(struct keeper *k, struct slice seed, struct audit *
 	return crypto_ed25519_public(seed, a->public_key);
 }
 
+static enum hf_err append_gap(struct audit *a, const char *why)
+{
+	char hex[2 * CRYPTO_HASH + 1], detail[256];
+
+	if (a->witness == NULL || a->witness->mark.seq == 0)
+		return append_event(a, "audit-gap", why, HF_E_DAMAGED, false);
+	hex_encode(SLICE_OF(a->witness->mark.hash), hex);
+	(void)snprintf(detail, sizeof(detail), "%s; the store knows of record %llu, hash %s", why,
+		(unsigned long long)a->witness->mark.seq, hex);
+	return append_event(a, "audit-gap", detail, HF_E_DAMAGED, false);
+}
+
 static enum hf_err start(struct audit *a)
 {
 	char hex[65], detail[128];
@@ -408,13 +474,15 @@ static enum hf_err start(struct audit *a)
 	MUTEX_HOLD(&a->lock);
 
 	TRY(go_on(a, &why));
+	if (why == NULL && a->witness != NULL)
+		TRY(check_witness(a, &why));
 	a->durable = a->seq;
 	a->signed_seq = a->seq;
 	a->signed_ns = clock_mono_ns();
 	if (why != NULL) {
 		log_error("audit: the log does not end as it should (record %llu): %s; going on behind it",
 			(unsigned long long)a->seq, why);
-		TRY(append_event(a, "audit-gap", why, HF_E_DAMAGED, false));
+		TRY(append_gap(a, why));
 	}
 	hex_encode(SLICE_OF(a->public_key), hex);
 	(void)snprintf(detail, sizeof(detail), "audit key %s", hex);
@@ -435,10 +503,22 @@ static void stop(struct audit *a)
 	(void)pthread_join(a->thread, NULL);
 }
 
-enum hf_err audit_open(struct keeper *k, struct slice seed, struct audit **ret)
+/* first_kept waits for the start record, and until the store was told of it. */
+static enum hf_err first_kept(struct audit *a)
+{
+	MUTEX_HOLD(&a->lock);
+
+	TRY(wait_kept(a));
+	while (a->witness != NULL && a->told_ns == 0)
+		cond_wait(&a->kept, &a->lock);
+	return HF_OK;
+}
+
+enum hf_err audit_open(struct keeper *k, struct slice seed, struct audit_witness *w,
+	struct audit **ret)
 {
 	struct audit *a = NULL;
-	enum hf_err e = audit_new(k, seed, &a);
+	enum hf_err e = audit_new(k, seed, w, &a);
 
 	if (e == HF_OK)
 		e = start(a);
@@ -447,7 +527,7 @@ enum hf_err audit_open(struct keeper *k, struct slice seed, struct audit **ret)
 			audit_free(a);
 		return e;
 	}
-	e = audit_flush(a);
+	e = first_kept(a);
 	if (e != HF_OK) {
 		stop(a);
 		audit_free(a);

@@ -3,13 +3,17 @@
 #define HF_AUDIT_H
 
 #include "audit_codec.h"
+#include "audit_witness.h"
 #include "module.h"
 
 enum audit_kind { AUDIT_EVENT, AUDIT_ADMIN, AUDIT_AUTH, AUDIT_KEYS, AUDIT_USE };
 
 /* audit_open continues the chain where the keeper's last record left it, after
- * checking that record. seed: of the Ed25519 key, 32 bytes. */
-enum hf_err audit_open(struct keeper *k, struct slice seed, struct audit **ret) HF_MUST_CHECK;
+ * checking that record, and the one that the witness (borrowed; NULL: none)
+ * remembers. What is wrong is said in a record "audit-gap". seed: of the Ed25519
+ * key, 32 bytes. */
+enum hf_err audit_open(struct keeper *k, struct slice seed, struct audit_witness *w,
+	struct audit **ret) HF_MUST_CHECK;
 void audit_close(struct audit *a); /* flushes, then writes the stop record */
 
 /* audit_call records a call that ended; durable before it returns unless the

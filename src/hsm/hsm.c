@@ -107,7 +107,8 @@ static enum hf_err open_audit(struct hsm *h)
 	CLEANUP(secret_done) struct secret seed = { 0 };
 
 	TRY(crypto_derive(secret_slice(&h->root), "holdfast audit", SLICE_NONE, &seed));
-	TRY(audit_open(h->keeper, secret_slice(&seed), &h->audit));
+	TRY(audit_witness_open(h->records, &h->witness));
+	TRY(audit_open(h->keeper, secret_slice(&seed), &h->witness, &h->audit));
 	h->counter_base = audit_sequence(h->audit);
 	return HF_OK;
 }

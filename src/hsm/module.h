@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "audit_witness.h"
 #include "calls_serve.h"
 #include "crypto.h"
 #include "hsm.h"
@@ -151,6 +152,7 @@ struct hsm {
 	struct keeper *keeper;
 	struct records *records;
 	struct audit *audit;
+	struct audit_witness witness; /* audit's */
 	struct mutex lock;        /* what follows */
 	_Atomic int state;        /* enum hsm_state */
 	char serial[SERIAL_LEN + 1];

@@ -19,7 +19,7 @@ class Log:
         for _ in range(records):
             i.cli('selftest')
         told = json.loads(i.cli('audit', 'key', '--json').stdout)
-        self.key, self.last = told['key'], told['last']
+        self.key, self.last, self.hash = told['key'], told['last'], told['hash']
         i.stop()
         self.dir = f'{i.home}-copy'
         shutil.copytree(f'{i.home}/data/audit', self.dir)
@@ -110,6 +110,22 @@ def test_a_cut_tail_is_found(i):
     assert not log.verify()['stopped']
     log.records[-1] = log.records[-1][:-7]
     assert log.bad() == 20
+
+
+def test_the_hash_of_the_end_names_another_history(i):
+    log = Log(i)
+    assert log.verify('--last', f'{log.last}:{log.hash}')['intact']
+    told = log.verify('--last', f'{log.last}:{"0" * 64}')
+    assert not told['intact'] and told['bad'] == log.last, told
+
+
+def test_a_tail_cut_while_the_hsm_is_stopped_shows_at_its_start(i):
+    log = Log(i)
+    del log.records[20:]
+    log.write()
+    shutil.copy(log.file, f'{i.home}/data/audit/')
+    told = json.loads(i.cli('audit', 'show', '--from', '21', '--json').stdout)
+    assert told[0]['event'] == 'audit-gap' and 'missing' in told[0]['detail'], told[0]
 
 
 def test_another_key_verifies_nothing(i):

@@ -22,7 +22,7 @@ static struct audit *audit;
 
 static void open_audit(void)
 {
-	assert_int_equal(audit_open(keeper_memory_keeper(memory), SLICE_OF(seed), &audit), HF_OK);
+	assert_int_equal(audit_open(keeper_memory_keeper(memory), SLICE_OF(seed), NULL, &audit), HF_OK);
 }
 
 static int setup(void **state)
@@ -202,6 +202,64 @@ static void checkpoints_are_signed(void **state)
 	arena_done(&c.a);
 }
 
+static enum hf_err open_with(struct keeper_memory *log, struct records *r, struct audit_witness *w,
+	struct audit **ret)
+{
+	TRY(audit_witness_open(r, w));
+	return audit_open(keeper_memory_keeper(log), SLICE_OF(seed), w, ret);
+}
+
+/* What the third record of `log`, behind start and stop, says where it is a gap. */
+static void assert_gap(struct keeper_memory *log, struct records *r, uint64_t seq, const char *why)
+{
+	CLEANUP(arena_done) struct arena arena = { 0 };
+	struct audit_witness w;
+	struct audit_record rec;
+	struct entry_list l;
+	struct audit *a;
+	struct rd in;
+
+	assert_int_equal(open_with(log, r, &w, &a), HF_OK);
+	assert_int_equal(keeper_audit_fetch(keeper_memory_keeper(log), seq, 1, &arena, &l), HF_OK);
+	in = rd_of(l.v[0].record);
+	assert_true(audit_record_dec(&in, &arena, &rec));
+	assert_true(slice_eq(rec.event, slice_str(why != NULL ? "audit-gap" : "start")));
+	if (why != NULL)
+		assert_memory_equal(rec.detail.p, why, strlen(why));
+	audit_close(a);
+}
+
+/* The store outlives the logs: each `keeper_memory` here lends its log alone. */
+static void the_store_remembers_the_end_of_the_log(void **state)
+{
+	static const uint8_t store_key[CRYPTO_KEY] = { 1 };
+	struct keeper_memory *cut = keeper_memory_new(), *other = keeper_memory_new();
+	struct audit_witness w;
+	struct records *r;
+	struct audit *a;
+	bool rollback, digest;
+
+	(void)state;
+	assert_int_equal(records_open(keeper_memory_keeper(memory), SLICE_OF(store_key), &rollback,
+		&digest, &r), HF_OK);
+	audit_close(audit); /* records 1 and 2: start and stop */
+	assert_int_equal(open_with(memory, r, &w, &audit), HF_OK);
+	audit_close(audit); /* 3 and 4 */
+	assert_int_equal(w.mark.seq, 4);
+	assert_gap(memory, r, 5, NULL); /* 5 and 6 */
+	assert_gap(cut, r, 1, "records at the end of the log are missing; the store knows of record 6,");
+	assert_int_equal(audit_open(keeper_memory_keeper(other), SLICE_OF(seed), NULL, &a), HF_OK);
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(audit_event(a, "else", "", HF_OK), HF_OK);
+	audit_close(a); /* 10 records, of another history */
+	assert_gap(other, r, 11, "the log was replaced by another one; the store knows of record 3,");
+	assert_gap(other, r, 14, NULL);
+	records_close(r);
+	keeper_memory_free(cut);
+	keeper_memory_free(other);
+	open_audit();
+}
+
 #define THREADS 8
 #define EACH 50
 
@@ -244,6 +302,7 @@ int main(void)
 		T(what_cannot_be_kept_is_an_error_and_is_kept_later_once),
 		T(a_log_that_lost_its_order_goes_on_with_a_gap_record),
 		T(checkpoints_are_signed),
+		T(the_store_remembers_the_end_of_the_log),
 		T(many_threads_make_one_chain),
 	};
 
