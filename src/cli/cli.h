@@ -69,6 +69,8 @@ enum hf_err cli_find(struct cli *c, uint64_t session, struct attr_list tmpl, str
 	HF_MUST_CHECK;
 /* cli_key finds one key by --key among a class. */
 bool cli_key(struct cli *c, uint64_t session, uint64_t cko, uint64_t *ret);
+/* cli_any_key finds the private key of --key, or else the secret one. */
+bool cli_any_key(struct cli *c, uint64_t session, uint64_t *ret);
 /* cli_attr reads one attribute; p NULL: absent or hidden. */
 struct slice cli_attr(struct cli *c, uint64_t session, uint64_t object, uint32_t type);
 /* attr values as the wire has them, in the arena */

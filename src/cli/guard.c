@@ -7,8 +7,7 @@
 
 #define VALID_S 86400u /* of a request */
 
-/* any_key finds a private or a secret key. */
-static bool any_key(struct cli *c, uint64_t session, uint64_t *ret)
+bool cli_any_key(struct cli *c, uint64_t session, uint64_t *ret)
 {
 	struct attr t[2] = {
 		{ CKA_CLASS, cli_u64(c, CKO_PRIVATE_KEY) },
@@ -67,7 +66,7 @@ int cmd_key_guard(struct cli *c)
 		return cli_usage("--count says how many uses, at least 1");
 	if (c->opt[OPT_APPROVERS] && !approvers(c->opt[OPT_APPROVERS], &q))
 		return cli_usage("--approvers wants M:NAME,NAME, such as 2:anna,bob,carol");
-	if (!cli_session(c, true, &session) || !any_key(c, session, &q.key))
+	if (!cli_session(c, true, &session) || !cli_any_key(c, session, &q.key))
 		return EXIT_FAILED;
 	if (!c->opt[OPT_COUNT] && !c->opt[OPT_APPROVERS])
 		return show(c, session, q.key);
@@ -82,7 +81,7 @@ int cmd_key_request(struct cli *c)
 	uint64_t session;
 	enum hf_err e;
 
-	if (!cli_session(c, true, &session) || !any_key(c, session, &q.key))
+	if (!cli_session(c, true, &session) || !cli_any_key(c, session, &q.key))
 		return EXIT_FAILED;
 	e = do_guard_request(c->client, session, &q, &r, &c->arena);
 	if (e != HF_OK)
@@ -101,7 +100,7 @@ int cmd_key_approve(struct cli *c)
 
 	if (!cli_number(c->args[0], 1, UINT64_MAX, &q.request))
 		return cli_usage("'%s' is no request's number", c->args[0]);
-	if (!cli_session(c, true, &session) || !any_key(c, session, &q.key))
+	if (!cli_session(c, true, &session) || !cli_any_key(c, session, &q.key))
 		return EXIT_FAILED;
 	e = do_guard_approve(c->client, session, &q, &r, &c->arena);
 	if (e != HF_OK)

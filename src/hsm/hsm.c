@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "app.h"
+#include "attest.h"
 #include "audit.h"
 #include "clock.h"
 #include "damaged.h"
@@ -149,6 +150,7 @@ static enum hf_err open_all(struct hsm *h, struct slice passphrase)
 	if (h->root_version == 0)
 		TRY(be_born(h, passphrase));
 	TRY(info_load(h));
+	TRY(attest_open(h));
 	TRY(open_audit(h));
 	TRY(partitions_load(h));
 	return tell_trouble(h);
@@ -165,6 +167,7 @@ static void close_all(struct hsm *h)
 	secret_done(&h->root);
 	secret_done(&h->role_key);
 	secret_done(&h->ticket_key);
+	secret_done(&h->attest);
 }
 
 enum hf_err hsm_start(struct hsm *h, struct secret *root, struct slice passphrase)

@@ -162,6 +162,8 @@ struct hsm {
 	/* Set while unlocking, then only read. */
 	struct secret role_key;   /* wraps partition keys, with the role's PIN */
 	struct secret ticket_key;
+	struct secret attest;     /* attest.h; empty: damaged */
+	uint64_t attest_made;     /* UTC, microseconds */
 	struct damaged *damaged;  /* records of no partition that is there */
 	bool anchor_lost;         /* see records_anchor_lost */
 	uint64_t counter_base;    /* of this start; larger than any before: builtin.c */

@@ -164,6 +164,7 @@ static void wipe_memory(struct hsm *h)
 	wipe_in_place(&h->root);
 	wipe_in_place(&h->role_key);
 	wipe_in_place(&h->ticket_key);
+	wipe_in_place(&h->attest);
 	quorum_done(h);
 	if (h->records != NULL)
 		records_forget_keys(h->records);

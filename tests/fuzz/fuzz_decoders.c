@@ -1,6 +1,7 @@
 /* fuzz_decoders: the decoders below the calls. The first byte says which. */
 #include <string.h>
 
+#include "attestation.h"
 #include "audit_codec.h"
 #include "calls_codec.h"
 #include "fuzz.h"
@@ -77,8 +78,18 @@ static void pkcs8(struct slice in)
 	}
 }
 
+static void statement(struct slice in)
+{
+	static const uint8_t key[32];
+	struct attestation a;
+	const char *why;
+
+	(void)!attestation_read_der(in, &a);
+	(void)!attestation_read_cose(in, key, &a, &why);
+}
+
 static void (*const targets[])(struct slice) = { frame, params, audit, scan_answer, stored_attrs,
-	nested, pkcs8 };
+	nested, pkcs8, statement };
 
 #define TARGETS (sizeof(targets) / sizeof(targets[0]))
 
