@@ -12,6 +12,7 @@ extern const struct family family_digest, family_hmac, family_rsa_gen, family_rs
 	family_password, family_sp800_108, family_ike, family_tls, family_tls_mac,
 	family_ff_gen, family_ecdh_aes_wrap, family_ff_domain, family_dh,
 	family_blake2_mac, family_block_mac, family_aes_gmac, family_chacha20,
-	family_chacha20_poly1305, family_poly1305, family_whole_cipher;
+	family_chacha20_poly1305, family_poly1305, family_whole_cipher,
+	family_rsa_x931;
 
 #endif

@@ -7,6 +7,8 @@
 
 #define RSA_GEN_MAX 16384
 #define RSA_E_MAX 32 /* bytes; FIPS 186-5 §A.1.1: e < 2^256 */
+#define X931_STEP 256 /* bits by which X9.31's moduli grow */
+#define X931_E_BITS 17 /* OpenSSL uses auxiliary primes from this exponent on */
 
 size_t rsa_bytes(const struct key *k)
 {
@@ -141,7 +143,7 @@ size_t rsa_crypt_bound(const struct crypt *c, size_t in, bool last)
 
 /* --- key generation ------------------------------------------------------ */
 
-static enum hf_err set_exponent(EVP_PKEY_CTX *ctx, struct slice e)
+static enum hf_err set_exponent(EVP_PKEY_CTX *ctx, struct slice e, int least_bits)
 {
 	CLEANUP(BN_clear_free_p) BIGNUM *bn = NULL;
 
@@ -152,7 +154,7 @@ static enum hf_err set_exponent(EVP_PKEY_CTX *ctx, struct slice e)
 	bn = BN_bin2bn(e.p, (int)e.n, NULL);
 	if (bn == NULL)
 		return ossl_err(HF_E_MEMORY);
-	if (!BN_is_odd(bn) || BN_is_one(bn))
+	if (!BN_is_odd(bn) || BN_is_one(bn) || BN_num_bits(bn) < least_bits)
 		return HF_E_ATTR_VALUE;
 	OSSL_TRY(EVP_PKEY_CTX_set1_rsa_keygen_pubexp(ctx, bn), HF_E_ATTR_VALUE);
 	return HF_OK;
@@ -164,6 +166,7 @@ static enum hf_err generate(const struct mech *m, const struct params *p,
 {
 	CLEANUP(EVP_PKEY_CTX_free_p) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
 	EVP_PKEY *pkey = NULL;
+	bool x931 = m->arg != NULL;
 	uint64_t bits;
 
 	(void)p;
@@ -171,11 +174,12 @@ static enum hf_err generate(const struct mech *m, const struct params *p,
 	if (ctx == NULL)
 		return ossl_err(HF_E_MEMORY);
 	TRY(source_u64(pub_tmpl, CKA_MODULUS_BITS, &bits));
-	if (bits < m->min || bits > m->max || bits > RSA_GEN_MAX)
+	if (bits < m->min || bits > m->max || bits > RSA_GEN_MAX ||
+	    (x931 && bits % X931_STEP != 0))
 		return HF_E_ATTR_VALUE;
 	OSSL_TRY(EVP_PKEY_keygen_init(ctx), HF_E_INTERNAL);
 	OSSL_TRY(EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, (int)bits), HF_E_ATTR_VALUE);
-	TRY(set_exponent(ctx, source_get(pub_tmpl, CKA_PUBLIC_EXPONENT)));
+	TRY(set_exponent(ctx, source_get(pub_tmpl, CKA_PUBLIC_EXPONENT), x931 ? X931_E_BITS : 0));
 	OSSL_TRY(EVP_PKEY_generate(ctx, &pkey), HF_E_INTERNAL);
 	return key_pair_output(CKK_RSA, pkey, pub, priv);
 }

@@ -85,6 +85,35 @@ static void generation_refuses_what_makes_no_key(void **state)
 		HF_E_TEMPLATE_INCOMPLETE);
 }
 
+static void pairs_of_x9_31_have_its_sizes(void **state)
+{
+	static const struct {
+		const char *why, *bits, *exponent;
+		enum hf_err err;
+	} cases[] = {
+		{ "as it should be", "0000000000000800", "010001", HF_OK },
+		{ "no multiple of 256", "0000000000000880", "010001", HF_E_ATTR_VALUE },
+		{ "too small", "0000000000000400", "010001", HF_E_ATTR_VALUE },
+		{ "an exponent without auxiliary primes", "0000000000000800", "03", HF_E_ATTR_VALUE },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ITEMS(cases); i++) {
+		struct parts a = { 0 }, b = { 0 };
+
+		print_message("%s\n", cases[i].why);
+		assert_int_equal(pair_make(CKM_RSA_X9_31_KEY_PAIR_GEN,
+					 COMPONENTS({ CKA_MODULUS_BITS, cases[i].bits },
+						 { CKA_PUBLIC_EXPONENT, cases[i].exponent }),
+					 &a, &b),
+			cases[i].err);
+		if (cases[i].err == HF_OK)
+			assert_int_equal(parts_get(&a, CKA_MODULUS).n, 256);
+		parts_done(&a);
+		parts_done(&b);
+	}
+}
+
 /* some copies the named components of the private key. */
 static void some(const uint32_t *cka, size_t n, struct parts *ret)
 {
@@ -253,6 +282,8 @@ static const struct {
 	{ CKM_SHA3_384_RSA_PKCS, &no_param, "616263" }, { CKM_RSA_PKCS_PSS, &pss_sha256, DIGEST_32 },
 	{ CKM_SHA256_RSA_PKCS_PSS, &pss_sha256, "616263" },
 	{ CKM_SHA1_RSA_PKCS_PSS, &pss_sha1_mix, "616263" },
+	{ CKM_MD5_RSA_PKCS, &no_param, "616263" }, { CKM_RIPEMD160_RSA_PKCS, &no_param, "616263" },
+	{ CKM_SHA1_RSA_X9_31, &no_param, "616263" }, { CKM_RSA_X9_31, &no_param, DIGEST_32 "34" },
 };
 
 static void what_one_half_signs_the_other_verifies(void **state)
@@ -278,6 +309,33 @@ static void what_one_half_signs_the_other_verifies(void **state)
 		}
 }
 
+/* MD5 and RIPEMD-160 of "abc" (RFC 1321, A.5; ISO/IEC 10118-3) within DigestInfo (RFC 8017, 9.2). */
+static void old_digests_are_signed_in_their_digest_info(void **state)
+{
+	static const struct {
+		uint32_t ckm;
+		const char *info;
+	} cases[] = {
+		{ CKM_MD5_RSA_PKCS, "3020300c06082a864886f70d020505000410"
+				    "900150983cd24fb0d6963f7d28e17f72" },
+		{ CKM_RIPEMD160_RSA_PKCS, "3021300906052b2403020105000414"
+					  "8eb208f7e05d987a9b044a8e98c6b087f15a0bfc" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ITEMS(cases); i++) {
+		struct use u = { cases[i].ckm, VERB_SIGN, priv, &no_param, hex("616263"),
+			SLICE_NONE, 0 };
+		struct buf sig = BUF_MAX(128);
+
+		assert_int_equal(use_run(&u, &sig), HF_OK);
+		u = (struct use){ CKM_RSA_PKCS, VERB_VERIFY, pub, &no_param, hex(cases[i].info),
+			buf_slice(&sig), 0 };
+		assert_int_equal(use_run(&u, NULL), HF_OK);
+		buf_done(&sig);
+	}
+}
+
 static void data_that_does_not_fit_is_refused(void **state)
 {
 	static const struct {
@@ -294,6 +352,8 @@ static void data_that_does_not_fit_is_refused(void **state)
 		{ "larger than the modulus", CKM_RSA_X_509, &no_param, 128, HF_E_DATA },
 		{ "nothing", CKM_RSA_X_509, &no_param, 0, HF_E_DATA_LEN },
 		{ "short digest", CKM_RSA_PKCS_PSS, &pss_sha256, 31, HF_E_DATA_LEN },
+		{ "no digest's number", CKM_RSA_X9_31, &no_param, 33, HF_E_DATA },
+		{ "not even a number", CKM_RSA_X9_31, &no_param, 0, HF_E_DATA_LEN },
 		{ "long digest", CKM_RSA_PKCS_PSS, &pss_sha256, 33, HF_E_DATA_LEN },
 	};
 	uint8_t ff[129];
@@ -558,6 +618,8 @@ int main(void)
 		cmocka_unit_test(a_private_key_survives_encoding),
 		cmocka_unit_test(an_encoded_key_may_be_filled_up_with_zeros_only),
 		cmocka_unit_test(what_one_half_signs_the_other_verifies),
+		cmocka_unit_test(old_digests_are_signed_in_their_digest_info),
+		cmocka_unit_test(pairs_of_x9_31_have_its_sizes),
 		cmocka_unit_test(data_that_does_not_fit_is_refused),
 		cmocka_unit_test(pss_parameters_must_agree_and_fit),
 		cmocka_unit_test(a_kept_context_forgets_the_last_parameters),

@@ -2,11 +2,12 @@
 the module. Debian's package python3-cryptography-vectors has them, or the folder that
 HOLDFAST_CRYPTOGRAPHY_VECTORS names."""
 import glob
+import hashlib
 import importlib.util
 import os
 import re
 
-from p11 import Params
+from p11 import N, Params
 from wycheproof import Skip, same, secret, take_value, value_template
 
 DEBIAN = '/usr/lib/python3/dist-packages/cryptography_vectors'
@@ -116,6 +117,48 @@ def shake(bits):
     return ask
 
 
+# --- RSA signatures of X9.31 -------------------------------------------------------------------
+
+TRAILERS = {'SHA1': 0x33, 'SHA256': 0x34, 'SHA384': 0x36, 'SHA512': 0x35}  # ISO/IEC 10118's numbers
+
+
+def number(test, name):
+    return h(test, name).lstrip(b'\0')
+
+
+def rsa_public(t, test):
+    return t.create(CLASS=N.CKO_PUBLIC_KEY, KEY_TYPE=N.CKK_RSA, MODULUS=number(test, 'N'),
+                    PUBLIC_EXPONENT=number(test, 'E'), VERIFY=True)
+
+
+def x931_ways(t, test):
+    """x931_ways yields mechanism and data: of SHA-1 the token hashes too."""
+    name, message = test['SHAALG'], h(test, 'MSG')
+    if name == 'SHA1':
+        yield t.mechanism('SHA1_RSA_X9_31'), message
+    yield t.mechanism('RSA_X9_31'), hashlib.new(name, message).digest() + bytes([TRAILERS[name]])
+
+
+def x931(t, test):
+    key = rsa_public(t, test)
+    try:
+        for mech, data in x931_ways(t, test):
+            t.verify(mech, key, data, h(test, 'S'))
+    finally:
+        t.destroy(key)
+
+
+def x931_sign(t, test):
+    key = t.create(CLASS=N.CKO_PRIVATE_KEY, KEY_TYPE=N.CKK_RSA, MODULUS=number(test, 'N'), SIGN=True,
+                   PUBLIC_EXPONENT=number(test, 'E'), PRIVATE_EXPONENT=number(test, 'D'))
+    try:
+        for mech, data in x931_ways(t, test):
+            same(t.sign(mech, key, data), h(test, 'S'))
+    finally:
+        t.destroy(key)
+    x931(t, test)
+
+
 # --- files ---------------------------------------------------------------------------------------
 
 SHA2 = [(rf'hashes/SHA2/SHA{n}(Short|Long)Msg\.rsp', digest(f'SHA{n}'))
@@ -153,8 +196,12 @@ KINDS = [  # (the file's name, what asks one of its tests)
     (r'HMAC/rfc-2202-sha1\.txt', mac('SHA_1_HMAC', 'GENERIC_SECRET')),
     (r'HMAC/rfc-2286-ripemd160\.txt', mac('RIPEMD160_HMAC', 'GENERIC_SECRET')),
     *HMAC,
+    (r'asymmetric/RSA/FIPS_186-2/SigGenRSA_186-2\.txt', x931_sign),
+    (r'asymmetric/RSA/FIPS_186-2/SigGenRSA\.rsp', x931),
+    (r'asymmetric/RSA/FIPS_186-2/SigVerRSA\.rsp', x931),
 ]
-ENDS = {'MD', 'CIPHERTEXT', 'CT', 'OUTPUT', 'TAG'}  # a test that has one of these is whole
+KEPT = {'N', 'E', 'D'}  # RSA: once for the tests that follow
+ENDS = {'MD', 'CIPHERTEXT', 'CT', 'OUTPUT', 'TAG', 'S'}  # a test that has one of these is whole
 
 
 def tests_of(path):
@@ -166,7 +213,7 @@ def tests_of(path):
             test[pair[1].upper()] = pair[2]
         elif not line.strip() and ENDS & set(test):
             yield test
-            test = {}
+            test = {k: v for k, v in test.items() if k in KEPT and 'S' in test}
 
 
 def ntt_tests_of(path):
@@ -197,4 +244,4 @@ def ask(t, kind, group, test):
 
 
 def result(test):
-    return 'valid'
+    return 'invalid' if test.get('RESULT') == 'F' else 'valid'
