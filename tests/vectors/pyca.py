@@ -149,14 +149,63 @@ def x931(t, test):
 
 
 def x931_sign(t, test):
-    key = t.create(CLASS=N.CKO_PRIVATE_KEY, KEY_TYPE=N.CKK_RSA, MODULUS=number(test, 'N'), SIGN=True,
-                   PUBLIC_EXPONENT=number(test, 'E'), PRIVATE_EXPONENT=number(test, 'D'))
+    key = rsa_private(t, test)
     try:
         for mech, data in x931_ways(t, test):
             same(t.sign(mech, key, data), h(test, 'S'))
     finally:
         t.destroy(key)
     x931(t, test)
+
+
+# --- RSA and DSA signatures ----------------------------------------------------------------------
+
+
+def rsa_private(t, test):
+    return t.create(CLASS=N.CKO_PRIVATE_KEY, KEY_TYPE=N.CKK_RSA, MODULUS=number(test, 'N'), SIGN=True,
+                    PUBLIC_EXPONENT=number(test, 'E'), PRIVATE_EXPONENT=number(test, 'D'))
+
+
+def pkcs1(t, test):
+    return t.mechanism(f'{test["SHAALG"]}_RSA_PKCS')
+
+
+def pkcs1_sign(t, test):
+    key = rsa_private(t, test)
+    try:
+        same(t.sign(pkcs1(t, test), key, h(test, 'MSG')), h(test, 'S'))
+    finally:
+        t.destroy(key)
+    rsa_verify(pkcs1)(t, test)
+
+
+def pss(t, test):
+    name = test['SHAALG']
+    return t.mechanism(f'{name}_RSA_PKCS_PSS', Params(
+        'uuu', getattr(N, f'CKM_{name.replace("SHA1", "SHA_1")}'), getattr(N, f'CKG_MGF1_{name}'),
+        len(h(test, 'SALTVAL'))))
+
+
+def rsa_verify(mechanism):
+    def ask(t, test):
+        key = rsa_public(t, test)
+        try:
+            t.verify(mechanism(t, test), key, h(test, 'MSG'), h(test, 'S'))
+        finally:
+            t.destroy(key)
+    return ask
+
+
+def dsa(t, test):
+    name = re.search(r'SHA-\d+', test['GROUP'])[0].replace('-', '')
+    half = len(number(test, 'Q'))
+    signature = b''.join(number(test, part).rjust(half, b'\0') for part in 'RS')
+    key = t.create(CLASS=N.CKO_PUBLIC_KEY, KEY_TYPE=N.CKK_DSA, PRIME=h(test, 'P'), SUBPRIME=h(test, 'Q'),
+                   BASE=h(test, 'G'), VALUE=h(test, 'Y'), VERIFY=True)
+    try:
+        t.verify(t.mechanism(f'DSA_{name}'), key, h(test, 'MSG'), signature)
+    finally:
+        t.destroy(key)
 
 
 # --- files ---------------------------------------------------------------------------------------
@@ -199,8 +248,12 @@ KINDS = [  # (the file's name, what asks one of its tests)
     (r'asymmetric/RSA/FIPS_186-2/SigGenRSA_186-2\.txt', x931_sign),
     (r'asymmetric/RSA/FIPS_186-2/SigGenRSA\.rsp', x931),
     (r'asymmetric/RSA/FIPS_186-2/SigVerRSA\.rsp', x931),
+    (r'asymmetric/RSA/FIPS_186-2/SigGen15_186-2\.txt', pkcs1_sign),
+    (r'asymmetric/RSA/FIPS_186-2/SigVer15_186-3\.rsp', rsa_verify(pkcs1)),
+    (r'asymmetric/RSA/FIPS_186-2/Sig(GenPSS_186-2\.txt|VerPSS_186-3\.rsp)', rsa_verify(pss)),
+    (r'asymmetric/DSA/FIPS_186-3/Sig(Ver\.rsp|Gen\.txt)', dsa),
 ]
-KEPT = {'N', 'E', 'D'}  # RSA: once for the tests that follow
+KEPT = {'GROUP', 'N', 'E', 'D', 'P', 'Q', 'G'}  # of signatures: once for the tests that follow
 ENDS = {'MD', 'CIPHERTEXT', 'CT', 'OUTPUT', 'TAG', 'S'}  # a test that has one of these is whole
 
 
@@ -209,7 +262,9 @@ def tests_of(path):
     test = {}
     for line in [*open(path, encoding='utf-8'), '\n']:
         pair = re.match(r'([A-Za-z0-9_]+) *= *(\S*)', line)
-        if pair:
+        if line.startswith('['):
+            test['GROUP'] = line
+        elif pair:
             test[pair[1].upper()] = pair[2]
         elif not line.strip() and ENDS & set(test):
             yield test

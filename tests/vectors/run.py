@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """run.py BUILD VECTORS wycheproof|acvp|cavp|pyca [FILE-PREFIX]: every file through the PKCS#11 module
 against a real vault of its own. A valid test must give the vector's answer, an invalid one must be
-refused, an acceptable one may be either. The closing line counts; skips say why."""
+refused, an acceptable one may be either. The closing line counts; skips say why. With
+HOLDFAST_COVERAGE=FILE the cases that passed are appended there by mechanism and file."""
 import collections
 import glob
 import json
@@ -27,18 +28,36 @@ class Report:
 
     def __init__(self):
         self.passed, self.failed, self.skipped = 0, 0, collections.Counter()
+        self.asked, self.covered = set(), collections.Counter()
+
+    def watch(self, token):
+        """watch notes the mechanisms that each test asks the token for."""
+        of_token = token.mechanism
+
+        def mechanism(name, params=None):
+            self.asked.add(name)
+            return of_token(name, params)
+        token.mechanism = mechanism
 
     def take(self, file, test, outcome):
         if isinstance(outcome, Skip):
             self.skipped[str(outcome)] += 1
         elif right(test['result'], outcome):
             self.passed += 1
+            self.covered.update((name, file) for name in self.asked)
         else:
             self.failed += 1
             print(f'{file} {test["tcId"]} ({test["result"]}; {test.get("comment", "")}; '
                   f'{",".join(test.get("flags", []))}): {outcome or "accepted"}')
+        self.asked.clear()
+
+    def write_coverage(self, path):
+        with open(path, 'a', encoding='utf-8') as f:
+            f.writelines(f'{name} {SOURCE} {file} {n}\n' for (name, file), n in sorted(self.covered.items()))
 
     def close(self):
+        if 'HOLDFAST_COVERAGE' in os.environ:
+            self.write_coverage(os.environ['HOLDFAST_COVERAGE'])
         for why, n in self.skipped.most_common():
             print(f'skipped {n}: {why}')
         print(f'{self.passed + self.failed} run, {self.passed} passed, {self.failed} failed, '
@@ -131,6 +150,7 @@ def main():
         os.environ['HOLDFAST_HOME'] = home
         try:
             token = Token(f'{BUILD}/libholdfast-pkcs11.so')
+            report.watch(token)
             if SOURCE == 'wycheproof':
                 run_wycheproof(token, report)
             else:
