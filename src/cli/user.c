@@ -32,9 +32,9 @@ static json_t *json_user(const struct user_info *u)
 
 	if (u->changed != 0)
 		clock_iso(u->changed, when);
-	return json_pack("{s:o, s:s, s:b, s:b, s:b, s:i, s:s}", "name", json_slice(u->name), "role",
+	return json_pack("{s:o, s:s, s:b, s:b, s:b, s:b, s:i, s:s}", "name", json_slice(u->name), "role",
 		role_text(u->role), "PIN set", u->set, "must change it", u->change, "locked", u->locked,
-		"failures", u->failures, "PIN of", when);
+		"blocked", u->blocked, "failures", u->failures, "PIN of", when);
 }
 
 int cmd_user_list(struct cli *c)
@@ -121,4 +121,27 @@ int cmd_user_delete(struct cli *c)
 		return EXIT_FAILED;
 	e = do_user_delete(c->client, session, &q, &r, &c->arena);
 	return e == HF_OK ? EXIT_DONE : cli_fail("user", e);
+}
+
+static int block(struct cli *c, bool blocked)
+{
+	struct user_block_req q = { slice_str(c->args[0]), blocked };
+	struct user_block_res r;
+	uint64_t session;
+	enum hf_err e;
+
+	if (!officer(c, &session))
+		return EXIT_FAILED;
+	e = do_user_block(c->client, session, &q, &r, &c->arena);
+	return e == HF_OK ? EXIT_DONE : cli_fail("user", e);
+}
+
+int cmd_user_block(struct cli *c)
+{
+	return block(c, true);
+}
+
+int cmd_user_unblock(struct cli *c)
+{
+	return block(c, false);
 }

@@ -179,6 +179,25 @@ static void log_own_fault(const struct calls_ctx *c, enum hf_err e)
 			c->audit.detail[0] != '\0' ? ": " : "", c->audit.detail);
 }
 
+/* With no session's lock held: all sessions end. What fails is tried again with the
+ * partition's next call, and at the next start. */
+static void lock_out(struct calls_ctx *c)
+{
+	struct partition *p = c->part;
+	enum hf_err e;
+
+	if (!atomic_exchange(&p->condemned, false))
+		return;
+	e = partition_lock_out(c->hsm, p);
+	atomic_store(&p->condemned, e != HF_OK);
+	if (e != HF_OK)
+		log_error("partition %s: its objects are not yet destroyed: %s", p->serial, err_text(e));
+	if (c->hsm->audit != NULL)
+		e = audit_event(c->hsm->audit, "lock_out", p->serial, e);
+	if (e != HF_OK)
+		log_error("a lock-out could not be recorded: %s", err_text(e));
+}
+
 static enum hf_err serve_row(struct calls_ctx *c, struct slice fields, struct buf *out)
 {
 	uint64_t began = clock_mono_ns();
@@ -187,6 +206,8 @@ static enum hf_err serve_row(struct calls_ctx *c, struct slice fields, struct bu
 	log_own_fault(c, e);
 	e = audit(c, e, began);
 	leave_session(c);
+	if (c->part != NULL && atomic_load_explicit(&c->part->condemned, memory_order_relaxed))
+		lock_out(c);
 	partition_unref(c->part);
 	return e;
 }

@@ -372,7 +372,7 @@ static enum hf_err fill_user(struct calls_ctx *c, const struct role_record *u,
 	struct user_info *ret)
 {
 	*ret = (struct user_info){
-		.role = (uint8_t)u->role, .set = u->set, .changed = u->changed,
+		.role = (uint8_t)u->role, .set = u->set, .changed = u->changed, .blocked = u->blocked,
 		.change = u->set && pin_expired(c->part, u), .locked = role_locked(c->hsm, c->part, u),
 		.failures = (uint8_t)records_fail_get(c->hsm->records, c->part->serial, u->id),
 	};

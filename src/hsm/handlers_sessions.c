@@ -247,6 +247,8 @@ static enum hf_err give_pin(struct calls_ctx *c, struct role_record *r, struct s
 	TRY(pin_allowed(c->hsm, c->part, r, pin));
 	if (r->set)
 		TRY(policy_need(c, POLICY_OFFICER_RESETS));
+	if (r->set && role_locked(c->hsm, c->part, r))
+		TRY(policy_need(c, POLICY_LOCK_OUT_USER));
 	TRY(copy_key(c->part, &key));
 	return store_pin(c, r, pin, secret_slice(&key),
 		change || policy_value(c->part, POLICY_PIN_FIRST) != 0);
@@ -254,10 +256,13 @@ static enum hf_err give_pin(struct calls_ctx *c, struct role_record *r, struct s
 
 enum hf_err on_pin_init(struct calls_ctx *c, const struct pin_init_req *q, struct pin_init_res *r)
 {
-	MUTEX_HOLD(&c->part->roles->pin);
-
 	(void)r;
-	return give_pin(c, &c->part->roles->user, q->pin, false);
+	{
+		MUTEX_HOLD(&c->part->roles->pin);
+		TRY(give_pin(c, &c->part->roles->user, q->pin, false));
+	}
+	logins_end_of(c->hsm, c->part, SLICE_STR("user"));
+	return HF_OK;
 }
 
 /* whose: which PIN C_SetPIN changes: the one of who is logged in; without a
@@ -308,14 +313,13 @@ enum hf_err on_pin_set(struct calls_ctx *c, const struct pin_set_req *q, struct 
 
 /* A user who is new appears in memory first; one that the store does not take is
  * forgotten. */
-enum hf_err on_user_set(struct calls_ctx *c, const struct user_set_req *q, struct user_set_res *r)
+static enum hf_err set_user(struct calls_ctx *c, const struct user_set_req *q)
 {
 	MUTEX_HOLD(&c->part->roles->pin);
 	struct roles *roles = c->part->roles;
 	struct role_record *rec;
 	enum hf_err e;
 
-	(void)r;
 	call_detail(c, "user %.*s", (int)q->name.n, (const char *)q->name.p);
 	if (!user_name_valid(q->name) || !role_is_user((enum role)q->role))
 		return HF_E_ARGUMENTS;
@@ -330,15 +334,55 @@ enum hf_err on_user_set(struct calls_ctx *c, const struct user_set_req *q, struc
 	return e;
 }
 
-/* Logins of a user who is gone end with their application; their tickets are void. */
+/* With a new PIN, or none, the logins of the old one are over. */
+enum hf_err on_user_set(struct calls_ctx *c, const struct user_set_req *q, struct user_set_res *r)
+{
+	(void)r;
+	TRY(set_user(c, q));
+	logins_end_of(c->hsm, c->part, q->name);
+	return HF_OK;
+}
+
+static enum hf_err block_user(struct calls_ctx *c, const struct user_block_req *q)
+{
+	MUTEX_HOLD(&c->part->roles->pin);
+	struct role_record *rec = role_named(c->part->roles, q->name), next;
+
+	if (rec == NULL || !role_is_user(rec->role))
+		return HF_E_USER_TYPE;
+	next = *rec;
+	next.blocked = q->blocked;
+	next.epoch++;
+	return role_store(c->hsm, c->part, rec, &next);
+}
+
+enum hf_err on_user_block(struct calls_ctx *c, const struct user_block_req *q,
+	struct user_block_res *r)
+{
+	(void)r;
+	call_detail(c, "user %.*s %s", (int)q->name.n, (const char *)q->name.p,
+		q->blocked ? "blocked" : "let in again");
+	TRY(block_user(c, q));
+	logins_end_of(c->hsm, c->part, q->name);
+	return HF_OK;
+}
+
+static enum hf_err delete_user(struct calls_ctx *c, struct slice name)
+{
+	MUTEX_HOLD(&c->part->roles->pin);
+
+	return user_drop(c->hsm, c->part, name);
+}
+
 enum hf_err on_user_delete(struct calls_ctx *c, const struct user_delete_req *q,
 	struct user_delete_res *r)
 {
-	MUTEX_HOLD(&c->part->roles->pin);
 	enum hf_err e;
 
 	(void)r;
 	call_detail(c, "user %.*s", (int)q->name.n, (const char *)q->name.p);
-	e = user_drop(c->hsm, c->part, q->name);
+	e = delete_user(c, q->name);
+	if (e == HF_OK)
+		logins_end_of(c->hsm, c->part, q->name);
 	return e == HF_E_USER_TYPE && (c->head.flags & WIRE_FLAG_REPEAT) != 0 ? HF_OK : e;
 }

@@ -171,6 +171,35 @@ enum hf_err login_end(struct hsm *h, struct app *app, struct partition *p, struc
 	return login_revoke(h, p, id);
 }
 
+/* hsm.lock is held: the application stays. Sessions in a call just now end their
+ * operations when it is over. */
+static void end_in_app(struct hsm *h, struct app *app, struct partition *p, struct slice name)
+{
+	enum role role = ROLE_PUBLIC;
+
+	{
+		MUTEX_HOLD(&app->lock);
+		struct app_login *l = app_login_of(app, p);
+
+		if (l == NULL || l->role == ROLE_PUBLIC || !slice_eq(slice_str(l->user), name))
+			return;
+		role = l->role;
+		l->role = ROLE_PUBLIC;
+		l->ended++;
+	}
+	cancel_idle(app, p, NULL);
+	objects_drop_session(p->objects, app, 0, true);
+	login_gone(h, p, role);
+}
+
+void logins_end_of(struct hsm *h, struct partition *p, struct slice name)
+{
+	MUTEX_HOLD(&h->lock);
+
+	for (struct map_node *n = map_next(&h->apps, NULL); n != NULL; n = map_next(&h->apps, n))
+		end_in_app(h, container_of(n, struct app, by_id), p, name);
+}
+
 /* --- what outlives its end ------------------------------------------------------------ */
 
 struct gone {

@@ -22,6 +22,9 @@ enum hf_err login_begin(struct hsm *h, struct app *app, struct partition *p,
 /* login_end logs out: own (or NULL) is the session whose lock the caller holds. */
 enum hf_err login_end(struct hsm *h, struct app *app, struct partition *p, struct session *own)
 	HF_MUST_CHECK;
+/* logins_end_of logs a user out of every application; the caller holds none of
+ * roles.pin. Her tickets are void by the epoch of her record. */
+void logins_end_of(struct hsm *h, struct partition *p, struct slice name);
 /* login_gone is what login_end does outside of the application: the last one
  * closes the partition. */
 void login_gone(struct hsm *h, struct partition *p, enum role role);

@@ -66,6 +66,7 @@ struct partition {
 	struct objects *objects;
 	struct guards *guards;    /* guard.h; NULL: none can be */
 	struct roles *roles;      /* roles.c: the sealed role records */
+	atomic_bool condemned;    /* a PIN is locked for which the policy destroys the objects */
 	struct policies policies; /* without the lock; written under roles.pin */
 };
 

@@ -69,6 +69,11 @@ enum hf_err partition_edit(struct hsm *h, struct partition *p, const struct part
 enum hf_err partition_policies_set(struct calls_ctx *c, struct partition *p, struct slice so_pin,
 	struct policy_value_list changes, bool may_destroy, bool *ret_destroyed) HF_MUST_CHECK;
 
+/* partition_lock_out destroys the objects of a partition that is condemned, and the
+ * PINs that are locked; at a start what a crash cut short. */
+enum hf_err partition_lock_out(struct hsm *h, struct partition *p) HF_MUST_CHECK;
+enum hf_err partition_lock_out_load(struct hsm *h, struct partition *p) HF_MUST_CHECK;
+
 /* partition_delete_damaged deletes one that could not be loaded; HF_E_NO_PARTITION
  * if there is none of that serial number. */
 enum hf_err partition_delete_damaged(struct hsm *h, struct slice serial) HF_MUST_CHECK;

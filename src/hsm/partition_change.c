@@ -174,6 +174,65 @@ enum hf_err partition_policies_set(struct calls_ctx *c, struct partition *p, str
 	return become(c->hsm, p, &was, &next);
 }
 
+/* --- lock-out ------------------------------------------------------------------- */
+
+/* The count stays: an older store that is put back is condemned again. */
+static enum hf_err unset_locked(struct hsm *h, struct partition *p, struct role_record *r)
+{
+	struct role_record next;
+
+	if (!role_condemns(h, p, r))
+		return HF_OK;
+	role_unset(r, &next);
+	return role_store(h, p, r, &next);
+}
+
+static enum hf_err unset_all_locked(struct hsm *h, struct partition *p)
+{
+	MUTEX_HOLD(&p->roles->pin);
+
+	TRY(unset_locked(h, p, &p->roles->so));
+	TRY(unset_locked(h, p, &p->roles->user));
+	for (struct user *u = p->roles->named; u != NULL; u = u->next)
+		TRY(unset_locked(h, p, &u->rec));
+	(void)pthread_rwlock_wrlock(&p->lock);
+	p->user_pin_set = p->roles->user.set;
+	(void)pthread_rwlock_unlock(&p->lock);
+	return HF_OK;
+}
+
+/* The PINs last: while one is locked, the next start does all of it again. */
+static enum hf_err destroy_for_lock_out(struct hsm *h, struct partition *p)
+{
+	struct remembered was, next;
+
+	log_error("partition %s: a PIN is locked; all objects are destroyed", p->serial);
+	remember(p, &was);
+	next = was;
+	TRY(change_and_wipe(h, p, &was, &next));
+	return unset_all_locked(h, p);
+}
+
+enum hf_err partition_lock_out(struct hsm *h, struct partition *p)
+{
+	enum hf_err e;
+
+	TRY(partition_busy(p));
+	sessions_end_all(h, p);
+	e = destroy_for_lock_out(h, p);
+	partition_idle(p);
+	return e;
+}
+
+enum hf_err partition_lock_out_load(struct hsm *h, struct partition *p)
+{
+	bool condemned = role_condemns(h, p, &p->roles->so) || role_condemns(h, p, &p->roles->user);
+
+	for (const struct user *u = p->roles->named; u != NULL; u = u->next)
+		condemned |= role_condemns(h, p, &u->rec);
+	return condemned ? destroy_for_lock_out(h, p) : HF_OK;
+}
+
 /* --- what the administrator changes --------------------------------------------- */
 
 static enum hf_err copy_clients(struct identity_list from, struct identity_list *ret)

@@ -302,6 +302,7 @@ static enum hf_err load_rest(struct hsm *h, struct partition *p)
 		log_warn("partition %s was losing its objects; destroying the rest", p->serial);
 		TRY(partition_finish_wipe(h, p));
 	}
+	TRY(partition_lock_out_load(h, p));
 	TRY(scan_part(h, p, "gone", visit_gone));
 	TRY(scan_part(h, p, "guard", visit_guard));
 	TRY(scan_part(h, p, "pub", visit_object));

@@ -8,7 +8,8 @@
 #include "login.h"
 #include "policy.h"
 
-#define FORMAT 2
+#define FORMAT 3
+#define FORMAT_2 2 /* before users could be blocked */
 #define FORMAT_1 1 /* before there were rules about PINs, and named users */
 #define US_PER_DAY (86400ull * 1000000)
 #define FIRST_ID 256u /* of a named user's counter */
@@ -132,6 +133,7 @@ enum hf_err roles_add(struct roles *r, struct slice name, enum role role, uint32
 	(void)snprintf(u->rec.name, sizeof(u->rec.name), "%.*s", (int)name.n, (const char *)name.p);
 	u->rec.role = role;
 	u->rec.id = id;
+	u->rec.epoch = clock_wall_us(); /* above that of one who had the name before */
 	MUTEX_HOLD(&r->lock);
 	u->next = r->named;
 	r->named = u;
@@ -221,6 +223,7 @@ void role_record_enc(const struct role_record *r, struct buf *out)
 	buf_u32(out, r->old_n);
 	for (unsigned i = 0; i < r->old_n; i++)
 		memory_enc(&r->old[i], out);
+	buf_bool(out, r->blocked);
 }
 
 static bool dec_1(struct rd *r, struct role_record *t)
@@ -247,6 +250,11 @@ static bool dec_2(struct rd *r, struct role_record *t)
 	return t->role == ROLE_SO || role_is_user(t->role);
 }
 
+static bool dec_3(struct rd *r, struct role_record *t)
+{
+	return dec_2(r, t) && rd_bool(r, &t->blocked);
+}
+
 enum hf_err role_record_dec(struct slice in, struct role_record *ret)
 {
 	struct role_record t = *ret;
@@ -254,8 +262,8 @@ enum hf_err role_record_dec(struct slice in, struct role_record *ret)
 	uint8_t format;
 
 	t.old_n = 0;
-	if (!rd_u8(&r, &format) || !(format == FORMAT ? dec_2(&r, &t) :
-		format == FORMAT_1 && dec_1(&r, &t)) || !rd_done(&r))
+	if (!rd_u8(&r, &format) || !(format == FORMAT ? dec_3(&r, &t) :
+		format == FORMAT_2 ? dec_2(&r, &t) : format == FORMAT_1 && dec_1(&r, &t)) || !rd_done(&r))
 		return HF_E_DAMAGED;
 	*ret = t;
 	return HF_OK;
@@ -487,6 +495,14 @@ bool role_locked(struct hsm *h, const struct partition *p, const struct role_rec
 	return records_fail_get(h->records, p->serial, r->id) >= pin_failures(h, p);
 }
 
+bool role_condemns(struct hsm *h, const struct partition *p, const struct role_record *r)
+{
+	bool destroys = r->role == ROLE_SO ? policy_value(p, POLICY_LOCK_OUT_SO) == 1 :
+		policy_value(p, POLICY_LOCK_OUT_USER) == 2;
+
+	return destroys && r->set && role_locked(h, p, r);
+}
+
 static enum hf_err role_usable(struct hsm *h, const struct partition *p,
 	const struct role_record *r)
 {
@@ -494,6 +510,8 @@ static enum hf_err role_usable(struct hsm *h, const struct partition *p,
 		return HF_E_DAMAGED;
 	if (!r->set)
 		return HF_E_PIN_NOT_SET;
+	if (r->blocked)
+		return HF_E_USER_BLOCKED;
 	return role_locked(h, p, r) ? HF_E_PIN_LOCKED : HF_OK;
 }
 
@@ -519,6 +537,8 @@ enum hf_err role_open(struct hsm *h, struct partition *p, struct role_record *r,
 	e = unwrap(h, p, r, pin, &key);
 	if (e == HF_E_PIN_INCORRECT && role_locked(h, p, r))
 		log_warn("partition %s: the PIN of %s is locked now", p->serial, r->name);
+	if (e == HF_E_PIN_INCORRECT && role_condemns(h, p, r))
+		atomic_store(&p->condemned, true);
 	if (e == HF_E_PIN_INCORRECT)
 		return e;
 	/* A failure of ours (no memory) was no guess: the count is as it was. */

@@ -31,6 +31,7 @@ struct role_record {
 	uint32_t id;              /* of its lock-out counter */
 	bool set;                 /* has a PIN */
 	bool change;              /* which has to be changed before it opens anything */
+	bool blocked;             /* by the officer: no login, whatever the PIN */
 	uint64_t changed;         /* when it was set; UTC, microseconds; 0: unknown */
 	uint64_t epoch;           /* tickets of an older epoch are void */
 	uint8_t wrapped[ROLE_WRAPPED];
@@ -112,6 +113,8 @@ enum hf_err role_store(struct hsm *h, struct partition *p, struct role_record *n
  * roles.pin. */
 enum hf_err role_open(struct hsm *h, struct partition *p, struct role_record *r,
 	struct slice pin, struct secret *ret) HF_MUST_CHECK;
+/* role_condemns: this role is locked, and the policy destroys the objects for it. */
+bool role_condemns(struct hsm *h, const struct partition *p, const struct role_record *r);
 /* role_locked: no attempts are left. */
 bool role_locked(struct hsm *h, const struct partition *p, const struct role_record *r);
 

@@ -348,6 +348,219 @@ static void an_initialized_token_has_no_named_users(void **state)
 	assert_int_equal(log_in_as(&anna, "a", PIN), HF_E_USER_TYPE);
 }
 
+/* --- logins that end ------------------------------------------------------------------------ */
+
+static struct who bert; /* another application of the same person */
+
+static void officer_enters(void)
+{
+	opens(&anna, 0, true);
+	assert_int_equal(log_in(&anna, CKU_SO, SO_PIN), HF_OK);
+}
+
+static void bert_enters_as(const char *name)
+{
+	who_comes(&bert, &box, OWNER, 2);
+	opens(&bert, 0, true);
+	assert_int_equal(log_in_as(&bert, name, PIN), HF_OK);
+	assert_int_equal(state_of(&bert), CKS_RW_USER_FUNCTIONS);
+}
+
+static enum hf_err block(const char *name, bool blocked)
+{
+	struct user_block_req q = { slice_str(name), blocked };
+	struct user_block_res r;
+
+	return do_user_block(&anna, &q, &r);
+}
+
+static void deleting_a_user_logs_her_out(void **state)
+{
+	(void)state;
+	makes_user("a", ROLE_USER);
+	makes_user("b", ROLE_USER);
+	bert_enters_as("a");
+	officer_enters();
+	assert_int_equal(do_user_delete(&anna, &(struct user_delete_req){ SLICE_STR("b") },
+		&(struct user_delete_res){ 0 }), HF_OK);
+	assert_int_equal(state_of(&bert), CKS_RW_USER_FUNCTIONS);
+	assert_int_equal(do_user_delete(&anna, &(struct user_delete_req){ SLICE_STR("a") },
+		&(struct user_delete_res){ 0 }), HF_OK);
+	assert_int_equal(state_of(&bert), CKS_RW_PUBLIC_SESSION);
+	assert_int_equal(makes(&bert, "x", true), HF_E_NOT_LOGGED_IN);
+	who_leaves(&bert);
+}
+
+static void a_new_pin_from_the_officer_logs_out(void **state)
+{
+	struct user_set_req q = { SLICE_STR("a"), ROLE_USER, SLICE_STR("Another-pin-2"), false };
+	struct user_set_res r;
+
+	(void)state;
+	makes_user("a", ROLE_USER);
+	bert_enters_as("a");
+	officer_enters();
+	assert_int_equal(do_user_set(&anna, &q, &r), HF_OK);
+	assert_int_equal(state_of(&bert), CKS_RW_PUBLIC_SESSION);
+	who_leaves(&bert);
+}
+
+static void a_blocked_user_is_out_until_let_in(void **state)
+{
+	(void)state;
+	makes_user("a", ROLE_USER);
+	bert_enters_as("a");
+	officer_enters();
+	assert_int_equal(block("nobody", true), HF_E_USER_TYPE);
+	assert_int_equal(block("so", true), HF_E_USER_TYPE);
+	assert_int_equal(block("a", true), HF_OK);
+	assert_int_equal(state_of(&bert), CKS_RW_PUBLIC_SESSION);
+	assert_int_equal(log_in_as(&bert, "a", PIN), HF_E_USER_BLOCKED);
+	who_leaves(&bert);
+	restart();
+	opens(&anna, 0, true);
+	assert_int_equal(log_in_as(&anna, "a", PIN), HF_E_USER_BLOCKED);
+	assert_int_equal(log_in(&anna, CKU_SO, SO_PIN), HF_OK);
+	assert_int_equal(block("a", false), HF_OK);
+	assert_int_equal(closes(&anna), HF_OK);
+	enter_as("a");
+	assert_int_equal(block("a", true), HF_E_NOT_LOGGED_IN); /* the officer's to say */
+}
+
+static void a_ticket_is_not_the_next_users_of_that_name(void **state)
+{
+	struct login_req q = { CKU_USER, SLICE_STR("a"), SLICE_STR(PIN) };
+	struct login_res r;
+	uint8_t copy[512];
+	size_t n;
+
+	(void)state;
+	makes_user("a", ROLE_CRYPTO_USER);
+	opens(&anna, 0, true);
+	assert_int_equal(do_login(&anna, &q, &r), HF_OK);
+	n = r.ticket.n;
+	memcpy(copy, r.ticket.p, n);
+	restart();
+	officer_enters();
+	assert_int_equal(do_user_delete(&anna, &(struct user_delete_req){ SLICE_STR("a") },
+		&(struct user_delete_res){ 0 }), HF_OK);
+	assert_int_equal(closes(&anna), HF_OK);
+	makes_user("a", ROLE_CRYPTO_USER);
+	opens(&anna, 0, true);
+	assert_int_equal(resume(&anna, 0, (struct slice){ copy, n }), HF_E_TICKET);
+}
+
+/* --- what a lock-out does --------------------------------------------------------------------- */
+
+static void guess_three_times(uint32_t user)
+{
+	opens(&anna, 0, true);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(log_in(&anna, user, "wrong"), HF_E_PIN_INCORRECT);
+}
+
+static size_t objects_left(void)
+{
+	struct partition_list_req q = { 0 };
+	struct partition_list_res r;
+
+	assert_int_equal(do_partition_list(&root, &q, &r), HF_OK);
+	return r.partitions.v[0].objects;
+}
+
+static void a_public_object(void)
+{
+	opens(&anna, 0, true);
+	assert_int_equal(makes(&anna, "x", false), HF_OK);
+	assert_int_equal(closes(&anna), HF_OK);
+	assert_int_equal(objects_left(), 1);
+}
+
+static void a_locked_user_may_stay_locked(void **state)
+{
+	struct pin_init_req q = { SLICE_STR("given-by-so") };
+	struct pin_init_res r;
+
+	(void)state;
+	policy(POLICY_LOCK_OUT_USER, 0);
+	guess_three_times(CKU_USER);
+	restart();
+	officer_enters();
+	assert_int_equal(do_pin_init(&anna, &q, &r), HF_E_POLICY);
+	assert_int_equal(log_out(&anna), HF_OK);
+	assert_int_equal(log_in(&anna, CKU_USER, USER_PIN), HF_E_PIN_LOCKED);
+}
+
+static void a_locked_user_may_cost_the_objects(void **state)
+{
+	struct pin_init_req q = { SLICE_STR("given-by-so") };
+	struct pin_init_res r;
+
+	(void)state;
+	a_public_object();
+	policy(POLICY_LOCK_OUT_USER, 2);
+	(void)a_key();
+	guess_three_times(CKU_USER);
+	assert_int_equal(objects_left(), 0);
+	opens(&anna, 0, true);
+	assert_int_equal(log_in(&anna, CKU_USER, USER_PIN), HF_E_PIN_NOT_SET);
+	restart();
+	assert_int_equal(objects_left(), 0);
+	officer_enters();
+	assert_int_equal(do_pin_init(&anna, &q, &r), HF_OK);
+	assert_int_equal(log_out(&anna), HF_OK);
+	assert_int_equal(log_in(&anna, CKU_USER, "given-by-so"), HF_OK);
+	assert_int_equal(makes(&anna, "y", false), HF_OK);
+	restart();
+	assert_int_equal(objects_left(), 1); /* destroyed once, not at each start */
+}
+
+static void a_locked_officer_may_cost_the_objects(void **state)
+{
+	(void)state;
+	a_public_object();
+	policy(POLICY_LOCK_OUT_SO, 1);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(init(&anna, 0, "wrong-so-pin"), HF_E_PIN_INCORRECT);
+	assert_int_equal(objects_left(), 0);
+	assert_int_equal(init(&anna, 0, SO_PIN), HF_E_PIN_NOT_SET);
+	restart();
+	assert_int_equal(init(&anna, 0, SO_PIN), HF_E_PIN_NOT_SET);
+}
+
+static void what_a_crash_left_the_next_start_destroys(void **state)
+{
+	(void)state;
+	a_public_object();
+	policy(POLICY_LOCK_OUT_USER, 2);
+	opens(&anna, 0, true);
+	assert_int_equal(log_in(&anna, CKU_USER, "wrong"), HF_E_PIN_INCORRECT);
+	assert_int_equal(log_in(&anna, CKU_USER, "wrong"), HF_E_PIN_INCORRECT);
+	keeper_memory_fail_after(box.keeper, 1); /* counted, not destroyed */
+	assert_int_equal(log_in(&anna, CKU_USER, "wrong"), HF_E_PIN_INCORRECT);
+	assert_int_equal(objects_left(), 1);
+	keeper_memory_fail_commits(box.keeper, 0);
+	restart();
+	assert_int_equal(objects_left(), 0);
+}
+
+static void an_older_store_gives_no_destroyed_object_back(void **state)
+{
+	(void)state;
+	a_public_object();
+	policy(POLICY_LOCK_OUT_USER, 2);
+	keeper_memory_snapshot(box.keeper);
+	guess_three_times(CKU_USER);
+	assert_int_equal(objects_left(), 0);
+	leave();
+	box_stop(&box);
+	keeper_memory_rollback(box.keeper);
+	assert_int_equal(box_start(&box), HF_OK);
+	come();
+	opens(&anna, 0, true);
+	assert_int_not_equal(log_in(&anna, CKU_USER, USER_PIN), HF_OK);
+}
+
 /* --- PINs --------------------------------------------------------------------------------- */
 
 static void a_pin_from_the_officer_is_changed_first(void **state)
@@ -445,6 +658,15 @@ int main(void)
 		T(a_ticket_is_its_users),
 		T(the_list_tells),
 		T(an_initialized_token_has_no_named_users),
+		T(deleting_a_user_logs_her_out),
+		T(a_new_pin_from_the_officer_logs_out),
+		T(a_blocked_user_is_out_until_let_in),
+		T(a_ticket_is_not_the_next_users_of_that_name),
+		T(a_locked_user_may_stay_locked),
+		T(a_locked_user_may_cost_the_objects),
+		T(a_locked_officer_may_cost_the_objects),
+		T(what_a_crash_left_the_next_start_destroys),
+		T(an_older_store_gives_no_destroyed_object_back),
 		T(a_pin_from_the_officer_is_changed_first),
 		T(the_policy_says_so_for_all),
 		T(classes_of_characters),

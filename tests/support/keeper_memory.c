@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +25,7 @@ struct keeper_memory {
 	struct keeper_ctx ctx;
 	pthread_mutex_t lock;
 	char dir[64];
-	unsigned fail_commits, fail_audit;
+	unsigned fail_commits, fail_audit, pass_commits;
 	struct copy *saved;
 	size_t saved_n;
 	char found[STORE_NAME_MAX + 1];
@@ -42,7 +43,9 @@ static enum hf_err run(struct keeper_memory *m, enum keeper_op op, struct slice 
 	struct slice kept;
 	enum hf_err e;
 
-	if (op == KEEPER_STORE_COMMIT && m->fail_commits > 0) {
+	if (op == KEEPER_STORE_COMMIT && m->pass_commits > 0) {
+		m->pass_commits--;
+	} else if (op == KEEPER_STORE_COMMIT && m->fail_commits > 0) {
 		m->fail_commits--;
 		return HF_E_STORE;
 	}
@@ -122,6 +125,13 @@ struct keeper *keeper_memory_keeper(struct keeper_memory *m)
 void keeper_memory_fail_commits(struct keeper_memory *m, unsigned n)
 {
 	m->fail_commits = n;
+	m->pass_commits = 0;
+}
+
+void keeper_memory_fail_after(struct keeper_memory *m, unsigned n)
+{
+	m->fail_commits = UINT_MAX;
+	m->pass_commits = n;
 }
 
 void keeper_memory_fail_audit(struct keeper_memory *m, unsigned n)

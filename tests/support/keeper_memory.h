@@ -13,6 +13,8 @@ struct keeper *keeper_memory_keeper(struct keeper_memory *m); /* lives with m */
 
 /* The next n commits (or audit appends) fail with HF_E_STORE; 0: none. */
 void keeper_memory_fail_commits(struct keeper_memory *m, unsigned n);
+/* ... all commits after the next n. */
+void keeper_memory_fail_after(struct keeper_memory *m, unsigned n);
 void keeper_memory_fail_audit(struct keeper_memory *m, unsigned n);
 
 /* Playing the thief: a copy of the store (without anchor) is taken and put back. */
