@@ -36,6 +36,8 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 #include "cli.def"
 #undef CMD
 
+/* cli_asks says which HSM a refusal came from: cli_fail asks it what was needed. */
+void cli_asks(struct client *client);
 /* cli_fail prints "holdfast: what: <the error's text>" and returns EXIT_FAILED. */
 int cli_fail(const char *what, enum hf_err e);
 /* cli_usage prints a sentence and returns EXIT_USAGE. */

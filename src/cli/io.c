@@ -23,9 +23,28 @@ static void where_it_says_why(void)
 	instance_done(&i);
 }
 
+static struct client *asked;
+
+void cli_asks(struct client *client)
+{
+	asked = client;
+}
+
+static void what_it_takes(void)
+{
+	CLEANUP(arena_done) struct arena a = { 0 };
+	struct why_req q = { 0 };
+	struct why_res r;
+
+	if (asked != NULL && do_why(asked, 0, &q, &r, &a) == HF_OK && r.why.n > 0)
+		fprintf(stderr, "holdfast: %.*s\n", (int)r.why.n, (const char *)r.why.p);
+}
+
 int cli_fail(const char *what, enum hf_err e)
 {
 	fprintf(stderr, "holdfast: %s: %s (%s)\n", what, err_text(e), err_name(e));
+	if (err_blame(e) == HF_BLAME_POLICY)
+		what_it_takes();
 	if (e == HF_E_NO_DAEMON)
 		where_it_says_why();
 	return EXIT_FAILED;

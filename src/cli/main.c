@@ -243,7 +243,9 @@ int main(int argc, char **argv)
 	co.no_start = k->run == cmd_stop;
 	if (needs_hsm(k))
 		e = client_open(&co, &c.client);
+	cli_asks(c.client);
 	code = e == HF_OK ? k->run(&c) : cli_fail("cannot start", e);
+	cli_asks(NULL);
 	client_close(c.client);
 	arena_done(&c.arena);
 	if (fflush(stdout) != 0 || ferror(stdout))

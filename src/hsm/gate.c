@@ -91,14 +91,28 @@ static enum hf_err end_if_idle(struct calls_ctx *c)
 	return login_end(c->hsm, c->app, c->part, c->session);
 }
 
+static void say_who_may(struct calls_ctx *c)
+{
+	static const enum role all[] = { ROLE_SO, ROLE_USER, ROLE_LIMITED, ROLE_CRYPTO_USER };
+	const char *sep = "needs a login as ";
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		if ((c->row->roles & (unsigned)all[i]) == 0)
+			continue;
+		call_detail(c, "%s%s", sep, role_name(all[i]));
+		sep = " or ";
+	}
+}
+
 /* The standard's error is for those who could log in and have not. */
 static enum hf_err check_role(struct calls_ctx *c)
 {
 	if ((c->row->roles & (unsigned)c->role) != 0)
 		return HF_OK;
+	say_who_may(c);
 	if (c->role != ROLE_LIMITED && c->role != ROLE_CRYPTO_USER)
 		return HF_E_NOT_LOGGED_IN;
-	call_detail(c, "not for the role %s", role_name(c->role));
+	call_detail(c, ", not as %s", role_name(c->role));
 	return HF_E_DENIED;
 }
 
@@ -172,6 +186,17 @@ static enum hf_err audit(struct calls_ctx *c, enum hf_err e, uint64_t began)
 	return HF_E_AUDIT;
 }
 
+/* remember_why keeps for the caller what the refused call would have taken. */
+static void remember_why(struct calls_ctx *c, enum hf_err e)
+{
+	if (err_blame(e) != HF_BLAME_POLICY || c->app == NULL)
+		return;
+	log_info("%s refused to uid %llu: %s: %s", c->row->name, (unsigned long long)c->conn->peer.uid,
+		err_name(e), c->audit.detail);
+	MUTEX_HOLD(&c->app->lock);
+	memcpy(c->app->why, c->audit.detail, sizeof(c->app->why));
+}
+
 static void log_own_fault(const struct calls_ctx *c, enum hf_err e)
 {
 	if (err_blame(e) == HF_BLAME_HSM && e != HF_E_SELFTEST)
@@ -204,6 +229,7 @@ static enum hf_err serve_row(struct calls_ctx *c, struct slice fields, struct bu
 	enum hf_err e = run(c, fields, out);
 
 	log_own_fault(c, e);
+	remember_why(c, e);
 	e = audit(c, e, began);
 	leave_session(c);
 	if (c->part != NULL && atomic_load_explicit(&c->part->condemned, memory_order_relaxed))

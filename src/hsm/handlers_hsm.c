@@ -33,6 +33,14 @@ enum hf_err on_status(struct calls_ctx *c, const struct status_req *q, struct st
 	return status_facts(c->hsm, c->arena, &r->facts);
 }
 
+enum hf_err on_why(struct calls_ctx *c, const struct why_req *q, struct why_res *r)
+{
+	MUTEX_HOLD(&c->app->lock);
+
+	(void)q;
+	return arena_dup(c->arena, slice_str(c->app->why), &r->why);
+}
+
 enum hf_err on_self_test(struct calls_ctx *c, const struct self_test_req *q,
 	struct self_test_res *r)
 {

@@ -93,6 +93,7 @@ struct app {
 	struct map sessions;      /* by id */
 	uint64_t next_session;
 	struct app_login *logins;
+	char why[256];            /* what its last refused call would have taken */
 };
 
 struct session {

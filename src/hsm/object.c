@@ -131,6 +131,11 @@ void objects_drop_private(struct objects *t)
 	drop_if(t, drop_private, NULL);
 }
 
+void objects_drop_all(struct objects *t)
+{
+	drop_if(t, drop_all, NULL);
+}
+
 void objects_drop_session(struct objects *t, const struct app *app, uint64_t session,
 	bool private_only)
 {

@@ -52,6 +52,7 @@ enum hf_err objects_load(struct objects *t, const char *name, uint64_t version, 
  * objects_drop_session the session objects of an application's session (0: all
  * of the application's; private_only: only those that are private). */
 void objects_drop_private(struct objects *t);
+void objects_drop_all(struct objects *t);
 void objects_drop_session(struct objects *t, const struct app *app, uint64_t session,
 	bool private_only);
 size_t objects_count(const struct objects *t);

@@ -8,6 +8,7 @@
 #include "login.h"
 #include "object.h"
 #include "partition_int.h"
+#include "quorum.h"
 
 /* struct remembered is what a change may touch, to be put back when the store
  * does not take it. */
@@ -149,6 +150,13 @@ static enum hf_err destroying_change(struct hsm *h, struct partition *p,
 	return e;
 }
 
+static enum hf_err custodians_agree(struct calls_ctx *c)
+{
+	MUTEX_HOLD(&c->hsm->unlocking);
+
+	return c->hsm->cfg.quorum_policies ? quorum_consent(c) : HF_OK;
+}
+
 enum hf_err partition_policies_set(struct calls_ctx *c, struct partition *p, struct slice so_pin,
 	struct policy_value_list changes, bool may_destroy, bool *ret_destroyed)
 {
@@ -165,6 +173,7 @@ enum hf_err partition_policies_set(struct calls_ctx *c, struct partition *p, str
 	if (destroys && !may_destroy)
 		return HF_E_DESTRUCTIVE;
 	TRY(check_officer(c->hsm, p, so_pin));
+	TRY(custodians_agree(c));
 	*ret_destroyed = destroys;
 	if (destroys) {
 		call_detail(c, "all objects destroyed");

@@ -7,6 +7,7 @@
 #include "audit.h"
 #include "gate.h"
 #include "log.h"
+#include "object.h"
 #include "partition.h"
 #include "quorum.h"
 #include "status.h"
@@ -77,7 +78,7 @@ static enum hf_err forget(struct hsm *h)
 
 /* --- ending what is open ---------------------------------------------------------------- */
 
-static void end_all_sessions(struct hsm *h)
+static void end_all_sessions(struct hsm *h, bool forget)
 {
 	CLEANUP(arena_done) struct arena a = { 0 };
 	struct partition **v;
@@ -87,8 +88,11 @@ static void end_all_sessions(struct hsm *h)
 		log_error("sessions could not be ended one by one");
 		return;
 	}
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		sessions_end_all(h, v[i]);
+		if (forget)
+			objects_drop_all(v[i]->objects);
+	}
 	partitions_unref(v, n);
 }
 
@@ -102,7 +106,7 @@ static enum hf_err lock_up(struct hsm *h, const char *why)
 	TRY(remember(h, why));
 	hsm_fact(h, "tampered", why);
 	if (atomic_compare_exchange_strong(&h->state, &operational, HSM_TAMPERED))
-		end_all_sessions(h);
+		end_all_sessions(h, false);
 	return HF_OK;
 }
 
@@ -176,7 +180,7 @@ enum hf_err hsm_zeroize(struct hsm *h, const char *why)
 	TRY(unlock_destroy(h));
 	atomic_store(&h->state, HSM_ZEROIZED);
 	wipe_memory(h);
-	end_all_sessions(h);
+	end_all_sessions(h, true);
 	hsm_fact(h, "unlock", "never again: the root key was destroyed");
 	return HF_OK;
 }
@@ -190,5 +194,7 @@ enum hf_err on_zeroize(struct calls_ctx *c, const struct zeroize_req *q, struct 
 	(void)r;
 	if (atomic_load(&c->hsm->state) == HSM_ZEROIZED)
 		return HF_OK;
+	if (c->hsm->cfg.quorum_zeroize)
+		TRY(quorum_consent(c));
 	return hsm_zeroize(c->hsm, "by the administrator");
 }

@@ -157,6 +157,14 @@ static enum hf_err relabels(uint64_t object)
 	return do_attr_set(&anna, &q, &r);
 }
 
+static enum hf_err block(const char *name, bool blocked)
+{
+	struct user_block_req q = { slice_str(name), blocked };
+	struct user_block_res r;
+
+	return do_user_block(&anna, &q, &r);
+}
+
 static uint64_t a_key(void)
 {
 	uint64_t key;
@@ -233,6 +241,23 @@ static void users_make_no_users(void **state)
 	makes_user("chief", ROLE_USER);
 	enter_as("chief");
 	assert_int_equal(do_user_set(&anna, &q, &r), HF_E_NOT_LOGGED_IN);
+}
+
+static void a_refusal_says_what_it_takes(void **state)
+{
+	struct why_res r;
+	uint64_t key = a_key();
+
+	(void)state;
+	makes_user("signer", ROLE_CRYPTO_USER);
+	enter_as("signer");
+	assert_int_equal(makes_key(true, NULL), HF_E_DENIED);
+	assert_int_equal(relabels(key), HF_E_DENIED);
+	assert_int_equal(block("x", true), HF_E_DENIED);
+	assert_int_equal(do_why(&anna, &(struct why_req){ 0 }, &r), HF_OK);
+	assert_true(slice_eq(r.why, SLICE_STR("needs a login as so, not as crypto-user")));
+	assert_int_equal(do_why(&root, &(struct why_req){ 0 }, &r), HF_OK);
+	assert_int_equal(r.why.n, 0); /* the others' refusals are theirs */
 }
 
 /* --- names ------------------------------------------------------------------------------ */
@@ -364,14 +389,6 @@ static void bert_enters_as(const char *name)
 	opens(&bert, 0, true);
 	assert_int_equal(log_in_as(&bert, name, PIN), HF_OK);
 	assert_int_equal(state_of(&bert), CKS_RW_USER_FUNCTIONS);
-}
-
-static enum hf_err block(const char *name, bool blocked)
-{
-	struct user_block_req q = { slice_str(name), blocked };
-	struct user_block_res r;
-
-	return do_user_block(&anna, &q, &r);
 }
 
 static void deleting_a_user_logs_her_out(void **state)
@@ -650,6 +667,7 @@ int main(void)
 		T(a_second_crypto_officer_may_all),
 		T(the_officer_uses_no_key),
 		T(users_make_no_users),
+		T(a_refusal_says_what_it_takes),
 		T(names_that_cannot_be),
 		T(a_users_role_stays),
 		T(a_name_before_the_pin_will_do),

@@ -3,12 +3,15 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "box.h"
+#include "clock.h"
+#include "crypto.h"
 #include "quorum.h"
 
 static struct box box;
@@ -189,6 +192,138 @@ static void the_administrator_zeroizes(void **state)
 	nothing_is_left();
 }
 
+/* --- what is left in memory ----------------------------------------------------------- */
+
+#define MASK 0x5a
+#define KEY_BYTES 32
+
+/* Looked for byte by byte, so that the search leaves no copy of its own. */
+static size_t hits(const uint8_t *p, const uint8_t *end, const uint8_t masked[KEY_BYTES])
+{
+	size_t n = 0;
+
+	for (; end - p >= KEY_BYTES; p++) {
+		size_t i = 0;
+
+		p = memchr(p, masked[0] ^ MASK, (size_t)(end - p) - KEY_BYTES + 1);
+		if (p == NULL)
+			break;
+		while (i < KEY_BYTES && p[i] == (masked[i] ^ MASK))
+			i++;
+		n += i == KEY_BYTES;
+	}
+	return n;
+}
+
+/* copies counts them in all memory that this process can read. */
+static size_t copies(const uint8_t masked[KEY_BYTES])
+{
+	FILE *maps = fopen("/proc/self/maps", "r");
+	unsigned long from, to;
+	char line[512], may[8];
+	size_t n = 0;
+
+	assert_non_null(maps);
+	while (fgets(line, sizeof(line), maps) != NULL)
+		if (sscanf(line, "%lx-%lx %7s", &from, &to, may) == 3 && may[0] == 'r' && may[1] == 'w' &&
+		    strstr(line, "[v") == NULL)
+			n += hits((const uint8_t *)from, (const uint8_t *)to, masked);
+	assert_int_equal(fclose(maps), 0);
+	return n;
+}
+
+static void make_key(const uint8_t masked[KEY_BYTES], bool private_)
+{
+	static const uint8_t yes = 1, cls[8] = { 0, 0, 0, 0, 0, 0, 0, CKO_SECRET_KEY },
+		type[8] = { 0, 0, 0, 0, 0, 0, 0, CKK_GENERIC_SECRET };
+	uint8_t value[KEY_BYTES], hidden = private_;
+	const struct attr v[] = {
+		{ CKA_CLASS, SLICE_OF(cls) }, { CKA_KEY_TYPE, SLICE_OF(type) },
+		{ CKA_TOKEN, { &yes, 1 } }, { CKA_SIGN, { &yes, 1 } },
+		{ CKA_PRIVATE, { &hidden, 1 } }, { CKA_VALUE, SLICE_OF(value) },
+	};
+	struct object_create_req q = { { v, sizeof(v) / sizeof(v[0]) } };
+	struct object_create_res r;
+
+	for (size_t i = 0; i < sizeof(value); i++)
+		value[i] = masked[i] ^ MASK;
+	assert_int_equal(do_object_create(&anna, &q, &r), HF_OK);
+	explicit_bzero(value, sizeof(value));
+}
+
+static void no_copy_of_a_key_is_left_in_memory(void **state)
+{
+	uint8_t keys[3][KEY_BYTES];
+	uint64_t began;
+
+	(void)state;
+	start(TAMPER_LOG);
+	assert_int_equal(crypto_random(keys[0], sizeof(keys)), HF_OK);
+	make_key(keys[0], true);
+	make_key(keys[1], false);
+	assert_int_equal(pread(box.key_fd, keys[2], KEY_BYTES, 0), KEY_BYTES); /* the unlock file */
+	for (size_t i = 0; i < KEY_BYTES; i++)
+		keys[2][i] ^= MASK;
+	assert_true(copies(keys[0]) > 0);
+	assert_true(copies(keys[1]) > 0);
+	began = clock_mono_ns();
+	assert_int_equal(zeroize(&root), HF_OK);
+	assert_true(clock_mono_ns() - began < 1000000000u);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(copies(keys[i]), 0);
+	nothing_is_left();
+}
+
+static void custodians_agree_to_the_end(void **state)
+{
+	struct quorum_create_req q = { 2, 3 };
+	struct quorum_create_res r;
+	struct quorum_share_res sr;
+
+	(void)state;
+	box.cfg.quorum_zeroize = true;
+	start(TAMPER_LOG);
+	assert_int_equal(do_quorum_create(&root, &q, &r), HF_OK);
+	assert_int_equal(do_quorum_commit(&root, &(struct quorum_commit_req){ 0 },
+		&(struct quorum_commit_res){ 0 }), HF_OK);
+	assert_int_equal(zeroize(&root), HF_E_QUORUM);
+	assert_int_equal(state_told(), HSM_OPERATIONAL);
+	for (size_t i = 1; i < 3; i++)
+		assert_int_equal(do_quorum_share(&root,
+			&(struct quorum_share_req){ r.shares.v[i].share }, &sr), HF_OK);
+	assert_int_equal(zeroize(&root), HF_OK);
+	assert_int_equal(state_told(), HSM_ZEROIZED);
+}
+
+static void custodians_agree_to_policies(void **state)
+{
+	struct partition_list_res l;
+	struct policy_value change = { 20, 5 };
+	struct policy_set_res pr;
+	struct quorum_create_req q = { 2, 2 };
+	struct quorum_create_res r;
+	struct quorum_share_res sr;
+
+	(void)state;
+	box.cfg.quorum_policies = true;
+	start(TAMPER_LOG);
+	assert_int_equal(do_partition_list(&root, &(struct partition_list_req){ 0 }, &l), HF_OK);
+	struct policy_set_req pq = { l.partitions.v[0].serial, SLICE_STR(SO_PIN), { &change, 1 }, false };
+
+	assert_int_equal(do_policy_set(&root, &pq, &pr), HF_OK); /* no custodians yet */
+	assert_int_equal(do_quorum_create(&root, &q, &r), HF_OK);
+	assert_int_equal(do_quorum_commit(&root, &(struct quorum_commit_req){ 0 },
+		&(struct quorum_commit_res){ 0 }), HF_OK);
+	change.value = 6;
+	assert_int_equal(do_policy_set(&root, &pq, &pr), HF_E_QUORUM);
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(do_quorum_share(&root,
+			&(struct quorum_share_req){ r.shares.v[i].share }, &sr), HF_OK);
+	assert_int_equal(do_policy_set(&root, &pq, &pr), HF_OK);
+	change.value = 7;
+	assert_int_equal(do_policy_set(&root, &pq, &pr), HF_E_QUORUM); /* one consent, one change */
+}
+
 static void a_locked_hsm_is_zeroized_too(void **state)
 {
 	struct passphrase_set_req q = { SLICE_STR("a passphrase") };
@@ -218,6 +353,9 @@ int main(void)
 		T(an_event_may_zeroize),
 		T(the_administrator_zeroizes),
 		T(a_locked_hsm_is_zeroized_too),
+		T(no_copy_of_a_key_is_left_in_memory),
+		T(custodians_agree_to_the_end),
+		T(custodians_agree_to_policies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
