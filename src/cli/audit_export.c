@@ -1,6 +1,7 @@
-/* audit_export.c: audit export: the log's files as JSON lines, for other programs. */
+/* audit_export.c: audit export: the log's files as lines for other programs. */
 #include "audit_codec.h"
 #include "audit_files.h"
+#include "audit_format.h"
 #include "cli.h"
 
 #include <errno.h>
@@ -8,23 +9,20 @@
 #include <stdio.h>
 #include <string.h>
 
-static enum hf_err print_line(const struct auditseg_record *r, struct arena *a)
+static enum hf_err print_line(const struct auditseg_record *r, enum audit_format format, struct arena *a)
 {
 	struct audit_record rec;
 	struct rd in = rd_of(r->bytes);
-	json_t *line;
-	bool ok;
 
 	if (!r->whole || !audit_record_dec(&in, a, &rec) || !rd_done(&in))
 		return HF_E_DAMAGED;
-	line = cli_audit_record(&rec);
-	ok = line != NULL && json_dumpf(line, stdout, JSON_COMPACT) == 0 && putchar('\n') != EOF;
-	json_decref(line);
-	return ok ? HF_OK : HF_E_STORE;
+	audit_format_print(format, &rec, stdout);
+	return putchar('\n') != EOF ? HF_OK : HF_E_STORE;
 }
 
 /* print_all stops at the first damaged record, *ret_last being the one before. */
-static enum hf_err print_all(struct audit_files *f, uint64_t from, struct arena *a, uint64_t *ret_last)
+static enum hf_err print_all(struct audit_files *f, uint64_t from, enum audit_format format,
+	struct arena *a, uint64_t *ret_last)
 {
 	struct auditseg_record r;
 	bool more;
@@ -34,7 +32,7 @@ static enum hf_err print_all(struct audit_files *f, uint64_t from, struct arena 
 		if (!more)
 			return HF_OK;
 		if (r.seq >= from)
-			TRY(print_line(&r, a));
+			TRY(print_line(&r, format, a));
 		*ret_last = r.seq;
 		arena_reset(a);
 	}
@@ -42,17 +40,21 @@ static enum hf_err print_all(struct audit_files *f, uint64_t from, struct arena 
 
 int cmd_audit_export(struct cli *c)
 {
+	const char *name = c->opt[OPT_FORMAT];
+	enum audit_format format = AUDIT_JSON;
 	uint64_t from = 1, last = 0;
 	struct audit_files f;
 	enum hf_err e;
 
 	if (c->opt[OPT_FROM] && !cli_number(c->opt[OPT_FROM], 1, UINT64_MAX, &from))
 		return cli_usage("--from wants a sequence number, not '%s'", c->opt[OPT_FROM]);
+	if (name != NULL && !audit_format_of(name, &format))
+		return cli_usage("--format wants json, rfc5424, cef or leef, not '%s'", name);
 	if (audit_files_open(c->args[0], &f) != HF_OK) {
 		(void)cli_usage("%s cannot be read: %s", c->args[0], strerror(errno));
 		return EXIT_FAILED;
 	}
-	e = print_all(&f, from, &c->arena, &last);
+	e = print_all(&f, from, format, &c->arena, &last);
 	audit_files_done(&f);
 	if (e == HF_OK)
 		return EXIT_DONE;

@@ -106,6 +106,42 @@ static enum hf_err open_segment(struct audit_files *f)
 	return auditseg_open(f->fd, 0, st.st_size, f->first[f->at++], &f->seg);
 }
 
+bool audit_files_at_end(const struct audit_files *f)
+{
+	return f->at == f->n;
+}
+
+void audit_files_seek(struct audit_files *f, uint64_t seq)
+{
+	while (f->at + 1 < f->n && f->first[f->at + 1] <= seq)
+		f->at++;
+}
+
+/* The list first: what it names was begun after the one before it was complete. */
+enum hf_err audit_files_refresh(struct audit_files *f)
+{
+	int fd = openat(f->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	struct stat st;
+	enum hf_err e;
+
+	if (d == NULL) {
+		if (fd >= 0)
+			close(fd);
+		return HF_E_STORE;
+	}
+	f->n = 0;
+	e = list(f, d);
+	closedir(d);
+	if (e == HF_OK && f->fd >= 0) {
+		if (fstat(f->fd, &st) != 0)
+			return HF_E_STORE;
+		f->seg.end = st.st_size;
+		f->seg.window_n = 0; /* a torn write may have been cut off and done again */
+	}
+	return e;
+}
+
 enum hf_err audit_files_next(struct audit_files *f, struct auditseg_record *ret, bool *ret_more)
 {
 	for (;;) {
@@ -115,6 +151,8 @@ enum hf_err audit_files_next(struct audit_files *f, struct auditseg_record *ret,
 				return HF_OK;
 			if (f->seg.at < f->seg.end)
 				return HF_E_DAMAGED;
+			if (audit_files_at_end(f)) /* more may come */
+				return HF_OK;
 			close_segment(f);
 		}
 		*ret_more = f->at < f->n;

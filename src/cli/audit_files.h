@@ -17,6 +17,12 @@ struct audit_files {
 /* audit_files_open opens the directory. HF_E_STORE: it cannot be read, see errno. */
 enum hf_err audit_files_open(const char *dir, struct audit_files *ret) HF_MUST_CHECK;
 void audit_files_done(struct audit_files *f);
+/* audit_files_seek goes to the segment that holds record seq; nothing was read yet. */
+void audit_files_seek(struct audit_files *f, uint64_t seq);
+/* audit_files_refresh looks for what was written since: behind the last record,
+ * audit_files_next goes on with it. */
+enum hf_err audit_files_refresh(struct audit_files *f) HF_MUST_CHECK;
+bool audit_files_at_end(const struct audit_files *f); /* in the last segment */
 
 /* audit_files_next gives the next record, its bytes until the next call; *ret_more
  * is false behind the last one. HF_E_DAMAGED: a segment ends in what is no record.

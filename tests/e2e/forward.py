@@ -1,0 +1,238 @@
+#!/usr/bin/env python3
+"""forward.py BUILD TEST: audit records on their way to other people's collectors, which
+are killed and come back. Each record arrives at least once."""
+import http.server
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import e2e
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        return s.getsockname()[1]
+
+
+def certificate(d):
+    """certificate makes an authority and a certificate of it for 127.0.0.1."""
+    def openssl(*args):
+        subprocess.run(['openssl', *args], cwd=d, check=True, capture_output=True)
+    openssl('req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=test CA',
+            '-keyout', 'ca.key', '-out', 'ca.pem')
+    openssl('req', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=collector', '-keyout', 'key.pem',
+            '-out', 'req.pem')
+    with open(f'{d}/ext', 'w') as f:
+        f.write('subjectAltName=IP:127.0.0.1\n')
+    openssl('x509', '-req', '-in', 'req.pem', '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial',
+            '-days', '2', '-extfile', 'ext', '-out', 'cert.pem')
+
+
+class Collector:
+    """Collector is a syslog daemon that writes what it gets to a file at once."""
+
+    def __init__(self, home, tls):
+        self.dir, self.port, self.process = f'{home}-collector', free_port(), None
+        os.mkdir(self.dir)
+        if tls:
+            certificate(self.dir)
+        self.tls = tls
+        self.got = f'{self.dir}/got'
+        with open(f'{self.dir}/conf', 'w') as f:
+            f.write(self.conf())
+
+    def start(self):
+        self.process = subprocess.Popen(self.command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def url(self):
+        return f'{"tls" if self.tls else "tcp"}://127.0.0.1:{self.port}'
+
+    def seqs(self):
+        if not os.path.exists(self.got):
+            return []
+        with open(self.got, encoding='utf-8') as f:
+            return [int(x) for x in re.findall(r'"seq":\s*(\d+)', f.read())]
+
+
+class Rsyslog(Collector):
+    program = 'rsyslogd'
+
+    def conf(self):
+        d, tls = self.dir, self.tls
+        return (f'''global(workDirectory="{d}" ''' + (f'''defaultNetstreamDriver="ossl"
+            defaultNetstreamDriverCAFile="{d}/ca.pem" defaultNetstreamDriverCertFile="{d}/cert.pem"
+            defaultNetstreamDriverKeyFile="{d}/key.pem"''' if tls else '') + ''')
+            main_queue(queue.type="Direct")
+            module(load="imtcp"''' + (''' StreamDriver.Name="ossl" StreamDriver.Mode="1"
+            StreamDriver.AuthMode="anon"''' if tls else '') + f''')
+            input(type="imtcp" address="127.0.0.1" port="{self.port}")
+            template(name="raw" type="string" string="%msg%\\n")
+            action(type="omfile" file="{self.got}" template="raw")\n''')
+
+    def command(self):
+        return [self.program, '-n', '-f', f'{self.dir}/conf', '-i', f'{self.dir}/pid']
+
+
+class SyslogNg(Collector):
+    program = 'syslog-ng'
+
+    def conf(self):
+        d = self.dir
+        tls = f'transport("tls") tls(key-file("{d}/key.pem") cert-file("{d}/cert.pem") peer-verify(no))'
+        return f'''@version: 3.38
+            source s {{ syslog(ip("127.0.0.1") port({self.port}) {tls if self.tls else 'transport("tcp")'}
+                flags(no-multi-line)); }};
+            destination d {{ file("{self.got}" template("$MSG\\n") flush-lines(1)); }};
+            log {{ source(s); destination(d); flags(flow-control); }};\n'''
+
+    def command(self):
+        d = self.dir
+        return [self.program, '-F', '-f', f'{d}/conf', '-p', f'{d}/pid', '-c', f'{d}/ctl', '-R',
+                f'{d}/persist']
+
+
+def forward(i, to, *args, **kw):
+    return subprocess.Popen([f'{e2e.BUILD}/holdfast', 'audit', 'forward', '--to', to, *args,
+                             f'{i.home}/data/audit'], stderr=subprocess.PIPE, text=True, env={**i.env, **kw})
+
+
+def cursor(path):
+    return int(open(path).read()) if os.path.exists(path) else 0
+
+
+def last_of(i):
+    return json.loads(i.cli('audit', 'key', '--json').stdout)['last']
+
+
+def goes_through_restarts(i, kind, tls):
+    """Signing goes on while the collector is killed twice and the forwarder once."""
+    if shutil.which(kind.program) is None:
+        raise e2e.Skip(f'{kind.program} is not installed')
+    i.must('init', 'e2e')
+    c = kind(i.home, tls)
+    place = f'{i.home}-cursor'
+    args = (c.url(), '--follow', '--cursor', place, *(('--ca', f'{c.dir}/ca.pem') if tls else ()))
+    c.start()
+    p = forward(i, *args)
+    signing = threading.Thread(target=i.must, args=('sign', '6', '2'))
+    signing.start()
+    try:
+        for _ in range(2):
+            time.sleep(1.2)
+            c.kill()
+            time.sleep(0.7)
+            c.start()
+        p.kill()
+        p.wait()
+        p = forward(i, *args)
+        signing.join()
+        last = last_of(i)
+        e2e.wait_for(lambda: cursor(place) > last, 60)
+        got = c.seqs()
+        assert set(range(1, last + 1)) <= set(got), sorted(set(range(1, last + 1)) - set(got))[:9]
+        print(f'{last} records sent, {len(set(got))} stored, {len(got) - len(set(got))} of them twice')
+    finally:
+        p.kill()
+        c.kill()
+
+
+def test_rsyslog_gets_every_record_over_tls(i):
+    goes_through_restarts(i, Rsyslog, True)
+
+
+def test_rsyslog_gets_every_record_over_tcp(i):
+    goes_through_restarts(i, Rsyslog, False)
+
+
+def test_syslog_ng_gets_every_record_over_tls(i):
+    goes_through_restarts(i, SyslogNg, True)
+
+
+def test_a_collector_that_cannot_be_trusted_gets_nothing(i):
+    if shutil.which('rsyslogd') is None:
+        raise e2e.Skip('rsyslogd is not installed')
+    assert i.cli('selftest').returncode == 0
+    c = Rsyslog(i.home, True)
+    os.mkdir(f'{i.home}-other')
+    certificate(f'{i.home}-other')
+    c.start()
+    try:
+        e2e.wait_for(lambda: socket.socket().connect_ex(('127.0.0.1', c.port)) == 0)
+        p = forward(i, c.url(), '--ca', f'{i.home}-other/ca.pem')
+        assert p.wait(30) == 1
+        assert 'self-signed' in (said := p.stderr.read()) or 'issuer' in said or 'signature' in said, said
+        assert c.seqs() == []
+    finally:
+        c.kill()
+
+
+class Hec(http.server.BaseHTTPRequestHandler):
+    """Hec answers like Splunk's collector; every second request fails."""
+    events, requests = [], 0
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers['Content-Length']))
+        Hec.requests += 1
+        good = Hec.requests % 2 == 0 and self.headers['Authorization'] == 'Splunk s3cret'
+        if good:
+            Hec.events += [json.loads(x)['event'] for x in body.splitlines()]
+        self.send_response(200 if good else 503)
+        self.end_headers()
+
+    def log_message(self, *args):
+        pass
+
+
+def test_an_http_collector_gets_every_record(i):
+    for _ in range(5):
+        i.cli('selftest')
+    server = http.server.HTTPServer(('127.0.0.1', 0), Hec)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    place = f'{i.home}-cursor'
+    last = last_of(i)
+    p = forward(i, f'http://127.0.0.1:{server.server_port}', '--follow', '--cursor', place,
+                HOLDFAST_COLLECTOR_TOKEN='s3cret')
+    try:
+        e2e.wait_for(lambda: cursor(place) > last)
+    finally:
+        p.kill()
+        server.shutdown()
+    assert [e['seq'] for e in Hec.events][:last] == list(range(1, last + 1))
+
+
+def test_a_file_gets_each_format(i):
+    i.must('init', 'e2e')
+    begins = {'json': '{', 'rfc5424': '<', 'cef': 'CEF:0|Holdfast|', 'leef': 'LEEF:2.0|Holdfast|'}
+    last = last_of(i)
+    for name, begin in begins.items():
+        out, place = f'{i.home}-{name}', f'{i.home}-cursor-{name}'
+        for _ in range(2):
+            p = forward(i, f'file:{out}', '--format', name, '--cursor', place)
+            assert p.wait(30) == 0, p.stderr.read()
+        lines = open(out).read().splitlines()
+        assert last <= len(lines) <= last + 2, (last, len(lines))
+        assert all(x.startswith(begin) for x in lines), lines[0]
+
+
+def test_a_full_disk_keeps_the_cursor(i):
+    i.must('init', 'e2e')
+    place = f'{i.home}-cursor'
+    p = forward(i, 'file:/dev/full', '--cursor', place)
+    assert p.wait(30) == 1 and 'No space' in p.stderr.read()
+    assert cursor(place) == 0
+
+
+if __name__ == '__main__':
+    sys.exit(e2e.main(globals()))
