@@ -561,6 +561,13 @@ uint64_t audit_sequence(struct audit *a)
 	return a->seq;
 }
 
+uint64_t audit_backlog(struct audit *a)
+{
+	MUTEX_HOLD(&a->lock);
+
+	return a->seq - a->durable;
+}
+
 void audit_public_key(const struct audit *a, uint8_t out[32])
 {
 	memcpy(out, a->public_key, sizeof(a->public_key));

@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "log.h"
 #include "login.h"
+#include "metrics.h"
 #include "partition.h"
 #include "policy.h"
 #include "roles.h"
@@ -231,6 +232,7 @@ static enum hf_err serve_row(struct calls_ctx *c, struct slice fields, struct bu
 	log_own_fault(c, e);
 	remember_why(c, e);
 	e = audit(c, e, began);
+	metrics_call(c, e, began);
 	leave_session(c);
 	if (c->part != NULL && atomic_load_explicit(&c->part->condemned, memory_order_relaxed))
 		lock_out(c);

@@ -91,7 +91,7 @@ class SyslogNg(Collector):
     def conf(self):
         d = self.dir
         tls = f'transport("tls") tls(key-file("{d}/key.pem") cert-file("{d}/cert.pem") peer-verify(no))'
-        return f'''@version: 3.38
+        return f'''@version: 3.35
             source s {{ syslog(ip("127.0.0.1") port({self.port}) {tls if self.tls else 'transport("tcp")'}
                 flags(no-multi-line)); }};
             destination d {{ file("{self.got}" template("$MSG\\n") flush-lines(1)); }};
@@ -224,6 +224,20 @@ def test_a_file_gets_each_format(i):
         lines = open(out).read().splitlines()
         assert last <= len(lines) <= last + 2, (last, len(lines))
         assert all(x.startswith(begin) for x in lines), lines[0]
+
+
+def test_metrics_count_what_was_done(i):
+    i.must('init', 'e2e')
+    i.must('sign', '1', '1')
+    text = i.cli('metrics').stdout
+    values = dict(x.rsplit(' ', 1) for x in text.splitlines() if not x.startswith('#'))
+    assert values['holdfast_ready'] == '1' and values['holdfast_state{state="operational"}'] == '1'
+    assert int(values['holdfast_calls_total{call="sign",result="ok"}']) > 0
+    assert int(values['holdfast_call_seconds_count{call="sign"}']) > 0
+    assert any(x.startswith('holdfast_mechanism_uses_total{mechanism="') for x in values), text
+    p = subprocess.run([f'{e2e.BUILD}/holdfast', 'metrics', '--format', 'http'], env=i.env, text=True,
+                       input='GET /ready HTTP/1.1\r\nHost: x\r\n\r\n', capture_output=True)
+    assert p.stdout.startswith('HTTP/1.0 200 OK') and p.stdout.endswith('ready\n'), p.stdout
 
 
 def test_a_full_disk_keeps_the_cursor(i):
