@@ -42,8 +42,10 @@ static bool each(const char *list, bool (*f)(struct plan *p, const char *word, c
 {
 	char room[LIST_MAX], *at = room, *word;
 
-	if (strlen(list) >= sizeof(room))
+	if (strlen(list) >= sizeof(room)) {
+		cli_usage("a list of over %d characters is not taken", LIST_MAX - 1);
 		return false;
+	}
 	memcpy(room, list, strlen(list) + 1);
 	while ((word = strsep(&at, ",")) != NULL)
 		if (!f(p, word, more))
@@ -84,8 +86,10 @@ static bool read_plan(struct cli *c, struct plan *p)
 	char *end;
 
 	if (c->opt[OPT_SECONDS]) {
-		ms = (uint64_t)(1000 * strtod(c->opt[OPT_SECONDS], &end));
-		if (*end != '\0' || ms < 1 || ms > 3600000) {
+		double seconds = strtod(c->opt[OPT_SECONDS], &end);
+
+		ms = seconds >= 0.001 && seconds <= 3600 ? (uint64_t)(1000 * seconds) : 0;
+		if (*end != '\0' || ms == 0) {
 			cli_usage("--seconds wants a number from 0.001 to 3600");
 			return false;
 		}

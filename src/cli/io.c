@@ -106,7 +106,8 @@ static char *cell(json_t *v)
 	else if (json_is_integer(v))
 		snprintf(number, sizeof(number), "%" JSON_INTEGER_FORMAT, json_integer_value(v));
 	else {
-		char *dump = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY), *copy = NULL;
+		char *dump = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(12));
+		char *copy = NULL;
 
 		if (dump != NULL)
 			copy = hf_strdup(dump);
@@ -200,7 +201,7 @@ void cli_print(struct cli *c, json_t *v)
 		return;
 	}
 	if (c->opt[OPT_JSON]) {
-		json_dumpf(v, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
+		json_dumpf(v, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_REAL_PRECISION(12));
 		putchar('\n');
 	} else if (json_is_array(v)) {
 		print_table(v);

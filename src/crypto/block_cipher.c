@@ -98,15 +98,6 @@ static enum hf_err begin(struct crypt *c)
 	return e == HF_OK ? HF_OK : cipher_fail(c, e);
 }
 
-static enum hf_err update(struct crypt *c, struct slice in, struct buf *out)
-{
-	struct cipher *s = c->state;
-
-	if (in.n > s->limit - s->got)
-		return crypt_bad_len(c);
-	return cipher_run(s, in, out);
-}
-
 /* fill: a key that is wrapped without padding is filled up with zeros. */
 static enum hf_err fill(const struct crypt *c, struct cipher *s, struct buf *out)
 {
@@ -126,7 +117,7 @@ static enum hf_err last_part(struct crypt *c, struct slice in, struct buf *out)
 	uint8_t block[2 * BLOCK_MAX];
 	int n = 0;
 
-	TRY(update(c, in, out));
+	TRY(cipher_update(c, in, out));
 	TRY(fill(c, s, out));
 	if (s->mode->padded && !crypt_encrypts(c) && (s->got == 0 || s->got % s->block != 0))
 		return crypt_bad_len(c);
@@ -194,7 +185,7 @@ static enum hf_err derive(const struct mech *m, const struct params *p, const st
 const struct family family_block_cipher = {
 	.name = "block_cipher",
 	.begin = begin,
-	.update = update,
+	.update = cipher_update,
 	.finish = finish,
 	.bound = bound,
 	.end = cipher_end,

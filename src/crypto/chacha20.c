@@ -36,19 +36,10 @@ static enum hf_err begin(struct crypt *c)
 	return e == HF_OK ? HF_OK : cipher_fail(c, e);
 }
 
-static enum hf_err update(struct crypt *c, struct slice in, struct buf *out)
-{
-	struct cipher *s = c->state;
-
-	if (in.n > s->limit - s->got)
-		return crypt_bad_len(c);
-	return cipher_run(s, in, out);
-}
-
 static enum hf_err finish(struct crypt *c, struct slice in, struct slice sig, struct buf *out)
 {
 	(void)sig;
-	return update(c, in, out);
+	return cipher_update(c, in, out);
 }
 
 static size_t bound(const struct crypt *c, size_t in, bool last)
@@ -61,7 +52,7 @@ static size_t bound(const struct crypt *c, size_t in, bool last)
 const struct family family_chacha20 = {
 	.name = "chacha20",
 	.begin = begin,
-	.update = update,
+	.update = cipher_update,
 	.finish = finish,
 	.bound = bound,
 	.end = cipher_end,

@@ -105,6 +105,15 @@ enum hf_err cipher_run(struct cipher *s, struct slice in, struct buf *out)
 	return HF_OK;
 }
 
+enum hf_err cipher_update(struct crypt *c, struct slice in, struct buf *out)
+{
+	struct cipher *s = c->state;
+
+	if (in.n > s->limit - s->got)
+		return crypt_bad_len(c);
+	return cipher_run(s, in, out);
+}
+
 enum hf_err cipher_aad(struct cipher *s, struct slice aad)
 {
 	int n;

@@ -30,6 +30,8 @@ enum hf_err cipher_restart(struct cipher *s, const uint8_t *iv) HF_MUST_CHECK;
 size_t cipher_gives(const struct cipher *s, size_t in);
 /* cipher_run appends the output for in, and needs no more room than that. */
 enum hf_err cipher_run(struct cipher *s, struct slice in, struct buf *out) HF_MUST_CHECK;
+/* cipher_update: as cipher_run, up to the mode's limit for one use. */
+enum hf_err cipher_update(struct crypt *c, struct slice in, struct buf *out) HF_MUST_CHECK;
 /* cipher_aad takes additional data. */
 enum hf_err cipher_aad(struct cipher *s, struct slice aad) HF_MUST_CHECK;
 /* cipher_end keeps the state; cipher_fail frees it and returns e. */
