@@ -58,6 +58,27 @@ ON_INPUT(verify_final, OPK_VERIFY, OP_FINAL, SLICE_NONE, q->signature)
 ON_INIT(verify_recover_init, OPK_VERIFY_RECOVER)
 ON_OUTPUT(verify_recover, OPK_VERIFY_RECOVER, OP_SINGLE, SLICE_NONE, q->signature)
 
+enum hf_err on_verify_signature_init(struct calls_ctx *c, const struct verify_signature_init_req *q,
+	struct verify_signature_init_res *r)
+{
+	(void)r;
+	TRY(op_begin(c, OPK_VERIFY_SIGNATURE, &q->mech, q->key));
+	return op_expect(c, OPK_VERIFY_SIGNATURE, q->signature);
+}
+
+ON_INPUT(verify_signature, OPK_VERIFY_SIGNATURE, OP_SINGLE, q->data, SLICE_NONE)
+ON_INPUT(verify_signature_update, OPK_VERIFY_SIGNATURE, OP_UPDATE, q->data, SLICE_NONE)
+
+enum hf_err on_verify_signature_final(struct calls_ctx *c,
+	const struct verify_signature_final_req *q, struct verify_signature_final_res *r)
+{
+	struct op_io io = { .in = SLICE_NONE };
+
+	(void)q;
+	(void)r;
+	return op_data(c, OPK_VERIFY_SIGNATURE, OP_FINAL, &io);
+}
+
 enum hf_err on_digest_init(struct calls_ctx *c, const struct digest_init_req *q,
 	struct digest_init_res *r)
 {

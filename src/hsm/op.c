@@ -19,6 +19,7 @@ struct op {
 	bool finished;        /* the result waits in stash to be fetched */
 	bool wants_login, authenticated;
 	struct buf gathered;
+	struct secret expected; /* a signature that came with the init */
 	struct secret stash;
 };
 
@@ -34,6 +35,7 @@ static const struct kind {
 	[OPK_SIGN_RECOVER] = { CKF_SIGN_RECOVER, VERB_SIGN_RECOVER, false },
 	[OPK_VERIFY] = { CKF_VERIFY, VERB_VERIFY, false },
 	[OPK_VERIFY_RECOVER] = { CKF_VERIFY_RECOVER, VERB_VERIFY_RECOVER, true },
+	[OPK_VERIFY_SIGNATURE] = { CKF_VERIFY, VERB_VERIFY, false },
 };
 
 static void op_end(struct op *op)
@@ -51,6 +53,7 @@ void op_free(struct op *op)
 	op_end(op);
 	object_unref(op->key);
 	buf_done(&op->gathered);
+	secret_done(&op->expected);
 	secret_done(&op->stash);
 	secret_done(&op->param);
 	hf_free(op);
@@ -113,6 +116,17 @@ void op_cancel(struct session *s, enum op_kind k)
 	s->ops[k] = NULL;
 }
 
+enum hf_err op_expect(struct calls_ctx *c, enum op_kind k, struct slice signature)
+{
+	enum hf_err e = HF_OK;
+
+	if (signature.n != 0)
+		e = secret_dup(signature, &c->session->ops[k]->expected);
+	if (e != HF_OK)
+		op_cancel(c->session, k);
+	return e;
+}
+
 void ops_drop(struct session *s)
 {
 	for (int k = 0; k < OPK_COUNT; k++)
@@ -160,10 +174,11 @@ static enum hf_err finish(struct calls_ctx *c, struct op *op, const struct op_io
 	struct slice in, struct buf *out)
 {
 	const struct family *f = op->crypt.mech->family;
+	struct slice signature = op->expected.n != 0 ? secret_slice(&op->expected) : io->signature;
 	size_t room = io->ret_out != NULL ? f->bound(&op->crypt, in.n, true) : 0;
 
 	TRY(out_room(c, room, out));
-	TRY(f->finish(&op->crypt, in, io->signature, out));
+	TRY(f->finish(&op->crypt, in, signature, out));
 	return buf_err(out);
 }
 

@@ -42,6 +42,8 @@ enum hf_err op_begin(struct calls_ctx *c, enum op_kind k, const struct mech_in *
 enum hf_err op_data(struct calls_ctx *c, enum op_kind k, enum op_step s, const struct op_io *io)
 	HF_MUST_CHECK;
 void op_cancel(struct session *s, enum op_kind k);
+/* op_expect gives a verification that has begun its signature ahead of the data. */
+enum hf_err op_expect(struct calls_ctx *c, enum op_kind k, struct slice signature) HF_MUST_CHECK;
 /* op_digest_key digests a secret key's value. HF_E_KEY_INDIGESTIBLE: it is none,
  * or so short that the digest would give it away. */
 enum hf_err op_digest_key(struct calls_ctx *c, uint64_t key) HF_MUST_CHECK;

@@ -98,6 +98,7 @@ static const struct family decryption = FAMILY(DECRYPT, DECRYPT, true);
 static const struct family digesting = FAMILY(DIGEST, DIGEST, false);
 static const struct family signing = FAMILY(SIGN, SIGN, false);
 static const struct family verifying = FAMILY(VERIFY, VERIFY, false);
+static const struct family expecting = FAMILY(VERIFY_SIGNATURE, VERIFY_SIGNATURE, false);
 
 static enum hf_err cancel(struct entry *e, CK_SESSION_HANDLE session, uint32_t ops)
 {
@@ -186,9 +187,10 @@ static CK_RV large_digest(struct entry *e, const struct family *f, const struct 
 
 /* --- the shapes of a function ---------------------------------------- */
 
-/* begin: NULL for a mechanism ends the active operation (PKCS#11 3.2 §5.8.1). */
-static CK_RV begin(const struct family *f, CK_SESSION_HANDLE session, CK_MECHANISM_PTR m,
-	const CK_OBJECT_HANDLE *key)
+/* begin: NULL for a mechanism ends the active operation (PKCS#11 3.2 §5.8.1). key,
+ * signature: NULL: it has none. */
+static CK_RV begin_with(const struct family *f, CK_SESSION_HANDLE session, CK_MECHANISM_PTR m,
+	const CK_OBJECT_HANDLE *key, const struct slice *signature)
 {
 	ENTER(e);
 	CLEANUP(buf_done) struct buf b = BUF_MAX(WIRE_MAX_BYTES);
@@ -201,8 +203,16 @@ static CK_RV begin(const struct family *f, CK_SESSION_HANDLE session, CK_MECHANI
 	mech_in_enc(&b, &in);
 	if (key != NULL)
 		buf_u64(&b, *key);
+	if (signature != NULL)
+		buf_bytes(&b, *signature);
 	TRY_CKR(buf_err(&b));
 	return err_ckr(client_call(e.client, f->init, session, buf_slice(&b), &e.arena, &r));
+}
+
+static CK_RV begin(const struct family *f, CK_SESSION_HANDLE session, CK_MECHANISM_PTR m,
+	const CK_OBJECT_HANDLE *key)
+{
+	return begin_with(f, session, m, key, NULL);
 }
 
 /* to_output: data (NULL: none) in, bytes out. f NULL: there is no call for parts. */
@@ -443,6 +453,50 @@ CK_RV C_VerifyRecover(CK_SESSION_HANDLE hSession, CK_BYTE_PTR pSignature, CK_ULO
 	return to_output(NULL, &s, pData, pulDataLen);
 }
 
+/* --- verify a signature known beforehand (PKCS#11 3.2 §5.15) -------------- */
+
+CK_RV C_VerifySignatureInit(CK_SESSION_HANDLE hSession, CK_MECHANISM_PTR pMechanism,
+	CK_OBJECT_HANDLE hKey, CK_BYTE_PTR pSignature, CK_ULONG ulSignatureLen)
+{
+	struct slice signature = bytes_of(pSignature, ulSignatureLen);
+
+	if (pMechanism != NULL) {
+		ENTER(e);
+		REQUIRE(given(pSignature, ulSignatureLen));
+		if (ulSignatureLen > client_part_max(e.client))
+			return CKR_SIGNATURE_LEN_RANGE;
+	}
+	return begin_with(&expecting, hSession, pMechanism, &hKey, &signature);
+}
+
+CK_RV C_VerifySignature(CK_SESSION_HANDLE hSession, CK_BYTE_PTR pData, CK_ULONG ulDataLen)
+{
+	ENTER(e);
+	struct slice data = bytes_of(pData, ulDataLen);
+	struct step s = { CALLS_VERIFY_SIGNATURE, hSession, &data, NULL };
+	CK_ULONG none;
+
+	REQUIRE(given(pData, ulDataLen));
+	if (ulDataLen > client_part_max(e.client)) {
+		TRY_CKR(feed(&e, &expecting, hSession, data, NULL, 0, &none));
+		s = (struct step){ CALLS_VERIFY_SIGNATURE_FINAL, hSession, NULL, NULL };
+	}
+	return err_ckr(ask_silent(&e, &s));
+}
+
+CK_RV C_VerifySignatureUpdate(CK_SESSION_HANDLE hSession, CK_BYTE_PTR pPart, CK_ULONG ulPartLen)
+{
+	return to_nothing(&expecting, hSession, pPart, ulPartLen);
+}
+
+CK_RV C_VerifySignatureFinal(CK_SESSION_HANDLE hSession)
+{
+	ENTER(e);
+	struct step s = { CALLS_VERIFY_SIGNATURE_FINAL, hSession, NULL, NULL };
+
+	return err_ckr(ask_silent(&e, &s));
+}
+
 /* --- two operations at once (PKCS#11 3.2 §5.17) --------------------------- */
 
 /* The cipher goes first, for it may find the buffer too small and leave all as
@@ -519,6 +573,7 @@ CK_RV C_SessionCancel(CK_SESSION_HANDLE hSession, CK_FLAGS flags)
 		{ CKF_SIGN, OPK_SIGN },
 		{ CKF_SIGN_RECOVER, OPK_SIGN_RECOVER },
 		{ CKF_VERIFY, OPK_VERIFY },
+		{ CKF_VERIFY, OPK_VERIFY_SIGNATURE },
 		{ CKF_VERIFY_RECOVER, OPK_VERIFY_RECOVER },
 	};
 	ENTER(e);

@@ -25,6 +25,21 @@ CK_RV C_OpenSession(CK_SLOT_ID slotID, CK_FLAGS flags, CK_VOID_PTR pApplication,
 	return CKR_OK;
 }
 
+/* No authority has validated this token, so no call is of a validated kind. */
+CK_RV C_GetSessionValidationFlags(CK_SESSION_HANDLE hSession, CK_SESSION_VALIDATION_FLAGS_TYPE type,
+	CK_FLAGS_PTR pFlags)
+{
+	ENTER(e);
+	uint64_t slot;
+
+	REQUIRE(pFlags != NULL);
+	TRY_CKR(client_session_slot(e.client, hSession, &slot));
+	if (type != CKS_LAST_VALIDATION_OK)
+		return CKR_ARGUMENTS_BAD;
+	*pFlags = 0;
+	return CKR_OK;
+}
+
 CK_RV C_CloseSession(CK_SESSION_HANDLE hSession)
 {
 	ENTER(e);

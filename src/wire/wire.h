@@ -91,7 +91,7 @@ enum attr_found { ATTR_FOUND = 0, ATTR_SENSITIVE = 1, ATTR_NO_SUCH = 2 };
 enum identity_kind { IDENTITY_UID = 1, IDENTITY_GID = 2 };
 enum op_kind {
 	OPK_ENCRYPT, OPK_DECRYPT, OPK_DIGEST, OPK_SIGN, OPK_SIGN_RECOVER, OPK_VERIFY,
-	OPK_VERIFY_RECOVER, OPK_COUNT
+	OPK_VERIFY_RECOVER, OPK_VERIFY_SIGNATURE, OPK_COUNT
 };
 
 /* --- transports --------------------------------------------------------- */

@@ -222,6 +222,57 @@ class AsyncData(ctypes.Structure):
 PAIR = b'C_GenerateKeyPair'
 
 
+def expecting(t, key, signature, mech='DSA_SHA256'):
+    t.call('C_VerifySignatureInit', t.h, t.mechanism(mech), key, buffer(signature), ULONG(len(signature)))
+
+
+def test_a_signature_may_come_before_the_data(t):
+    domain = {name: bytes.fromhex(v) for name, v in RFC_6979.items()}
+    key = t.create(CLASS=N.CKO_PUBLIC_KEY, KEY_TYPE=N.CKK_DSA, VERIFY=True,
+                   VALUE=bytes.fromhex(RFC_6979_Y), **domain)
+    good = bytes.fromhex(RFC_6979_SIGNATURE)
+
+    def whole(data):
+        return refused(t.call, 'C_VerifySignature', t.h, data, ULONG(len(data)))
+
+    def parts(*data):
+        for part in data:
+            t.call('C_VerifySignatureUpdate', t.h, part, ULONG(len(part)))
+        return refused(t.call, 'C_VerifySignatureFinal', t.h)
+
+    assert whole(b'sample') == parts() == 'CKR_OPERATION_NOT_INITIALIZED'
+    for answer, signature, data in (('CKR_OK', good, b'sample'), ('CKR_SIGNATURE_INVALID', good, b'simple'),
+                                    ('CKR_SIGNATURE_INVALID', bytes(len(good)), b'sample'),
+                                    ('CKR_SIGNATURE_LEN_RANGE', good[:-1], b'sample'),
+                                    ('CKR_SIGNATURE_LEN_RANGE', b'', b'sample')):
+        for check in (whole, lambda d: parts(d[:2], d[2:])):
+            expecting(t, key, signature)
+            assert check(data) == answer
+            assert check is not whole or whole(data) == 'CKR_OPERATION_NOT_INITIALIZED'
+    expecting(t, key, good)
+    assert refused(expecting, t, key, good) == 'CKR_OPERATION_ACTIVE'
+    n = ULONG(len(good))  # it is no operation of C_Verify
+    assert refused(t.call, 'C_Verify', t.h, b'sample', ULONG(6), good, n) == 'CKR_OPERATION_NOT_INITIALIZED'
+    assert whole(b'sample') == 'CKR_OK'
+    for end in (lambda: t.call('C_VerifySignatureInit', t.h, None, key, None, ULONG(0)),
+                lambda: t.call('C_SessionCancel', t.h, ULONG(N.CKF_VERIFY))):
+        expecting(t, key, good)
+        end()
+        assert whole(b'sample') == 'CKR_OPERATION_NOT_INITIALIZED'
+    missing = refused(t.call, 'C_VerifySignatureInit', t.h, t.mechanism('DSA_SHA256'), key, None, ULONG(40))
+    assert missing == 'CKR_ARGUMENTS_BAD'
+
+
+def test_a_session_is_of_no_validated_token(t):
+    flags, kind = ULONG(7), ULONG(N.CKS_LAST_VALIDATION_OK)
+    t.call('C_GetSessionValidationFlags', t.h, kind, ctypes.byref(flags))
+    assert flags.value == 0
+    for h, k, at, rv in ((t.h, kind, None, 'CKR_ARGUMENTS_BAD'),
+                         (t.h, ULONG(99), ctypes.byref(flags), 'CKR_ARGUMENTS_BAD'),
+                         (ULONG(999), kind, ctypes.byref(flags), 'CKR_SESSION_HANDLE_INVALID')):
+        assert refused(t.call, 'C_GetSessionValidationFlags', h, k, at) == rv
+
+
 def async_session(t):
     h = ULONG(0)
     flags = ULONG(N.CKF_SERIAL_SESSION | N.CKF_RW_SESSION | N.CKF_ASYNC_SESSION)

@@ -27,6 +27,8 @@ FUNCTIONS = {
     'C_SignInit': 'smo', 'C_Sign': 'siO', 'C_SignUpdate': 'si', 'C_SignFinal': 'sO',
     'C_SignRecoverInit': 'smo', 'C_SignRecover': 'siO', 'C_VerifyInit': 'smo', 'C_Verify': 'sii',
     'C_VerifyUpdate': 'si', 'C_VerifyFinal': 'si', 'C_VerifyRecoverInit': 'smo', 'C_VerifyRecover': 'siO',
+    'C_VerifySignatureInit': 'smoi', 'C_VerifySignature': 'si', 'C_VerifySignatureUpdate': 'si',
+    'C_VerifySignatureFinal': 's',
     'C_DigestEncryptUpdate': 'siO', 'C_DecryptDigestUpdate': 'siO', 'C_SignEncryptUpdate': 'siO',
     'C_DecryptVerifyUpdate': 'siO', 'C_GenerateKey': 'smtH', 'C_GenerateKeyPair': 'smttHH',
     'C_WrapKey': 'smooO', 'C_UnwrapKey': 'smoitH', 'C_DeriveKey': 'smotH', 'C_SeedRandom': 'si',

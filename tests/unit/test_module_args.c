@@ -233,7 +233,6 @@ static void what_is_not_there_says_so(void **state)
 	assert_int_equal(C_GetFunctionStatus(1), CKR_FUNCTION_NOT_PARALLEL);
 	assert_int_equal(C_CancelFunction(1), CKR_FUNCTION_NOT_PARALLEL);
 	assert_int_equal(C_MessageEncryptFinal(1), CKR_FUNCTION_NOT_SUPPORTED);
-	assert_int_equal(C_VerifySignatureFinal(1), CKR_FUNCTION_NOT_SUPPORTED);
 	assert_int_equal(C_WaitForSlotEvent(CKF_DONT_BLOCK, &number, NULL), CKR_NO_EVENT);
 }
 
