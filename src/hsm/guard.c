@@ -167,6 +167,46 @@ enum hf_err guard_become(struct calls_ctx *c, struct guard *now, const struct gu
 	return HF_OK;
 }
 
+void guard_export(struct calls_ctx *c, uint64_t handle, struct buf *out)
+{
+	struct guards *t = c->part->guards;
+	struct guard *g;
+
+	if (t == NULL)
+		return;
+	MUTEX_HOLD(&t->lock);
+	g = guard_of(t, handle);
+	if (g != NULL)
+		enc(g, out);
+}
+
+static void free_guard(struct guard **g)
+{
+	hf_free(*g);
+}
+
+/* A request for approval does not come along. */
+enum hf_err guard_restore(struct calls_ctx *c, const uint8_t uid[UID_LEN], struct slice plain)
+{
+	CLEANUP(free_guard) struct guard *g = hf_alloc(1, sizeof(*g));
+	struct guards *t = c->part->guards;
+	struct guard next = { 0 };
+
+	if (g == NULL || t == NULL)
+		return g == NULL ? HF_E_MEMORY : HF_E_STATE;
+	if (!dec(plain, &next))
+		return HF_E_BACKUP_DAMAGED;
+	memcpy(next.uid, uid, UID_LEN);
+	next.request = 0;
+	MUTEX_HOLD(&t->lock);
+	if (guard_of(t, object_handle(uid)) != NULL)
+		return HF_OK;
+	TRY(guard_become(c, g, &next));
+	TRY(map_put(&t->by_handle, object_handle(uid), &g->by_handle));
+	g = NULL;
+	return HF_OK;
+}
+
 /* --- using ----------------------------------------------------------------------- */
 
 static bool approved(const struct guard *g, const char *user)

@@ -46,6 +46,12 @@ enum hf_err guard_load(struct guards *g, const char *name, uint64_t version, str
 enum hf_err guard_use(struct calls_ctx *c, const struct object *key) HF_MUST_CHECK;
 bool guarded(struct calls_ctx *c, const struct object *key);
 
+/* A backup carries a key's guard. guard_export writes nothing where there is none;
+ * guard_restore leaves one that is there already alone. */
+void guard_export(struct calls_ctx *c, uint64_t handle, struct buf *out);
+enum hf_err guard_restore(struct calls_ctx *c, const uint8_t uid[UID_LEN], struct slice plain)
+	HF_MUST_CHECK;
+
 /* For handlers_guard.c; the caller holds guards.lock. */
 struct guard *guard_of(struct guards *g, uint64_t handle);
 /* guard_become writes next in the place of now (all zero: a new one). */

@@ -109,6 +109,7 @@ struct session {
 	uint64_t ended;           /* app_login.ended when its operations began: a logout
 	                           * ends them (gate.c) */
 	struct op *ops[OPK_COUNT];
+	struct backup *backup;    /* backup.h; NULL: none under way */
 	uint64_t guard_open;      /* the key whose own PIN was given here; 0: none */
 };
 

@@ -176,19 +176,13 @@ size_t objects_bytes(const struct objects *t)
 	return n;
 }
 
-/* load_one reads a record: | format u8 | origin 24 | attributes |, under a name
- * that ends in the unique id. */
-static enum hf_err load_one(struct object *o, const char *name, uint64_t version,
-	struct slice plain)
+/* | format u8 | origin 24 | attributes | */
+enum hf_err object_dec(struct object *o, uint64_t version, struct slice plain)
 {
 	struct rd r = rd_of(plain);
-	const char *hex = strrchr(name, '/');
 	const uint8_t *origin;
 	uint8_t format;
-	size_t n;
 
-	if (hex == NULL || !hex_decode(hex + 1, o->uid, UID_LEN, &n) || n != UID_LEN)
-		return HF_E_DAMAGED;
 	if (!rd_u8(&r, &format) || format != RECORD_FORMAT ||
 	    !rd_take(&r, sizeof(o->origin), &origin))
 		return HF_E_DAMAGED;
@@ -197,6 +191,18 @@ static enum hf_err load_one(struct object *o, const char *name, uint64_t version
 	o->version = version;
 	object_born(o);
 	return o->token && version != 0 && o->handle != 0 ? HF_OK : HF_E_DAMAGED;
+}
+
+/* load_one: the record's name ends in the unique id. */
+static enum hf_err load_one(struct object *o, const char *name, uint64_t version,
+	struct slice plain)
+{
+	const char *hex = strrchr(name, '/');
+	size_t n;
+
+	if (hex == NULL || !hex_decode(hex + 1, o->uid, UID_LEN, &n) || n != UID_LEN)
+		return HF_E_DAMAGED;
+	return object_dec(o, version, plain);
 }
 
 enum hf_err objects_load(struct objects *t, const char *name, uint64_t version,

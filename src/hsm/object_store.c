@@ -157,7 +157,8 @@ static enum hf_err may_keep(struct calls_ctx *c)
 	return HF_E_DENIED;
 }
 
-static enum hf_err has_room(struct calls_ctx *c, const struct attrs *a)
+/* has_room for so many more objects, of so many bytes together. */
+static enum hf_err has_room(struct calls_ctx *c, size_t n, size_t more)
 {
 	struct partition *p = c->part;
 	uint64_t most = c->hsm->cfg.max_objects, bytes;
@@ -167,9 +168,9 @@ static enum hf_err has_room(struct calls_ctx *c, const struct attrs *a)
 		most = p->max_objects;
 	bytes = p->max_bytes;
 	lock_check(pthread_rwlock_unlock(&p->lock));
-	if (objects_count(p->objects) >= most)
+	if (objects_count(p->objects) + n > most)
 		return HF_E_LIMIT;
-	return bytes != 0 && objects_bytes(p->objects) + a->n > bytes ? HF_E_LIMIT : HF_OK;
+	return bytes != 0 && objects_bytes(p->objects) + more > bytes ? HF_E_LIMIT : HF_OK;
 }
 
 enum hf_err object_permit(struct calls_ctx *c, const struct attrs *a)
@@ -178,7 +179,7 @@ enum hf_err object_permit(struct calls_ctx *c, const struct attrs *a)
 		TRY(may_keep(c));
 	if (attrs_bool(a, CKA_PRIVATE) && !role_is_user(c->role))
 		return HF_E_NOT_LOGGED_IN;
-	TRY(has_room(c, a));
+	TRY(has_room(c, 1, a->n));
 	return policy_birth(c, a);
 }
 
@@ -391,4 +392,69 @@ size_t object_by_origin(struct calls_ctx *c, struct object *ret[2])
 		ret[0] = first;
 	}
 	return n;
+}
+
+/* --- what a backup brings ---------------------------------------------------------- */
+
+static enum hf_err stage_all(struct calls_ctx *c, struct object **v, const uint64_t *expect, size_t n,
+	struct staged *s)
+{
+	struct record_change *ch = arena_alloc(c->arena, n, sizeof(*ch));
+
+	if (ch == NULL)
+		return HF_E_MEMORY;
+	for (size_t i = 0; i < n; i++)
+		TRY(stage(c, v[i], expect[i], v[i]->version, &s[i], &ch[i]));
+	return records_write(c->hsm->records, ch, n);
+}
+
+static enum hf_err write_all(struct calls_ctx *c, struct object **v, const uint64_t *expect, size_t n)
+{
+	struct staged *s = arena_alloc(c->arena, n, sizeof(*s));
+	enum hf_err e = s == NULL ? HF_E_MEMORY : stage_all(c, v, expect, n, s);
+
+	for (size_t i = 0; s != NULL && i < n; i++)
+		staged_done(&s[i]);
+	return e;
+}
+
+static enum hf_err show(struct objects *t, struct object *o)
+{
+	struct object *at = table_get(t, o->handle);
+
+	if (at != NULL && at->version >= o->version)
+		return HF_OK; /* a login read it from the store meanwhile */
+	if (at != NULL) {
+		table_del(t, at);
+		object_unref(at);
+	}
+	TRY(table_put(t, o));
+	object_ref(o);
+	return HF_OK;
+}
+
+enum hf_err objects_restore(struct calls_ctx *c, struct object **v, const uint64_t *expect, size_t n)
+{
+	struct partition *p = c->part;
+	enum hf_err e = HF_OK;
+	size_t fresh = 0, more = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (expect[i] == 0) {
+			fresh++;
+			more += v[i]->attrs.n;
+		}
+	if (n == 0)
+		return HF_OK;
+	if (fresh != 0)
+		TRY(has_room(c, fresh, more));
+	TRY(write_all(c, v, expect, n));
+	lock_check(pthread_rwlock_rdlock(&p->lock));
+	rwlock_write(&p->objects->lock);
+	for (size_t i = 0; i < n && e == HF_OK; i++)
+		if (p->key.n != 0 || !v[i]->private_)
+			e = show(p->objects, v[i]);
+	rwlock_unlock(&p->objects->lock);
+	lock_check(pthread_rwlock_unlock(&p->lock));
+	return e;
 }

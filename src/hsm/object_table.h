@@ -42,6 +42,13 @@ bool same_uid(const struct object *a, const struct object *b);
 
 /* object_enc writes the plain content of an object's record. */
 void object_enc(const struct object *o, struct buf *out);
+/* object_dec reads it into an object that has its unique id. */
+enum hf_err object_dec(struct object *o, uint64_t version, struct slice plain) HF_MUST_CHECK;
+
+/* objects_restore writes token objects of a backup, all or none, each in the place of what is
+ * there in the version expect[i] (0: nothing), and shows them. */
+enum hf_err objects_restore(struct calls_ctx *c, struct object **v, const uint64_t *expect, size_t n)
+	HF_MUST_CHECK;
 
 /* object_born fills in what an object's attributes decide. */
 void object_born(struct object *o);

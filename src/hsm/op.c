@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "backup.h"
 #include "guard.h"
 #include "pkcs11_numbers.h"
 #include "policy.h"
@@ -129,12 +130,14 @@ enum hf_err op_expect(struct calls_ctx *c, enum op_kind k, struct slice signatur
 
 void ops_drop(struct session *s)
 {
+	backup_drop(s);
 	for (int k = 0; k < OPK_COUNT; k++)
 		op_cancel(s, (enum op_kind)k);
 }
 
 void ops_drop_private(struct session *s)
 {
+	backup_drop(s);
 	for (int k = 0; k < OPK_COUNT; k++)
 		if (s->ops[k] != NULL && s->ops[k]->key != NULL && s->ops[k]->key->private_)
 			op_cancel(s, (enum op_kind)k);

@@ -1,0 +1,315 @@
+#!/usr/bin/env python3
+"""backup.py BUILD TEST: what a backup brings back, and what it does not take."""
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import e2e
+
+sys.path.insert(0, f'{os.path.dirname(os.path.abspath(__file__))}/../support')
+PIN = '12345678'
+PASS = 'correct horse battery'
+
+
+class Hsm:
+    """Hsm has one partition, "box"."""
+
+    def __init__(self, i):
+        self.i = i
+        os.makedirs(i.home, exist_ok=True)
+        self.pin, self.passphrase = f'{i.home}/pin', f'{i.home}/pass'
+        for path, text in ((self.pin, PIN), (self.passphrase, PASS)):
+            with open(path, 'w') as f:
+                f.write(text)
+        self.file = f'{i.home}/box.backup'
+        self.must('partition', 'create', 'box', '--so-pin-file', self.pin, '--pin-file', self.pin)
+
+    def cli(self, *args):
+        return self.i.cli(*args)
+
+    def must(self, *args):
+        r = self.i.cli(*args)
+        assert r.returncode == 0, f'{args}: {r.stderr}'
+        return r.stdout
+
+    def generate(self, label, kind='aes:256', *more):
+        self.must('key', 'generate', '--type', kind, '--label', label, '--pin-file', self.pin, *more)
+
+    def create(self, *more):
+        return json.loads(self.must('backup', 'create', '--json', '--pin-file', self.pin,
+                                    '--passphrase-file', self.passphrase, *more, self.file))
+
+    def restore(self, path, *more, passphrase=None):
+        return self.cli('backup', 'restore', '--json', '--pin-file', self.pin, '--passphrase-file',
+                        passphrase or self.passphrase, *more, path)
+
+    def restored(self, path, *more):
+        r = self.restore(path, *more)
+        assert r.returncode == 0, r.stderr
+        return json.loads(r.stdout)
+
+    def objects(self):
+        """objects: every attribute that may be told, of every object."""
+        r = self.cli('object', 'show', '--json', '--pin-file', self.pin)
+        if 'no object matches' in r.stderr:
+            return []
+        assert r.returncode == 0, r.stderr
+        return sorted(json.dumps(o, sort_keys=True) for o in json.loads(r.stdout))
+
+
+class Two:
+    """Two HSMs; the second is another machine's, as far as the first is concerned."""
+
+    def __init__(self, i):
+        self.a, self.b = Hsm(i), Hsm(e2e.Instance(f'{i.home}-other'))
+
+    def __enter__(self):
+        return self.a, self.b
+
+    def __exit__(self, *_):
+        self.b.i.stop()
+
+
+def test_every_type_of_key_comes_back_the_same(i):
+    with Two(i) as (a, b):
+        kinds = [t['type'] for t in json.loads(a.must('key', 'types', '--json'))]
+        kinds = [k for k in kinds if not k.startswith(('rsa:3', 'rsa:4', 'rsa:8', 'slh'))]
+        for k in kinds:
+            a.generate(k, k)
+        a.generate('loose', 'ec:P-256', '--extractable')
+        made = a.create()
+        assert made['objects'] == len(a.objects()) >= len(kinds), made
+        got = b.restored(a.file)
+        assert got['new'] == made['objects'], got
+        assert a.objects() == b.objects()
+        data, signature = f'{i.home}/message', f'{i.home}/signature'
+        open(data, 'w').write('signed before')
+        b.must('sign', '--key', 'ec:P-256', '--pin-file', b.pin, '--in', data, '--out', signature)
+        a.must('verify', '--key', 'ec:P-256', '--pin-file', a.pin, '--in', data, '--signature', signature)
+        assert b.restored(a.file) == {'backup': a.file, 'dry run': False, 'same': made['objects']}
+        b.i.kill('monitor')
+        assert a.objects() == b.objects()
+
+
+def test_a_key_that_is_limited_stays_limited(i):
+    with Two(i) as (a, b):
+        a.generate('once', 'ec:P-256')
+        a.must('key', 'guard', '--key', 'once', '--count', '1', '--pin-file', a.pin)
+        data = f'{i.home}/message'
+        open(data, 'w').write('x')
+        sign = ('sign', '--key', 'once', '--in', data, '--out', f'{i.home}/signature', '--pin-file')
+        a.must(*sign, a.pin)
+        a.create()
+        b.restored(a.file)
+        r = b.cli(*sign, b.pin)
+        assert r.returncode == 1 and 'no uses left' in r.stderr, r.stderr
+
+
+def test_a_wrong_passphrase_opens_nothing(i):
+    h = Hsm(i)
+    h.generate('k')
+    h.create()
+    wrong = f'{i.home}/wrong'
+    open(wrong, 'w').write(PASS + '!')
+    r = h.restore(h.file, passphrase=wrong)
+    assert r.returncode == 1 and 'passphrase is wrong' in r.stderr, r.stderr
+    r = h.cli('backup', 'verify', '--passphrase-file', wrong, h.file)
+    assert r.returncode == 1 and 'passphrase is wrong' in r.stderr, r.stderr
+
+
+def away(h, verb, path, *more):
+    """away runs where there is no HSM, and starts none."""
+    other = e2e.Instance(f'{h.i.home}-none')
+    r = other.cli('backup', verb, '--json', *more, path)
+    assert not os.path.exists(other.home), 'an HSM was started'
+    return r
+
+
+def test_a_backup_verifies_without_an_hsm(i):
+    h = Hsm(i)
+    h.generate('k')
+    h.create()
+    i.stop()
+    told = json.loads(away(h, 'inspect', h.file).stdout)
+    assert told['partition'] == 'box' and told['pieces'] == 2, told
+    told = json.loads(away(h, 'verify', h.file, '--passphrase-file', h.passphrase).stdout)
+    assert told['whole'] and told['objects'] == 1, told
+
+
+def test_damage_is_found_and_nothing_is_restored(i):
+    with Two(i) as (a, b):
+        for n in range(3):
+            a.generate(f'k{n}', 'ec:P-256')
+        a.create()
+        whole, bad = open(a.file, 'rb').read(), f'{i.home}/bad'
+        cuts = [whole[:n] for n in (0, 7, 20, 150, len(whole) // 2, len(whole) - 1)]
+        flips = [whole[:n] + bytes([whole[n] ^ 1]) + whole[n + 1:] for n in range(0, len(whole), 97)]
+        for piece in cuts + flips + [whole + b'\0']:
+            open(bad, 'wb').write(piece)
+            r = away(a, 'inspect', bad)
+            assert r.returncode == 1 and r.stderr.startswith('holdfast: '), r.stdout
+        for piece in (cuts[3], cuts[5], flips[-1], flips[len(flips) // 2]):
+            open(bad, 'wb').write(piece)
+            assert b.restore(bad).returncode == 1
+            assert b.objects() == []
+
+
+def test_an_end_of_another_backup_is_refused(i):
+    """Each frame is bound to its own file, so none can be lent to another."""
+    h = Hsm(i)
+    h.generate('k')
+    h.create()
+    first = h.file
+    h.file += '2'
+    h.create()
+    a, b = open(first, 'rb').read(), open(h.file, 'rb').read()
+    n = int.from_bytes(a[12:16], 'big')
+    open(f'{i.home}/mixed', 'wb').write(a[:n] + b[n:])
+    assert h.restore(f'{i.home}/mixed').returncode == 1
+
+
+def test_a_newer_version_is_told_so(i):
+    h = Hsm(i)
+    h.generate('k')
+    h.create()
+    whole = bytearray(open(h.file, 'rb').read())
+    whole[9] += 1
+    open(h.file, 'wb').write(whole)
+    r = away(h, 'inspect', h.file)
+    assert r.returncode == 1 and 'newer version' in r.stderr, r.stderr
+    r = h.restore(h.file)
+    assert r.returncode == 1 and 'newer version' in r.stderr, r.stderr
+
+
+def test_a_dry_run_changes_nothing(i):
+    with Two(i) as (a, b):
+        a.generate('k')
+        a.create()
+        got = b.restored(a.file, '--dry-run')
+        assert got['new'] == 1 and got['dry run'] and b.objects() == []
+        listed = json.loads(b.must('backup', 'list', '--json', '--pin-file', b.pin, '--passphrase-file',
+                                   b.passphrase, a.file))
+        assert [o['label'] for o in listed] == ['k'] and listed[0]['here'] == 'new', listed
+
+
+def test_collisions_are_met_as_said(i):
+    h = Hsm(i)
+    os.environ['HOLDFAST_HOME'] = i.home
+    from p11 import N, Token
+    t = Token(e2e.MODULE)
+    key = t.create(CLASS=N.CKO_SECRET_KEY, KEY_TYPE=N.CKK_AES, VALUE=bytes(range(32)), LABEL=b'before',
+                   TOKEN=True, PRIVATE=True, SENSITIVE=False, EXTRACTABLE=True)
+    h.create()
+    was = h.objects()
+    t.set(key, LABEL=b'after')
+    assert h.objects() != was
+    r = h.restore(h.file)
+    assert r.returncode == 1 and '--on-collision' in r.stderr, r.stderr
+    assert h.restored(h.file, '--on-collision', 'skip')['kept'] == 1 and h.objects() != was
+    for outcome in ('renamed', 'same'):
+        assert h.restored(h.file, '--on-collision', 'rename')[outcome] == 1
+        assert len(h.objects()) == 2
+    assert h.restored(h.file, '--on-collision', 'replace')['replaced'] == 1
+    assert len(h.objects()) == 2 and was[0] in h.objects()
+    assert h.restored(h.file)['same'] == 1
+    t.set(key, SENSITIVE=True)
+    assert h.restored(h.file, '--on-collision', 'replace')['kept: what is there may do less'] == 1
+    assert was[0] not in h.objects()
+
+
+def test_the_policy_and_the_role_decide(i):
+    h = Hsm(i)
+    h.generate('k')
+    h.must('policy', 'set', 'backup=no', '--so-pin-file', h.pin, '--yes')
+    r = h.cli('backup', 'create', '--pin-file', h.pin, '--passphrase-file', h.passphrase, h.file)
+    assert r.returncode == 1 and 'policy' in r.stderr and not os.path.exists(h.file), r.stderr
+
+
+def test_chosen_objects_only(i):
+    with Two(i) as (a, b):
+        for n in range(4):
+            a.generate(f'k{n}')
+        assert a.create('--label', 'k2')['objects'] == 1
+        b.restored(a.file)
+        assert len(b.objects()) == 1 and '"k2"' in b.objects()[0]
+
+
+def test_a_full_disk_leaves_no_file(i):
+    h = Hsm(i)
+    h.generate('k', 'rsa:2048')
+    r = subprocess.run([f'{e2e.BUILD}/holdfast', 'backup', 'create', '--pin-file', h.pin, '--passphrase-file',
+                        h.passphrase, h.file], env=i.env, text=True, capture_output=True, timeout=60,
+                       preexec_fn=lambda: (signal.signal(signal.SIGXFSZ, signal.SIG_IGN),
+                                           resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300))))
+    assert r.returncode == 1 and 'no backup was made' in r.stderr, r.stderr
+    assert not os.path.exists(h.file) and not os.path.exists(h.file + '.part')
+
+
+def test_an_interrupted_restore_is_repeated(i):
+    with Two(i) as (a, b):
+        os.environ['HOLDFAST_HOME'] = i.home
+        from p11 import N, Token
+        t = Token(e2e.MODULE)
+        for n in range(2500):
+            t.create(CLASS=N.CKO_SECRET_KEY, KEY_TYPE=N.CKK_AES, VALUE=n.to_bytes(32, 'big'),
+                     LABEL=str(n).encode(), TOKEN=True, PRIVATE=True)
+        assert a.create()['objects'] == 2500
+        for n in range(6):
+            p = subprocess.Popen([f'{e2e.BUILD}/holdfast', 'backup', 'restore', '--pin-file', b.pin,
+                                  '--passphrase-file', b.passphrase, a.file], env=b.i.env,
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            time.sleep(0.1 * (n + 1))
+            if n % 2 == 0:
+                p.kill()
+            else:
+                b.i.kill('vault')
+            p.wait(60)
+        b.restored(a.file)
+        assert a.objects() == b.objects()
+
+
+def test_an_interrupted_backup_leaves_no_backup(i):
+    h = Hsm(i)
+    for n in range(20):
+        h.generate(f'k{n}')
+    p = subprocess.Popen([f'{e2e.BUILD}/holdfast', 'backup', 'create', '--pin-file', h.pin, '--passphrase-file',
+                          h.passphrase, h.file], env=i.env, stdout=subprocess.DEVNULL,
+                         stderr=subprocess.DEVNULL)
+    time.sleep(0.05)
+    p.kill()
+    p.wait(60)
+    if not os.path.exists(h.file):
+        h.create()
+    assert away(h, 'verify', h.file, '--passphrase-file', h.passphrase).returncode == 0
+
+
+def test_a_backup_under_load_is_of_one_moment(i):
+    with Two(i) as (a, b):
+        for n in range(30):
+            a.generate(f'k{n}')
+        stop = threading.Event()
+
+        def load():
+            n = 0
+            while not stop.is_set():
+                a.generate(f'later{n}')
+                a.cli('object', 'delete', '--label', f'later{n}', '--yes', '--pin-file', a.pin)
+                n += 1
+        t = threading.Thread(target=load)
+        t.start()
+        try:
+            made = [a.create() for a.file in (f'{i.home}/{n}.backup' for n in range(4))]
+        finally:
+            stop.set()
+            t.join()
+        assert all(30 <= m['objects'] <= 31 for m in made), made
+        assert b.restored(a.file)['new'] == made[-1]['objects']
+
+
+if __name__ == '__main__':
+    sys.exit(e2e.main(globals()))
