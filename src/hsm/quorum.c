@@ -33,20 +33,20 @@ static enum hf_err make_shares(struct quorum *q, const struct secret *y, struct 
 	return HF_OK;
 }
 
-enum hf_err quorum_make(unsigned m, unsigned n, struct quorum *ret, struct secret *ret_secret,
+enum hf_err quorum_make(const struct quorum *who, struct quorum *ret, struct secret *ret_secret,
 	struct secret *ret_shares)
 {
 	CLEANUP(secret_done) struct secret secret = { 0 };
 	struct secret y[SHAMIR_MAX] = { { 0 } };
-	struct quorum q = { .m = (uint8_t)m, .n = (uint8_t)n };
+	struct quorum q = *who;
 	enum hf_err e;
 
 	TRY(secret_alloc(&secret, CRYPTO_KEY));
 	TRY(crypto_random(secret.p, secret.n));
 	TRY(crypto_random(q.id, sizeof(q.id)));
-	TRY(shamir_split(secret_slice(&secret), m, n, y));
+	TRY(shamir_split(secret_slice(&secret), q.m, q.n, y));
 	e = make_shares(&q, y, ret_shares);
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < q.n; i++)
 		secret_done(&y[i]);
 	TRY(e);
 	*ret = q;
@@ -205,13 +205,13 @@ enum hf_err on_quorum_create(struct calls_ctx *c, const struct quorum_create_req
 	CLEANUP(shares_done) struct secret shares[SHAMIR_MAX] = { { 0 } };
 	CLEANUP(secret_done) struct secret secret = { 0 };
 	MUTEX_HOLD(&c->hsm->unlocking);
-	struct quorum made;
+	struct quorum made = { .m = q->m, .n = q->n };
 
 	call_detail(c, "%u of %u custodians", q->m, q->n);
-	if (q->m < 2 || q->m > q->n || q->n > SHAMIR_MAX)
+	if (q->m < 2 || q->m > q->n || q->n > SHAMIR_MAX || !quorum_names(&made, q->names))
 		return HF_E_ARGUMENTS;
 	TRY(quorum_consent(c));
-	TRY(quorum_make(q->m, q->n, &made, &secret, shares));
+	TRY(quorum_make(&made, &made, &secret, shares));
 	TRY(answer(c, shares, q->n, r));
 	drop_pending(c->hsm);
 	c->hsm->pending_quorum = hf_alloc(1, sizeof(made));

@@ -10,21 +10,13 @@
 #define HF_QUORUM_H
 
 #include "module.h"
-#include "shamir.h"
+#include "quorum_record.h"
 
-#define QUORUM_ID 16u
 #define SHARE_LEN (QUORUM_ID + 3u + CRYPTO_KEY)
 #define QUORUM_S 600u /* within which the shares come, and consent holds */
 
-/* struct quorum is what is known of the custodians. */
-struct quorum {
-	uint8_t id[QUORUM_ID];
-	uint8_t m, n;
-	uint8_t hash[SHAMIR_MAX][CRYPTO_HASH];
-};
-
-/* quorum_make: a new secret and its shares, ret_shares[n]. */
-enum hf_err quorum_make(unsigned m, unsigned n, struct quorum *ret, struct secret *ret_secret,
+/* quorum_make: a new secret and its shares, ret_shares[n], for the m, n and names of who. */
+enum hf_err quorum_make(const struct quorum *who, struct quorum *ret, struct secret *ret_secret,
 	struct secret *ret_shares) HF_MUST_CHECK;
 
 /* What came so far is h->gathering, under h->unlocking. */

@@ -2,7 +2,7 @@
  *
  *   format u8 | method u8 | salt 16 | Argon2id KiB u32 | passes u32 | sealed root key
  *
- * and for custodians | quorum 16 | m u8 | n u8 | n * SHA-256 of a share
+ * and for custodians what quorum_enc writes.
  */
 #include "unlock.h"
 
@@ -39,29 +39,8 @@ static void root_enc(const struct root_record *r, struct buf *b)
 	buf_u32(b, r->kib);
 	buf_u32(b, r->passes);
 	buf_raw(b, SLICE_OF(r->wrapped));
-	if (r->method != METHOD_QUORUM)
-		return;
-	buf_raw(b, SLICE_OF(r->quorum.id));
-	buf_u8(b, r->quorum.m);
-	buf_u8(b, r->quorum.n);
-	for (unsigned i = 0; i < r->quorum.n; i++)
-		buf_raw(b, SLICE_OF(r->quorum.hash[i]));
-}
-
-static bool quorum_dec(struct rd *r, struct quorum *ret)
-{
-	const uint8_t *id, *hash;
-
-	if (!rd_take(r, QUORUM_ID, &id) || !rd_u8(r, &ret->m) || !rd_u8(r, &ret->n) || ret->m == 0 ||
-	    ret->m > ret->n || ret->n > SHAMIR_MAX)
-		return false;
-	memcpy(ret->id, id, QUORUM_ID);
-	for (unsigned i = 0; i < ret->n; i++) {
-		if (!rd_take(r, CRYPTO_HASH, &hash))
-			return false;
-		memcpy(ret->hash[i], hash, CRYPTO_HASH);
-	}
-	return true;
+	if (r->method == METHOD_QUORUM)
+		quorum_enc(&r->quorum, b);
 }
 
 static bool root_dec(struct slice in, struct root_record *ret)

@@ -39,7 +39,7 @@ static void restart(void)
 
 static enum hf_err create(uint8_t m, uint8_t n)
 {
-	struct quorum_create_req q = { m, n };
+	struct quorum_create_req q = { m, n, SLICE_NONE };
 	struct quorum_create_res r;
 
 	TRY(do_quorum_create(&root, &q, &r));
@@ -205,7 +205,7 @@ static void back_to_a_passphrase(void **state)
 
 static void nothing_changes_before_the_shares_are_safe(void **state)
 {
-	struct quorum_create_req q = { 2, 3 };
+	struct quorum_create_req q = { 2, 3, SLICE_NONE };
 	struct quorum_create_res r;
 	struct quorum_commit_res cr;
 

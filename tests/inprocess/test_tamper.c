@@ -142,7 +142,7 @@ static void sessions_end_with_the_event(void **state)
 
 static void custodians_clear_together(void **state)
 {
-	struct quorum_create_req q = { 2, 2 };
+	struct quorum_create_req q = { 2, 2, SLICE_NONE };
 	struct quorum_create_res r;
 	struct quorum_share_res sr;
 
@@ -276,7 +276,7 @@ static void no_copy_of_a_key_is_left_in_memory(void **state)
 
 static void custodians_agree_to_the_end(void **state)
 {
-	struct quorum_create_req q = { 2, 3 };
+	struct quorum_create_req q = { 2, 3, SLICE_NONE };
 	struct quorum_create_res r;
 	struct quorum_share_res sr;
 
@@ -300,7 +300,7 @@ static void custodians_agree_to_policies(void **state)
 	struct partition_list_res l;
 	struct policy_value change = { 20, 5 };
 	struct policy_set_res pr;
-	struct quorum_create_req q = { 2, 2 };
+	struct quorum_create_req q = { 2, 2, SLICE_NONE };
 	struct quorum_create_res r;
 	struct quorum_share_res sr;
 
