@@ -48,6 +48,8 @@ void cli_print(struct cli *c, json_t *v);
 /* cli_sure asks "What? [y/N]" unless --yes; false: no. */
 bool cli_sure(struct cli *c, const char *question);
 /* cli_number parses a decimal number in [min, max]. */
+/* cli_user is a row of a list of users. */
+json_t *cli_user(const struct user_info *u);
 bool cli_number(const char *s, uint64_t min, uint64_t max, uint64_t *ret);
 json_t *json_slice(struct slice s); /* text; hex if it is not UTF-8 */
 json_t *json_hex(struct slice s);
@@ -58,6 +60,10 @@ json_t *cli_audit_record(const struct audit_record *r);
  * from the terminal without echo (twice if fresh). prompt: "PIN of the user". */
 enum hf_err cli_pin(struct cli *c, enum opt file, enum opt fd, const char *prompt, bool fresh,
 	struct secret *ret) HF_MUST_CHECK;
+
+/* cli_enter logs in as the HSM's role of --as, if it was given. Says what is wrong
+ * and returns false. */
+bool cli_enter(struct cli *c);
 
 /* cli_session opens a session with --partition (or the only one) and logs the
  * user in unless --no-login. Says what is wrong and returns false. */

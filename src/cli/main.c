@@ -34,7 +34,7 @@ static const struct {
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
-#define EVERYWHERE (O(JSON) | O(HOME) | O(HELP))
+#define EVERYWHERE (O(JSON) | O(HOME) | O(AS) | O(AS_FILE) | O(AS_FD) | O(HELP))
 
 _Static_assert(OPTS <= 8 * sizeof(option_set), "the options of a command are a set of bits");
 
@@ -245,7 +245,7 @@ int main(int argc, char **argv)
 	if (needs_hsm(k))
 		e = client_open(&co, &c.client);
 	cli_asks(c.client);
-	code = e == HF_OK ? k->run(&c) : cli_fail("cannot start", e);
+	code = e != HF_OK ? cli_fail("cannot start", e) : cli_enter(&c) ? k->run(&c) : EXIT_FAILED;
 	cli_asks(NULL);
 	client_close(c.client);
 	arena_done(&c.arena);

@@ -131,7 +131,7 @@ static bool get(struct cli *c, struct partition_info *p, struct policy_value_lis
 
 static json_t *json_policy(const struct policy_value *v)
 {
-	static const char *const who[] = { "officer", "officer and administrator" };
+	static const char *const who[] = { "officer", "officer and HSM officer" };
 	static const char *const destroys[] = { "never", "when raised", "when lowered" };
 	const struct row *w = row_numbered(v->number);
 	char text[80];

@@ -13,10 +13,10 @@ static const struct {
 	const char *name;
 } roles[] = {
 	{ CALL_BY_S, "officer" }, { CALL_BY_U, "crypto-officer" }, { CALL_BY_L, "limited" },
-	{ CALL_BY_C, "crypto-user" },
+	{ CALL_BY_C, "crypto-user" }, { CALL_BY_H, "HSM officer" }, { CALL_BY_A, "administrator" },
+	{ CALL_BY_D, "auditor" },
 };
 #define ROLES (sizeof(roles) / sizeof(roles[0]))
-#define OFFICERS 1 /* of them, which nobody makes */
 
 static const char *role_text(uint8_t role)
 {
@@ -26,7 +26,7 @@ static const char *role_text(uint8_t role)
 	return "?";
 }
 
-static json_t *json_user(const struct user_info *u)
+json_t *cli_user(const struct user_info *u)
 {
 	char when[28] = "-";
 
@@ -52,7 +52,7 @@ int cmd_user_list(struct cli *c)
 	if (e != HF_OK)
 		return cli_fail("users", e);
 	for (size_t i = 0; i < r.users.n; i++)
-		json_array_append_new(a, json_user(&r.users.v[i]));
+		json_array_append_new(a, cli_user(&r.users.v[i]));
 	cli_print(c, a);
 	return EXIT_DONE;
 }
@@ -77,8 +77,10 @@ static bool officer(struct cli *c, uint64_t *ret_session)
 
 static bool role_arg(const char *s, uint8_t *ret)
 {
-	for (size_t i = OFFICERS; i < ROLES; i++)
-		if (strcmp(roles[i].name, s) == 0) {
+	const unsigned made = CALL_BY_U | CALL_BY_L | CALL_BY_C;
+
+	for (size_t i = 0; i < ROLES; i++)
+		if ((roles[i].role & made) != 0 && strcmp(roles[i].name, s) == 0) {
 			*ret = roles[i].role;
 			return true;
 		}

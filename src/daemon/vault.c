@@ -52,6 +52,7 @@ static struct hsm_config hsm_settings(const struct config *c)
 	h.strict_partitions = c->strict_partitions != 0;
 	h.clients_may_create = c->clients_may_create != 0;
 	h.admin_uid = c->admin_uid == UINT32_MAX ? geteuid() : c->admin_uid;
+	h.login_gid = c->login_gid;
 	return h;
 }
 

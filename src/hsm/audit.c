@@ -12,6 +12,7 @@
 #include "app.h"
 #include "audit_check.h"
 #include "clock.h"
+#include "hsm_roles.h"
 #include "keeper_ask.h"
 #include "lock.h"
 #include "log.h"
@@ -607,7 +608,8 @@ static void describe_part(const struct calls_ctx *c, struct audit_record *rec, c
 	(void)pthread_rwlock_unlock(&c->part->lock);
 	rec->partition = slice_str(c->part->serial);
 	rec->partition_label = slice_str(label);
-	rec->role = slice_str(role_name(c->role));
+	if (c->row->needs == CALL_NEEDS_SESSION || c->role != ROLE_PUBLIC)
+		rec->role = slice_str(role_name(c->role));
 }
 
 enum hf_err audit_call(struct audit *a, const struct calls_ctx *c, enum hf_err result,
@@ -617,7 +619,7 @@ enum hf_err audit_call(struct audit *a, const struct calls_ctx *c, enum hf_err r
 	struct audit_record rec = {
 		.event = slice_str(c->row->name),
 		.kind = (uint8_t)kind_of(c->row),
-		.role = c->admin ? SLICE_STR("admin") : SLICE_NONE,
+		.role = slice_str(hsm_role_told(c)),
 		.uid = c->conn->peer.uid,
 		.pid = c->conn->peer.pid,
 		.program = c->app != NULL ? slice_str(c->app->program) : SLICE_NONE,

@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "gate.h"
 #include "guard.h"
+#include "hsm_roles.h"
 #include "object_table.h"
 #include "pkcs11_numbers.h"
 #include "policy.h"
@@ -18,13 +19,10 @@ static void free_it(struct backup **b)
 }
 
 /* With the passphrase the file is open to anybody: so it takes two, the officer of the keys
- * and the HSM's administrator. */
+ * and the HSM's security officer. */
 enum hf_err backup_permit(struct calls_ctx *c)
 {
-	if (!c->admin) {
-		call_detail(c, "needs the HSM's administrator");
-		return HF_E_DENIED;
-	}
+	TRY(hsm_need(c, CALL_BY_H));
 	return policy_need(c, POLICY_BACKUP);
 }
 

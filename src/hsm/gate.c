@@ -7,6 +7,7 @@
 #include "app.h"
 #include "audit.h"
 #include "clock.h"
+#include "hsm_roles.h"
 #include "log.h"
 #include "login.h"
 #include "metrics.h"
@@ -64,11 +65,7 @@ static enum hf_err check_app(struct calls_ctx *c)
 		return HF_OK;
 	if (c->app == NULL)
 		return HF_E_ARGUMENTS; /* hello comes first */
-	if (c->row->needs == CALL_NEEDS_APP && c->row->roles == CALL_BY_A && !c->admin) {
-		call_detail(c, "needs the HSM's administrator");
-		return HF_E_DENIED;
-	}
-	return HF_OK;
+	return c->row->needs == CALL_NEEDS_APP && c->row->roles != 0 ? hsm_need(c, c->row->roles) : HF_OK;
 }
 
 /* end_if_idle logs an application out that made no call for too long. */

@@ -4,6 +4,7 @@
 
 #include "app.h"
 #include "gate.h"
+#include "hsm_roles.h"
 #include "object.h"
 #include "partition.h"
 #include "policy.h"
@@ -15,7 +16,7 @@
 /* The free slot is there for whoever may fill it. */
 static bool may_create(const struct calls_ctx *c)
 {
-	return c->admin || c->hsm->cfg.clients_may_create;
+	return c->hsm->cfg.clients_may_create || (hsm_roles_of(c) & CALL_BY_H) != 0;
 }
 
 static enum hf_err label_copy(struct calls_ctx *c, struct partition *p, struct slice *ret)
@@ -177,10 +178,8 @@ enum hf_err on_token_init(struct calls_ctx *c, const struct token_init_req *q,
 	}
 	if (e != HF_E_NO_TOKEN)
 		return e;
-	if (!may_create(c)) {
-		call_detail(c, "only the administrator makes partitions here");
-		return HF_E_DENIED;
-	}
+	if (!may_create(c))
+		return hsm_need(c, CALL_BY_H);
 	e = create(c, &n);
 	return e == HF_E_CONFLICT ? HF_E_SLOT : e; /* another took the slot just now */
 }
@@ -230,6 +229,13 @@ static enum hf_err fill_info(struct calls_ctx *c, struct partition *p, struct pa
 	return e;
 }
 
+/* sees: whoever runs the HSM knows of all its partitions. */
+static bool sees(const struct calls_ctx *c, struct partition *p)
+{
+	return partition_sees(p, c->hsm, &c->conn->peer) ||
+		(hsm_roles_of(c) & (CALL_BY_H | CALL_BY_A)) != 0;
+}
+
 static enum hf_err list_partitions(struct calls_ctx *c, struct partition **v, size_t n,
 	struct partition_info_list *ret)
 {
@@ -239,7 +245,7 @@ static enum hf_err list_partitions(struct calls_ctx *c, struct partition **v, si
 	if (info == NULL)
 		return HF_E_SECRET_MEMORY;
 	for (size_t i = 0; i < n; i++)
-		if (partition_sees(v[i], c->hsm, &c->conn->peer))
+		if (sees(c, v[i]))
 			TRY(fill_info(c, v[i], &info[k++]));
 	*ret = (struct partition_info_list){ info, k };
 	return HF_OK;
@@ -314,7 +320,7 @@ static enum hf_err seen_by_serial(struct calls_ctx *c, struct slice serial, stru
 
 	if (p == NULL)
 		return HF_E_NO_PARTITION;
-	if (!partition_sees(p, c->hsm, &c->conn->peer)) {
+	if (!sees(c, p)) {
 		partition_unref(p);
 		return HF_E_NO_PARTITION;
 	}
@@ -336,6 +342,8 @@ enum hf_err on_partition_change(struct calls_ctx *c, const struct partition_chan
 	TRY(seen_by_serial(c, q->serial, &p));
 	if (e.what == 0 || (e.what & ~(unsigned)EDIT_ALL) != 0 || !clients_valid(q->clients))
 		return HF_E_ARGUMENTS;
+	if (e.what != EDIT_ENABLED)
+		TRY(hsm_need(c, CALL_BY_H));
 	return partition_edit(c->hsm, p, &e);
 }
 
@@ -368,13 +376,13 @@ enum hf_err on_policy_set(struct calls_ctx *c, const struct policy_set_req *q,
 	return partition_policies_set(c, p, q->so_pin, q->changes, q->destroy, &r->destroyed);
 }
 
-static enum hf_err fill_user(struct calls_ctx *c, const struct role_record *u,
+enum hf_err user_told(struct calls_ctx *c, const struct partition *p, const struct role_record *u,
 	struct user_info *ret)
 {
 	*ret = (struct user_info){
 		.role = (uint8_t)u->role, .set = u->set, .changed = u->changed, .blocked = u->blocked,
-		.change = u->set && pin_expired(c->part, u), .locked = role_locked(c->hsm, c->part, u),
-		.failures = (uint8_t)records_fail_get(c->hsm->records, c->part->serial, u->id),
+		.change = u->set && pin_expired(p, u), .locked = role_locked(c->hsm, p, u),
+		.failures = (uint8_t)records_fail_get(c->hsm->records, p->serial, u->id),
 	};
 	return arena_dup(c->arena, slice_str(u->name), &ret->name);
 }
@@ -393,10 +401,10 @@ enum hf_err on_user_list(struct calls_ctx *c, const struct user_list_req *q,
 	v = arena_alloc(c->arena, n, sizeof(*v));
 	if (v == NULL)
 		return HF_E_SECRET_MEMORY;
-	TRY(fill_user(c, &p->roles->so, &v[k++]));
-	TRY(fill_user(c, &p->roles->user, &v[k++]));
+	TRY(user_told(c, p, &p->roles->so, &v[k++]));
+	TRY(user_told(c, p, &p->roles->user, &v[k++]));
 	for (const struct user *u = p->roles->named; u != NULL; u = u->next)
-		TRY(fill_user(c, &u->rec, &v[k++]));
+		TRY(user_told(c, p, &u->rec, &v[k++]));
 	r->users = (struct user_info_list){ v, n };
 	return HF_OK;
 }

@@ -52,6 +52,9 @@ static uint32_t session_state(enum role role, bool rw)
 	case ROLE_LIMITED:
 	case ROLE_CRYPTO_USER:
 		return (uint32_t)(rw ? CKS_RW_USER_FUNCTIONS : CKS_RO_USER_FUNCTIONS);
+	case ROLE_HSM_SO: /* these log in without a session */
+	case ROLE_ADMINISTRATOR:
+	case ROLE_AUDITOR:
 	case ROLE_PUBLIC:
 		break;
 	}

@@ -8,6 +8,7 @@
 #include "audit.h"
 #include "clock.h"
 #include "damaged.h"
+#include "hsm_roles.h"
 #include "jobs.h"
 #include "log.h"
 #include "partition.h"
@@ -35,6 +36,7 @@ const struct hsm_config hsm_config_default = {
 	.argon2_passes = 2,
 	.clients_may_create = true,
 	.admin_uid = 0,
+	.login_gid = UINT32_MAX,
 };
 
 /* --- the record "hsm/info": format u8 | serial 16 | created u64 ----------------------- */
@@ -152,6 +154,7 @@ static enum hf_err open_all(struct hsm *h, struct slice passphrase)
 	TRY(info_load(h));
 	TRY(attest_open(h));
 	TRY(open_audit(h));
+	TRY(hsm_roles_load(h));
 	TRY(partitions_load(h));
 	return tell_trouble(h);
 }
@@ -160,6 +163,8 @@ static enum hf_err open_all(struct hsm *h, struct slice passphrase)
 static void close_all(struct hsm *h)
 {
 	partitions_drop(h);
+	partition_unref(h->self);
+	h->self = NULL;
 	audit_close(h->audit);
 	h->audit = NULL;
 	records_close(h->records);

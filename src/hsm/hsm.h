@@ -42,6 +42,7 @@ struct hsm_config {
 	bool strict_partitions;       /* new ones begin with strict policies */
 	bool clients_may_create;      /* C_InitToken by anyone who may connect */
 	uint64_t admin_uid;           /* besides root */
+	uint64_t login_gid;           /* who else may log in as a role of the HSM; UINT32_MAX: nobody */
 };
 extern const struct hsm_config hsm_config_default;
 

@@ -32,12 +32,19 @@ struct op;      /* op.c: a running operation */
 /* Login state of an application in a partition: also the bits of spec/calls. */
 enum role {
 	ROLE_PUBLIC = CALL_BY_P, ROLE_USER = CALL_BY_U, ROLE_SO = CALL_BY_S,
-	ROLE_LIMITED = CALL_BY_L, ROLE_CRYPTO_USER = CALL_BY_C
+	ROLE_LIMITED = CALL_BY_L, ROLE_CRYPTO_USER = CALL_BY_C,
+	/* of the HSM: hsm_roles.h */
+	ROLE_HSM_SO = CALL_BY_H, ROLE_ADMINISTRATOR = CALL_BY_A, ROLE_AUDITOR = CALL_BY_D
 };
 /* Those who use keys: they see private objects. */
 static inline bool role_is_user(enum role r)
 {
 	return r == ROLE_USER || r == ROLE_LIMITED || r == ROLE_CRYPTO_USER;
+}
+
+static inline bool role_is_of_hsm(enum role r)
+{
+	return ((unsigned)r & CALL_BY_HSM) != 0;
 }
 
 #define USER_NAME_MAX 32
@@ -93,6 +100,8 @@ struct app {
 	struct map sessions;      /* by id */
 	uint64_t next_session;
 	struct app_login *logins;
+	enum role hsm_role;       /* which of the HSM's it is logged in as; 0: none */
+	uint64_t hsm_used_ns;     /* when that was last looked at */
 	char why[256];            /* what its last refused call would have taken */
 };
 
@@ -123,7 +132,7 @@ struct calls_ctx {
 	struct partition *part;   /* the session's; or set by the handler (a reference kept
 	                           * by set_part until the call ends) */
 	enum role role;           /* in part */
-	bool admin;               /* root, or the daemon's own uid */
+	bool admin;               /* root, or the daemon's own uid; what that means: hsm_roles.h */
 	const struct call_row *row;
 	struct wire_head head;
 	struct arena *arena;
@@ -167,6 +176,7 @@ struct hsm {
 	struct secret ticket_key;
 	struct secret attest;     /* attest.h; empty: damaged */
 	uint64_t attest_made;     /* UTC, microseconds */
+	struct partition *self;   /* hsm_roles.h: keeps the HSM's own roles; in no slot */
 	struct damaged *damaged;  /* records of no partition that is there */
 	bool anchor_lost;         /* see records_anchor_lost */
 	uint64_t counter_base;    /* of this start; larger than any before: builtin.c */

@@ -4,6 +4,7 @@
 
 #include "app.h"
 #include "gate.h"
+#include "hsm_roles.h"
 #include "log.h"
 #include "login.h"
 #include "object.h"
@@ -166,10 +167,8 @@ enum hf_err partition_policies_set(struct calls_ctx *c, struct partition *p, str
 	remember(p, &was);
 	next = was;
 	TRY(apply(changes, &next, &destroys, &both));
-	if (both && !c->admin) {
-		call_detail(c, "needs the HSM's administrator too");
-		return HF_E_DENIED;
-	}
+	if (both)
+		TRY(hsm_need(c, CALL_BY_H));
 	if (destroys && !may_destroy)
 		return HF_E_DESTRUCTIVE;
 	TRY(check_officer(c->hsm, p, so_pin));

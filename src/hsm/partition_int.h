@@ -18,6 +18,8 @@ void partition_idle(struct partition *p);
 enum hf_err partition_wipe_objects(struct hsm *h, struct partition *p) HF_MUST_CHECK;
 /* partition_finish_wipe: those of a partition that is marked so; roles.pin. */
 enum hf_err partition_finish_wipe(struct hsm *h, struct partition *p) HF_MUST_CHECK;
+/* partition_after_lost_anchor leaves each role one attempt if the counters may be old. */
+enum hf_err partition_after_lost_anchor(struct hsm *h, struct partition *p) HF_MUST_CHECK;
 /* partition_label_taken: by another one than but (or NULL). */
 bool partition_label_taken(struct hsm *h, const char *label, const struct partition *but);
 

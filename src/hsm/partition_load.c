@@ -284,7 +284,7 @@ static enum hf_err one_attempt(struct hsm *h, const struct partition *p,
 }
 
 /* Without the anchor the counters may be old: one attempt each is left. */
-static enum hf_err after_lost_anchor(struct hsm *h, struct partition *p)
+enum hf_err partition_after_lost_anchor(struct hsm *h, struct partition *p)
 {
 	if (!h->anchor_lost)
 		return HF_OK;
@@ -306,7 +306,7 @@ static enum hf_err load_rest(struct hsm *h, struct partition *p)
 	TRY(scan_part(h, p, "gone", visit_gone));
 	TRY(scan_part(h, p, "guard", visit_guard));
 	TRY(scan_part(h, p, "pub", visit_object));
-	return after_lost_anchor(h, p);
+	return partition_after_lost_anchor(h, p);
 }
 
 /* A deletion that a crash cut short left records without their partition. Where

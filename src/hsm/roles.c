@@ -73,6 +73,12 @@ const char *role_name(enum role role)
 		return "limited";
 	case ROLE_CRYPTO_USER:
 		return "crypto-user";
+	case ROLE_HSM_SO:
+		return "hsm-so";
+	case ROLE_ADMINISTRATOR:
+		return "administrator";
+	case ROLE_AUDITOR:
+		return "auditor";
 	case ROLE_PUBLIC:
 		break;
 	}
@@ -155,12 +161,19 @@ void roles_remove(struct roles *r, struct role_record *rec)
 	hf_free(u);
 }
 
+static void role_record_name(const char *serial, const char *role, char ret[ROLE_NAME_LEN])
+{
+	bool hsm = strcmp(serial, HSM_SELF) == 0;
+
+	(void)snprintf(ret, ROLE_NAME_LEN, "%s%s/role/%s", hsm ? "" : "p/", serial, role);
+}
+
 static enum hf_err drop_one(struct hsm *h, struct partition *p, struct role_record *r)
 {
 	struct record_change c = { .expect = r->version };
 	char name[ROLE_NAME_LEN];
 
-	(void)snprintf(name, sizeof(name), "p/%s/role/%s", p->serial, r->name);
+	role_record_name(p->serial, r->name, name);
 	c.name = name;
 	TRY(records_write(h->records, &c, 1));
 	if (records_fail_get(h->records, p->serial, r->id) > 0)
@@ -247,7 +260,7 @@ static bool dec_2(struct rd *r, struct role_record *t)
 	for (; t->old_n < n; t->old_n++)
 		if (!memory_dec(r, &t->old[t->old_n]))
 			return false;
-	return t->role == ROLE_SO || role_is_user(t->role);
+	return t->role == ROLE_SO || role_is_user(t->role) || role_is_of_hsm(t->role);
 }
 
 static bool dec_3(struct rd *r, struct role_record *t)
@@ -273,7 +286,7 @@ enum hf_err role_change(const char *serial, const struct role_record *now,
 	const struct role_record *next, char name[ROLE_NAME_LEN], struct buf *b,
 	struct record_change *ret)
 {
-	(void)snprintf(name, ROLE_NAME_LEN, "p/%s/role/%s", serial, now->name);
+	role_record_name(serial, now->name, name);
 	role_record_enc(next, b);
 	TRY(buf_err(b));
 	*ret = (struct record_change){

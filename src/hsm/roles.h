@@ -11,6 +11,7 @@
 #include "module.h"
 #include "records.h"
 
+#define HSM_SELF "hsm" /* in the place of a serial number: the HSM's own roles, "hsm/role/NAME" */
 #define ROLE_SALT 16
 #define ROLE_WRAPPED (CRYPTO_KEY + CRYPTO_SEAL_EXTRA)
 #define LOGIN_ID_LEN 16
@@ -117,6 +118,10 @@ enum hf_err role_open(struct hsm *h, struct partition *p, struct role_record *r,
 bool role_condemns(struct hsm *h, const struct partition *p, const struct role_record *r);
 /* role_locked: no attempts are left. */
 bool role_locked(struct hsm *h, const struct partition *p, const struct role_record *r);
+
+/* user_told fills what a list says of one; its name lives in the call's arena. */
+enum hf_err user_told(struct calls_ctx *c, const struct partition *p, const struct role_record *u,
+	struct user_info *ret) HF_MUST_CHECK;
 
 /* users_drop deletes all named users, their records too; roles.pin. */
 enum hf_err users_drop(struct hsm *h, struct partition *p) HF_MUST_CHECK;

@@ -60,8 +60,10 @@ bool rd_text(struct rd *r, size_t max, struct slice *ret);
 
 enum call_needs { CALL_NEEDS_NONE, CALL_NEEDS_APP, CALL_NEEDS_SESSION };
 enum call_by {
-	CALL_BY_P = 1, CALL_BY_U = 2, CALL_BY_S = 4, CALL_BY_A = 8, CALL_BY_L = 16, CALL_BY_C = 32
+	CALL_BY_P = 1, CALL_BY_U = 2, CALL_BY_S = 4, CALL_BY_A = 8, CALL_BY_L = 16, CALL_BY_C = 32,
+	CALL_BY_H = 64, CALL_BY_D = 128
 };
+#define CALL_BY_HSM (CALL_BY_H | CALL_BY_A | CALL_BY_D) /* roles of the HSM, no partition's */
 enum call_in {
 	CALL_IN_O = 1, CALL_IN_L = 2, CALL_IN_E = 4, CALL_IN_T = 8, CALL_IN_N = 16, CALL_IN_Z = 32
 };

@@ -365,7 +365,7 @@ static void what_a_rule_refused_is_on_record_even_of_calls_that_are_not(void **s
 	assert_int_equal(do_audit_read(&anna, &q, &r), HF_E_DENIED);
 	assert_true(last("audit_read", &rec));
 	assert_int_equal(rec.result, HF_E_DENIED);
-	assert_true(slice_eq(rec.detail, SLICE_STR("needs the HSM's administrator")));
+	assert_true(slice_eq(rec.detail, SLICE_STR("needs the HSM's auditor (--as auditor)")));
 }
 
 static void without_its_record_a_login_is_refused(void **state)

@@ -102,7 +102,8 @@ static void dump_roles(void)
 		unsigned by;
 		const char *name;
 	} roles[] = {
-		{ CALL_BY_A, "administrator" }, { CALL_BY_P, "public" }, { CALL_BY_S, "officer" },
+		{ CALL_BY_H, "HSM officer" }, { CALL_BY_A, "administrator" }, { CALL_BY_D, "auditor" },
+		{ CALL_BY_P, "public" }, { CALL_BY_S, "officer" },
 		{ CALL_BY_U, "crypto officer" }, { CALL_BY_L, "limited" }, { CALL_BY_C, "crypto user" },
 	};
 	const size_t n = sizeof(roles) / sizeof(roles[0]);
@@ -111,9 +112,15 @@ static void dump_roles(void)
 	       "Made from `spec/calls` (`UPDATE_SNAPSHOTS=1 meson test -C build snapshot_roles`), which the\n"
 	       "gate enforces. *yes*: the role may; *session*: session objects only, none that stay;\n"
 	       "blank: refused. Calls that need no session are everybody's who may connect, but for those\n"
-	       "of the HSM's administrator; what they show is what the caller may see.\n\n"
+	       "of the HSM's roles; what they show is what the caller may see. The roles of the HSM\n"
+	       "belong to no partition. One that has no PIN (`holdfast hsm set`) is played by whoever's uid\n"
+	       "administers: root, the daemon's own user, `admin-uid`.\n\n"
 	       "| role | PKCS#11 | what it is for |\n| --- | --- | --- |\n"
-	       "| administrator | - | the daemon's own user, or root: partitions, unlocking; sees no key |\n"
+	       "| HSM officer | `--as so` | the HSM's security officer: partitions, custodians, how it"
+	       " unlocks, zeroizing |\n"
+	       "| administrator | `--as administrator` | operates: unlocks, stops, tests, counts; no keys,"
+	       " no policies |\n"
+	       "| auditor | `--as auditor` | the audit log; once he has a PIN, nobody else |\n"
 	       "| public | no login | public objects |\n"
 	       "| officer | `CKU_SO` | a partition's security officer: users, PINs, policies; uses no key |\n"
 	       "| crypto officer | `CKU_USER` | makes, uses, changes and destroys keys |\n"
@@ -140,7 +147,7 @@ static void dump_roles(void)
 /* The page POLICIES.md. */
 static void dump_policies(void)
 {
-	static const char *const who[] = { "officer", "officer and administrator" };
+	static const char *const who[] = { "officer", "officer and HSM officer" };
 	static const char *const destroys[] = { "never", "raised", "lowered" };
 
 	printf("# Policies of a partition\n\n"
