@@ -1,5 +1,6 @@
 /* backup.c: backup create, inspect, verify. What passes through here is sealed. */
 #include "backup_file.h"
+#include "backup_seal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -124,29 +125,56 @@ static bool chosen(struct cli *c, uint64_t session, struct u64_list *ret)
 	return e == HF_OK && ret->n > 0;
 }
 
-static bool begin(struct cli *c, uint64_t session, struct backup_begin_res *r)
+static bool begin(struct cli *c, uint64_t session, struct slice base, struct backup_begin_res *r)
 {
-	CLEANUP(secret_done) struct secret pass = { 0 };
-	struct backup_begin_req q = { 0 };
+	struct backup_begin_req q = { .base = base };
 	enum hf_err e;
 
-	if (!chosen(c, session, &q.objects) || cli_passphrase(c, true, &pass) != HF_OK)
+	if (!chosen(c, session, &q.objects) || !cli_recipients(c, &q.to))
 		return false;
-	q.passphrase = secret_slice(&pass);
 	e = do_backup_begin(c->client, session, &q, r, &c->arena);
 	if (e != HF_OK)
 		(void)cli_fail("backup", e);
 	return e == HF_OK;
 }
 
+static bool give_base_frame(struct cli *c, uint64_t session, struct slice frame, bool *ret_last)
+{
+	CLEANUP(arena_done) struct arena a = { 0 };
+	struct backup_base_req q = { .frame = frame };
+	struct backup_base_res r = { 0 };
+	enum hf_err e = do_backup_base(c->client, session, &q, &r, &a);
+
+	if (e != HF_OK)
+		(void)cli_fail("the backup to build on", e);
+	*ret_last = r.last;
+	return e == HF_OK;
+}
+
+/* give_base hands over the index in front of the backup to build on; give is by whom it goes. */
+static bool give_base(struct cli *c, uint64_t session, struct backup_file *base)
+{
+	bool last = base->path == NULL;
+
+	while (!last)
+		if (!backup_file_next(base) ||
+		    !give_base_frame(c, session, buf_slice(&base->raw), &last))
+			return false;
+	return true;
+}
+
 int cmd_backup_create(struct cli *c)
 {
+	CLEANUP(backup_file_done) struct backup_file base = { 0 };
 	struct backup_begin_res r = { 0 };
 	struct making m;
 	uint64_t session;
 	bool ok;
 
-	if (!cli_session(c, false, &session) || !begin(c, session, &r) || !making_open(c->args[0], &m))
+	if (c->opt[OPT_BASE] != NULL && !backup_file_open(c->opt[OPT_BASE], &base))
+		return EXIT_FAILED;
+	if (!cli_session(c, false, &session) || !begin(c, session, buf_slice(&base.head_raw), &r) ||
+	    !give_base(c, session, &base) || !making_open(c->args[0], &m))
 		return EXIT_FAILED;
 	ok = put(&m, r.header) && fetch(c, session, &m) && making_finish(&m);
 	making_close(&m, ok);
@@ -159,14 +187,38 @@ int cmd_backup_create(struct cli *c)
 
 /* --- inspect and verify ---------------------------------------------------------------- */
 
+static json_t *json_recipient(const struct backup_recipient *r)
+{
+	struct backup_found f = { 0 };
+	char text[BACKUP_NAME_MOST + 40];
+
+	if (r->kind == BACKUP_TO_PASSPHRASE)
+		return json_string("a passphrase");
+	if (r->kind == BACKUP_TO_TOKEN)
+		return json_string("a key in another token");
+	if (backup_recipient_look(r, &f) != HF_OK)
+		return json_string("damaged");
+	snprintf(text, sizeof(text), "%s%.*s", r->kind == BACKUP_TO_MEMBER ? "in its domain: " : "",
+		(int)f.card.name.n, (const char *)f.card.name.p);
+	return json_string(text);
+}
+
 static json_t *json_head(const struct backup_file *b)
 {
+	json_t *to = json_array(), *o;
 	char when[28];
 
+	for (size_t i = 0; i < b->head.to_n; i++)
+		json_array_append_new(to, json_recipient(&b->head.to[i]));
 	clock_iso(b->head.created, when);
-	return json_pack("{s:i, s:s, s:o, s:o, s:o, s:s}", "version", (int)BACKUP_VERSION, "made", when,
-		"HSM", json_slice(b->head.hsm), "partition", json_slice(b->head.label),
-		"partition's serial number", json_slice(b->head.serial), "sealed to", "a passphrase");
+	o = json_pack("{s:i, s:s, s:s, s:o, s:o, s:o, s:o}", "version", (int)b->head.version, "of",
+		b->head.scope == BACKUP_OF_OBJECTS ? "objects" : "whole partitions", "made", when, "HSM",
+		json_slice(b->head.hsm), "partition", json_slice(b->head.label), "partition's serial number",
+		json_slice(b->head.serial), "sealed to", to);
+	json_object_set_new(o, "id", json_hex((struct slice){ b->head.hash, 8 }));
+	if (b->head.base.n != 0)
+		json_object_set_new(o, "builds on", json_hex((struct slice){ b->head.base.p, 8 }));
+	return o;
 }
 
 static bool walk(struct backup_file *b)
@@ -192,17 +244,40 @@ int cmd_backup_inspect(struct cli *c)
 	return EXIT_DONE;
 }
 
+/* An HSM is asked only where what was given opens nothing. */
+static enum hf_err end_key(struct cli *c, struct backup_file *b)
+{
+	struct opener_list keys;
+	struct slice pass = SLICE_NONE;
+	struct backup_opener v[2];
+	struct backup_end_key_req q = { 0 };
+	struct backup_end_key_res r;
+	enum hf_err e;
+
+	if (!cli_openers(c, &b->head, &pass, &keys))
+		return HF_E_BACKUP_KEY;
+	for (size_t i = 0; i < keys.n; i++)
+		v[i] = (struct backup_opener){ .kind = keys.v[i].kind, .secret = keys.v[i].secret };
+	e = backup_unlock(&b->head, v, keys.n, false, &b->chain);
+	if (e != HF_E_BACKUP_KEY || keys.n != 0)
+		return e;
+	if (!cli_connect(c))
+		return HF_E_BACKUP_KEY;
+	q.header = buf_slice(&b->head_raw);
+	TRY(do_backup_end_key(c->client, 0, &q, &r, &c->arena));
+	return secret_dup(r.key, &b->chain.end_key);
+}
+
 int cmd_backup_verify(struct cli *c)
 {
 	CLEANUP(backup_file_done) struct backup_file b;
-	CLEANUP(secret_done) struct secret pass = { 0 };
 	struct backup_end end;
 	enum hf_err e;
 	json_t *o;
 
-	if (!backup_file_open(c->args[0], &b) || !walk(&b) || cli_passphrase(c, false, &pass) != HF_OK)
+	if (!backup_file_open(c->args[0], &b) || !walk(&b))
 		return EXIT_FAILED;
-	e = backup_unlock(&b.head, secret_slice(&pass), false, &b.chain);
+	e = end_key(c, &b);
 	if (e == HF_OK)
 		e = backup_end_check(&b.chain, &b.frame, b.before, &end);
 	if (e != HF_OK)

@@ -99,17 +99,6 @@ bool backup_file_next(struct backup_file *b)
 	return true;
 }
 
-bool backup_file_again(struct backup_file *b)
-{
-	if (fseek(b->f, (long)b->head_raw.n, SEEK_SET) != 0) {
-		(void)cli_usage("%s: %s", b->path, strerror(errno));
-		return false;
-	}
-	b->bytes = b->head_raw.n;
-	backup_look(&b->head, &b->chain);
-	return true;
-}
-
 bool backup_file_over(struct backup_file *b)
 {
 	if (fgetc(b->f) == EOF)

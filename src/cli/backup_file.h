@@ -23,8 +23,6 @@ struct backup_file {
 bool backup_file_open(const char *path, struct backup_file *ret);
 /* backup_file_next reads and checks a frame; false: it said what is wrong with which. */
 bool backup_file_next(struct backup_file *b);
-/* backup_file_again goes back to the first frame. */
-bool backup_file_again(struct backup_file *b);
 /* backup_file_over: nothing follows the last frame. */
 bool backup_file_over(struct backup_file *b);
 void backup_file_done(struct backup_file *b);

@@ -64,6 +64,15 @@ enum hf_err cli_pin(struct cli *c, enum opt file, enum opt fd, const char *promp
 /* cli_enter logs in as the HSM's role of --as, if it was given. Says what is wrong
  * and returns false. */
 bool cli_enter(struct cli *c);
+/* cli_connect is for a command that needs an HSM only sometimes. Says what is wrong. */
+bool cli_connect(struct cli *c);
+
+/* A share of a secret, in a file under its custodian's passphrase (quorum.c). cli_share_write says
+ * what is wrong, or prints the file's name. */
+bool cli_share_write(struct cli *c, const char *dir, size_t i, struct slice share);
+enum hf_err cli_share_read(struct cli *c, const char *path, struct secret *ret) HF_MUST_CHECK;
+/* cli_m_of_n reads "M/N" with 2 <= M <= N <= 16. */
+bool cli_m_of_n(const char *s, uint8_t *ret_m, uint8_t *ret_n);
 
 /* cli_session opens a session with --partition (or the only one) and logs the
  * user in unless --no-login. Says what is wrong and returns false. */

@@ -126,14 +126,21 @@ static int no_command(int argc, char **argv)
 		argv[1]);
 }
 
-/* Arguments that end in dots are one or more. */
+/* Words are needed, one each; a last "..." lets more follow, and one in brackets may be absent. */
 static bool right_count(const struct command *k, int n)
 {
-	size_t len = strlen(k->args);
+	int words = 0, least = 0;
+	bool more = false;
 
-	if (len > 3 && strcmp(k->args + len - 3, "...") == 0)
-		return n >= 1;
-	return n == (len > 0 ? 1 : 0);
+	for (const char *at = k->args; *at != '\0'; at += strspn(at, " ")) {
+		size_t len = strcspn(at, " ");
+
+		words++;
+		least += *at != '[';
+		more = memchr(at, '.', len) != NULL;
+		at += len;
+	}
+	return n >= least && (more || n <= words);
 }
 
 /* parse fills c->opt and c->args; false after it has said what is wrong. */
@@ -159,7 +166,7 @@ static bool parse(struct cli *c, const struct command *k, int argc, char **argv)
 	c->args = argv + optind;
 	c->arg_count = argc - optind;
 	if (!right_count(k, c->arg_count) && !c->opt[OPT_HELP]) {
-		cli_usage(*k->args ? "one %s is needed" : "unexpected argument '%s'",
+		cli_usage(*k->args ? "needed: %s" : "unexpected argument '%s'",
 			*k->args ? k->args : c->args[0]);
 		return false;
 	}
@@ -221,10 +228,27 @@ static bool needs_hsm(const struct command *k)
 		k->run != cmd_attest_verify && k->run != cmd_audit_forward;
 }
 
+static enum hf_err connect_to(struct cli *c, bool no_start)
+{
+	const struct client_options co = { .program = "holdfast", .no_start = no_start };
+	enum hf_err e = client_open(&co, &c->client);
+
+	cli_asks(c->client);
+	return e;
+}
+
+bool cli_connect(struct cli *c)
+{
+	enum hf_err e = c->client == NULL ? connect_to(c, false) : HF_OK;
+
+	if (e != HF_OK)
+		(void)cli_fail("cannot start", e);
+	return e == HF_OK && cli_enter(c);
+}
+
 int main(int argc, char **argv)
 {
 	struct cli c = { 0 };
-	struct client_options co = { .program = "holdfast" };
 	int words = 0, code;
 	const struct command *k = find_command(argc, argv, &words);
 	enum hf_err e = HF_OK;
@@ -241,10 +265,8 @@ int main(int argc, char **argv)
 	}
 	if (c.opt[OPT_HOME] && setenv("HOLDFAST_HOME", c.opt[OPT_HOME], 1) != 0)
 		return cli_fail("--home", HF_E_MEMORY);
-	co.no_start = k->run == cmd_stop;
 	if (needs_hsm(k))
-		e = client_open(&co, &c.client);
-	cli_asks(c.client);
+		e = connect_to(&c, k->run == cmd_stop);
 	code = e != HF_OK ? cli_fail("cannot start", e) : cli_enter(&c) ? k->run(&c) : EXIT_FAILED;
 	cli_asks(NULL);
 	client_close(c.client);

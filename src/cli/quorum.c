@@ -56,7 +56,7 @@ static bool write_file(const char *path, json_t *o)
 	return ok;
 }
 
-static bool write_share(struct cli *c, const char *dir, size_t i, struct slice share)
+bool cli_share_write(struct cli *c, const char *dir, size_t i, struct slice share)
 {
 	CLEANUP(secret_done) struct secret pass = { 0 };
 	char path[4096], prompt[80];
@@ -81,7 +81,7 @@ static bool write_share(struct cli *c, const char *dir, size_t i, struct slice s
 	return ok;
 }
 
-static bool m_of_n(const char *s, struct quorum_create_req *q)
+bool cli_m_of_n(const char *s, uint8_t *ret_m, uint8_t *ret_n)
 {
 	const char *slash = strchr(s, '/');
 	char m[8] = "";
@@ -92,8 +92,8 @@ static bool m_of_n(const char *s, struct quorum_create_req *q)
 	memcpy(m, s, (size_t)(slash - s));
 	if (!cli_number(m, 2, 16, &a) || !cli_number(slash + 1, 2, 16, &b) || a > b)
 		return false;
-	q->m = (uint8_t)a;
-	q->n = (uint8_t)b;
+	*ret_m = (uint8_t)a;
+	*ret_n = (uint8_t)b;
 	return true;
 }
 
@@ -106,7 +106,7 @@ int cmd_quorum_create(struct cli *c)
 	struct quorum_commit_res done_res;
 	enum hf_err e = crypto_init();
 
-	if (!m_of_n(c->args[0], &q))
+	if (!cli_m_of_n(c->args[0], &q.m, &q.n))
 		return cli_usage("'%s' is not M/N with 2 <= M <= N <= 16", c->args[0]);
 	if (!cli_sure(c, "Whoever loses more than N-M shares loses every key. Go on?"))
 		return EXIT_FAILED;
@@ -115,7 +115,7 @@ int cmd_quorum_create(struct cli *c)
 	if (e != HF_OK)
 		return cli_fail("quorum", e);
 	for (size_t i = 0; i < r.shares.n; i++)
-		if (!write_share(c, dir, i, r.shares.v[i].share))
+		if (!cli_share_write(c, dir, i, r.shares.v[i].share))
 			return cli_usage("not every share was written, so nothing has changed; begin anew");
 	e = do_quorum_commit(c->client, 0, &done, &done_res, &c->arena);
 	return e == HF_OK ? EXIT_DONE : cli_fail("quorum", e);
@@ -146,14 +146,14 @@ static enum hf_err unseal(json_t *o, struct slice passphrase, struct secret *ret
 	return e == HF_E_DAMAGED ? HF_E_PIN_INCORRECT : e;
 }
 
-static enum hf_err read_share(struct cli *c, struct secret *ret)
+enum hf_err cli_share_read(struct cli *c, const char *path, struct secret *ret)
 {
 	CLEANUP(secret_done) struct secret pass = { 0 };
-	json_t *o = json_load_file(c->args[0], 0, NULL);
+	json_t *o = json_load_file(path, 0, NULL);
 	enum hf_err e;
 
 	if (o == NULL) {
-		cli_usage("'%s' is no share file", c->args[0]);
+		cli_usage("'%s' is no share file", path);
 		return HF_E_ARGUMENTS;
 	}
 	e = cli_pin(c, OPT_PIN_FILE, OPT_PIN_FD, "Passphrase of this share", false, &pass);
@@ -171,7 +171,7 @@ int cmd_quorum_collect(struct cli *c)
 	enum hf_err e = crypto_init();
 
 	if (e == HF_OK)
-		e = read_share(c, &share);
+		e = cli_share_read(c, c->args[0], &share);
 	q.share = secret_slice(&share);
 	if (e == HF_OK)
 		e = do_quorum_share(c->client, 0, &q, &r, &c->arena);

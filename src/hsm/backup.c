@@ -1,8 +1,9 @@
-/* backup.c: see backup.h; the calls backup_begin and backup_next. */
+/* backup.c: see backup.h; the calls backup_begin, backup_base and backup_next. */
 #include "backup.h"
 
 #include <string.h>
 
+#include "backup_keys.h"
 #include "clock.h"
 #include "gate.h"
 #include "guard.h"
@@ -10,8 +11,6 @@
 #include "object_table.h"
 #include "pkcs11_numbers.h"
 #include "policy.h"
-
-#define FRAME_BYTES 131072u /* after which a frame is full; one object may exceed it */
 
 static void free_it(struct backup **b)
 {
@@ -84,75 +83,201 @@ static enum hf_err snapshot(struct calls_ctx *c, struct backup *b, struct u64_li
 	rwlock_read(&c->part->objects->lock);
 	e = chosen.n == 0 ? take_all(c, b) : take_chosen(c, b, chosen);
 	rwlock_unlock(&c->part->objects->lock);
-	b->objects = b->n;
 	return e;
+}
+
+/* --- beginning -------------------------------------------------------------------------- */
+
+static enum hf_err to_of(struct calls_ctx *c, const struct recipient *r, struct backup_to *ret)
+{
+	struct backup_to to = { .kind = (enum backup_recipient_kind)r->kind, .secret = r->secret,
+		.body = r->body, .kib = c->hsm->cfg.argon2_kib, .passes = c->hsm->cfg.argon2_passes };
+
+	if (r->kind == BACKUP_TO_PASSPHRASE)
+		TRY(pin_length(c->hsm, NULL, r->secret));
+	else if (r->kind == BACKUP_TO_KEY) {
+		to.body = to.secret = SLICE_NONE;
+		TRY(backup_card_dec(r->body, &to.card));
+	} else if (r->kind != BACKUP_TO_TOKEN)
+		return HF_E_ARGUMENTS;
+	*ret = to;
+	return HF_OK;
+}
+
+static enum hf_err open_base(struct backup *b, struct slice header, struct slice own_key,
+	struct backup_header *h)
+{
+	struct backup_header base;
+	uint8_t *hash = b->next_hash;
+
+	b->based = header.n == 0;
+	b->increment = header.n != 0;
+	if (header.n == 0)
+		return HF_OK;
+	TRY(backup_header_read(header, &base));
+	if (base.scope != h->scope || !slice_eq(base.serial, h->serial))
+		return HF_E_BACKUP_CHAIN;
+	TRY(backup_unlock_index(&base, own_key, &b->base_chain));
+	backup_look(&base, &b->base_chain);
+	memcpy(hash, base.hash, CRYPTO_HASH);
+	h->base = (struct slice){ hash, CRYPTO_HASH };
+	return HF_OK;
+}
+
+enum hf_err backup_start(struct calls_ctx *c, struct backup *b, struct backup_header *h,
+	struct recipient_list to, struct slice base, struct slice *ret_header)
+{
+	CLEANUP(secret_done) struct secret own = { 0 };
+	CLEANUP(buf_done) struct buf head = BUF_MAX(BACKUP_HEADER_MOST);
+	struct backup_to v[BACKUP_RECIPIENTS];
+	struct backup_make m = { .to = v };
+
+	for (; m.to_n < to.n && m.to_n < BACKUP_RECIPIENTS; m.to_n++)
+		TRY(to_of(c, &to.v[m.to_n], &v[m.to_n]));
+	h->created = clock_wall_us();
+	h->hsm = slice_str(c->hsm->serial);
+	TRY(backup_own_key(c->hsm, &own));
+	m.own_key = secret_slice(&own);
+	TRY(open_base(b, base, m.own_key, h));
+	TRY(backup_header_make(h, &m, &head, &b->chain));
+	return arena_dup(c->arena, buf_slice(&head), ret_header);
 }
 
 enum hf_err on_backup_begin(struct calls_ctx *c, const struct backup_begin_req *q,
 	struct backup_begin_res *r)
 {
 	CLEANUP(free_it) struct backup *b = hf_alloc(1, sizeof(*b));
-	CLEANUP(buf_done) struct buf head = BUF_MAX(BACKUP_HEADER_MOST);
 	char label[sizeof(c->part->label)];
-	struct backup_header h = {
-		.created = clock_wall_us(), .domain = BACKUP_PASSPHRASE,
-		.hsm = slice_str(c->hsm->serial), .serial = slice_str(c->part->serial),
-		.kib = c->hsm->cfg.argon2_kib, .passes = c->hsm->cfg.argon2_passes,
-	};
+	struct backup_header h = { .scope = BACKUP_OF_OBJECTS, .serial = slice_str(c->part->serial) };
 
 	if (b == NULL)
 		return HF_E_MEMORY;
 	TRY(backup_permit(c));
-	TRY(pin_length(c->hsm, c->part, q->passphrase));
 	lock_check(pthread_rwlock_rdlock(&c->part->lock));
 	memcpy(label, c->part->label, sizeof(label));
 	lock_check(pthread_rwlock_unlock(&c->part->lock));
 	h.label = slice_str(label);
-	TRY(backup_header_make(&h, q->passphrase, &head, &b->chain));
+	TRY(backup_start(c, b, &h, q->to, q->base, &r->header));
 	TRY(snapshot(c, b, q->objects));
-	TRY(arena_dup(c->arena, buf_slice(&head), &r->header));
 	r->objects = b->n;
 	r->left_out = b->left_out;
-	call_detail(c, "%zu objects", b->n);
+	call_detail(c, "%zu objects%s", b->n, b->increment ? ", what changed" : "");
 	backup_drop(c->session);
 	c->session->backup = b;
 	b = NULL;
 	return HF_OK;
 }
 
+/* --- the base ----------------------------------------------------------------------------- */
+
+/* The index stands in front, so whatever else comes ends it. */
+enum hf_err backup_take_base(struct backup *b, struct slice frame, bool *ret)
+{
+	CLEANUP(secret_done) struct secret plain = { 0 };
+	struct backup_frame f;
+
+	if (b->based || b->indexed != 0)
+		return HF_E_BACKUP_CHAIN;
+	TRY(backup_frame_check(&b->base_chain, frame, &f));
+	*ret = b->based = f.kind != BACKUP_INDEX;
+	if (b->based)
+		return HF_OK;
+	TRY(backup_frame_open(&b->base_chain, &f, &plain));
+	return backup_index_read(&b->base, secret_slice(&plain));
+}
+
+enum hf_err on_backup_base(struct calls_ctx *c, const struct backup_base_req *q,
+	struct backup_base_res *r)
+{
+	struct backup *b = c->session->backup;
+	enum hf_err e;
+
+	if (b == NULL || b->restoring)
+		return HF_E_OP_LOST;
+	e = backup_take_base(b, q->frame, &r->last);
+	if (e != HF_OK)
+		backup_drop(c->session);
+	return e;
+}
+
 /* --- frames ----------------------------------------------------------------------------- */
 
-static enum hf_err put_object(struct calls_ctx *c, const struct object *o, struct buf *out)
-{
-	CLEANUP(buf_done) struct buf content = BUF_MAX(BACKUP_CONTENT_MOST);
-	CLEANUP(buf_done) struct buf guard = BUF_MAX(BACKUP_GUARD_MOST);
+/* struct encoded is an object on its way out. */
+struct encoded {
+	struct buf content, guard;
+	struct backup_entry entry;
+};
 
-	object_enc(o, &content);
-	TRY(buf_err(&content));
-	guard_export(c, o->handle, &guard);
-	TRY(buf_err(&guard));
+static void encoded_done(struct encoded *e)
+{
+	buf_done(&e->content);
+	buf_done(&e->guard);
+}
+
+static enum hf_err encode(struct calls_ctx *c, const struct object *o, struct encoded *e)
+{
+	*e = (struct encoded){ .content = BUF_MAX(BACKUP_CONTENT_MOST), .guard = BUF_MAX(BACKUP_GUARD_MOST) };
+	object_enc(o, &e->content);
+	TRY(buf_err(&e->content));
+	guard_export(c, o->handle, &e->guard);
+	TRY(buf_err(&e->guard));
+	memcpy(e->entry.id, o->uid, BACKUP_ID);
+	return backup_tag(buf_slice(&e->content), buf_slice(&e->guard), &e->entry);
+}
+
+static enum hf_err index_object(struct calls_ctx *c, const struct object *o, struct buf *out)
+{
+	CLEANUP(encoded_done) struct encoded e = { 0 };
+
+	TRY(encode(c, o, &e));
+	backup_entry_enc(&e.entry, out);
+	return buf_err(out);
+}
+
+static enum hf_err put_object(struct calls_ctx *c, struct backup *b, const struct object *o,
+	struct buf *out)
+{
+	CLEANUP(encoded_done) struct encoded e = { 0 };
+
+	TRY(encode(c, o, &e));
+	if (b->increment && backup_index_has(&b->base, &e.entry))
+		return HF_OK;
 	buf_raw(out, SLICE_OF(o->uid));
 	buf_u64(out, o->version);
-	buf_bytes(out, buf_slice(&content));
-	buf_bytes(out, buf_slice(&guard));
+	buf_bytes(out, buf_slice(&e.content));
+	buf_bytes(out, buf_slice(&e.guard));
+	b->objects++;
 	return buf_err(out);
+}
+
+static enum hf_err index_frame(struct calls_ctx *c, struct backup *b, struct buf *frame)
+{
+	CLEANUP(buf_done) struct buf plain = BUF_MAX(BACKUP_FRAME_MOST);
+	size_t to = b->indexed;
+
+	while (to < b->n && plain.n < BACKUP_FULL)
+		TRY(index_object(c, b->v[to++], &plain));
+	TRY(backup_frame_make(&b->chain, BACKUP_INDEX, buf_slice(&plain), frame));
+	b->indexed = to;
+	return HF_OK;
 }
 
 static enum hf_err objects_frame(struct calls_ctx *c, struct backup *b, struct buf *frame)
 {
 	CLEANUP(buf_done) struct buf plain = BUF_MAX(BACKUP_FRAME_MOST);
+	uint64_t before = b->objects;
 	size_t to = b->at;
 
-	while (to < b->n && to - b->at < BACKUP_FRAME_OBJECTS && plain.n < FRAME_BYTES)
-		TRY(put_object(c, b->v[to++], &plain));
+	while (to < b->n && b->objects - before < BACKUP_FRAME_OBJECTS && plain.n < BACKUP_FULL)
+		TRY(put_object(c, b, b->v[to++], &plain));
 	TRY(backup_frame_make(&b->chain, BACKUP_OBJECTS, buf_slice(&plain), frame));
-	call_detail(c, "%zu objects", to - b->at);
+	call_detail(c, "%llu objects", (unsigned long long)(b->objects - before));
 	while (b->at < to)
 		object_unref(b->v[b->at++]);
 	return HF_OK;
 }
 
-static enum hf_err end_frame(struct backup *b, struct buf *frame)
+enum hf_err backup_end_frame(struct backup *b, struct buf *frame)
 {
 	CLEANUP(buf_done) struct buf plain = BUF_MAX(256);
 	struct backup_end end = {
@@ -165,7 +290,13 @@ static enum hf_err end_frame(struct backup *b, struct buf *frame)
 	return backup_frame_make(&b->chain, BACKUP_END, buf_slice(&plain), frame);
 }
 
-/* A frame that could not be made is made again when it is asked for again. */
+static enum hf_err next_frame(struct calls_ctx *c, struct backup *b, struct buf *frame)
+{
+	if (b->indexed < b->n)
+		return index_frame(c, b, frame);
+	return b->at < b->n ? objects_frame(c, b, frame) : backup_end_frame(b, frame);
+}
+
 enum hf_err on_backup_next(struct calls_ctx *c, const struct backup_next_req *q,
 	struct backup_next_res *r)
 {
@@ -175,8 +306,10 @@ enum hf_err on_backup_next(struct calls_ctx *c, const struct backup_next_req *q,
 	(void)q;
 	if (b == NULL || b->restoring)
 		return HF_E_OP_LOST;
+	if (!b->based)
+		return HF_E_BACKUP_CHAIN;
 	r->last = b->at == b->n;
-	TRY(r->last ? end_frame(b, &frame) : objects_frame(c, b, &frame));
+	TRY(next_frame(c, b, &frame));
 	TRY(arena_dup(c->arena, buf_slice(&frame), &r->frame));
 	if (r->last)
 		backup_drop(c->session);

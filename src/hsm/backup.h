@@ -1,4 +1,5 @@
-/* backup.h: a backup or a restore under way in a session.
+/* backup.h: a backup or a restore under way in a session, or in an application of the HSM's
+ * administrator (backup_hsm.h).
  *
  * A backup holds references to the objects as they were when it began: objects never change in
  * place, so that is a snapshot, and signing goes on. What the session gets to see is sealed. */
@@ -6,6 +7,7 @@
 #define HF_BACKUP_H
 
 #include "backup_format.h"
+#include "backup_index.h"
 #include "object.h"
 
 /* What an object of a backup meets that is there already, and differs. */
@@ -18,16 +20,25 @@ enum restore_outcome {
 	RESTORED_COLLIDES
 };
 
+struct whole; /* backup_hsm.h */
+
 struct backup {
 	struct backup_chain chain;
 	bool restoring;
 	uint64_t objects, left_out;
-	/* making: the snapshot */
+	/* making: the snapshot; first its index goes out, then what the base does not have */
 	struct object **v;
-	size_t n, at;
-	/* restoring */
+	size_t n, indexed, at;
+	bool increment, based;        /* based: the base's index is complete */
+	struct backup_chain base_chain;
+	struct backup_index base;
+	/* restoring; live is what the newest file of a chain says that there was */
 	enum restore_collision collision;
-	bool dry;
+	bool dry, chained, awaits;    /* awaits: the file before this one */
+	uint8_t scope;
+	uint8_t next_hash[CRYPTO_HASH]; /* of its header */
+	struct backup_index live;
+	struct whole *whole;          /* NULL: objects of one partition */
 };
 
 /* backup_drop ends what is under way in a session, if anything is. */
@@ -38,6 +49,15 @@ enum hf_err backup_permit(struct calls_ctx *c) HF_MUST_CHECK;
 /* backup_stateful: a signature key whose state must not come twice. */
 bool backup_stateful(const struct object *o);
 
+/* backup_start makes the header of h for those who may open it, and the chain. Base is the
+ * header of the backup to build on, or empty. */
+enum hf_err backup_start(struct calls_ctx *c, struct backup *b, struct backup_header *h,
+	struct recipient_list to, struct slice base, struct slice *ret_header) HF_MUST_CHECK;
+/* backup_take_base reads a frame of the base; *ret: its index was complete. */
+enum hf_err backup_take_base(struct backup *b, struct slice frame, bool *ret) HF_MUST_CHECK;
+/* backup_end_frame makes the last frame. */
+enum hf_err backup_end_frame(struct backup *b, struct buf *frame) HF_MUST_CHECK;
+
 /* What the frames of objects hold: one after another. */
 struct backup_object {
 	uint8_t uid[UID_LEN];
@@ -47,5 +67,19 @@ struct backup_object {
 };
 #define BACKUP_GUARD_MOST 4096u
 #define BACKUP_CONTENT_MOST (ATTRS_MAX_BYTES + 64)
+#define BACKUP_FULL 131072u /* bytes after which a frame is full; one object may exceed it */
+
+/* restore_open begins with a file's header; again is the next file of the same chain.
+ * restore_frame takes a frame into c->part; what is told lives in the call's arena. */
+enum hf_err restore_open(struct calls_ctx *c, struct backup *b, struct slice header,
+	struct opener_list keys) HF_MUST_CHECK;
+enum hf_err restore_again(struct calls_ctx *c, struct backup *b, struct slice header,
+	struct opener_list keys) HF_MUST_CHECK;
+struct restored_frame {
+	struct restored_list objects;
+	bool last;
+};
+enum hf_err restore_frame(struct calls_ctx *c, struct backup *b, struct slice frame,
+	struct restored_frame *ret) HF_MUST_CHECK;
 
 #endif

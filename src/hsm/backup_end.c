@@ -4,7 +4,15 @@
 void backup_chain_done(struct backup_chain *c)
 {
 	secret_done(&c->objects_key);
+	secret_done(&c->index_key);
 	secret_done(&c->end_key);
+}
+
+void backup_index_done(struct backup_index *x)
+{
+	hf_free(x->v);
+	hf_free(x->done);
+	*x = (struct backup_index){ 0 };
 }
 
 void backup_free(struct backup *b)
@@ -15,6 +23,9 @@ void backup_free(struct backup *b)
 		object_unref(b->v[i]);
 	hf_free(b->v);
 	backup_chain_done(&b->chain);
+	backup_chain_done(&b->base_chain);
+	backup_index_done(&b->base);
+	backup_index_done(&b->live);
 	hf_free(b);
 }
 

@@ -5,8 +5,6 @@
 
 #define MAGIC "HFBACKUP"
 #define MAGIC_LEN 8u
-#define KIB_MOST (1u << 18)
-#define PASSES_MOST 64u
 #define TEXT_MOST 64u
 
 /* The hash that ends a header or a frame. */
@@ -36,20 +34,82 @@ enum hf_err backup_header_length(struct slice prefix, size_t *ret)
 	return HF_OK;
 }
 
+#define SEALED_KEY (CRYPTO_KEY + CRYPTO_SEAL_EXTRA)
+
+/* Seals of version 2 are bound to what stands behind the prefix: its length is not known yet
+ * when they are made. */
+static struct slice so_far(struct slice in, const struct rd *r)
+{
+	return (struct slice){ in.p + BACKUP_PREFIX, (size_t)(r->p - in.p) - BACKUP_PREFIX };
+}
+
+static struct slice behind_prefix(const struct buf *b)
+{
+	return (struct slice){ b->p + BACKUP_PREFIX, b->n - BACKUP_PREFIX };
+}
+
+static bool read_place(struct rd *r, struct backup_header *h)
+{
+	return rd_u64(r, &h->created) && rd_bytes(r, TEXT_MOST, &h->hsm) &&
+		rd_bytes(r, TEXT_MOST, &h->serial) && rd_bytes(r, TEXT_MOST, &h->label);
+}
+
+/* The body of version 1's only recipient lies bare. */
+static bool read_version_1(struct slice in, struct rd *r, struct backup_header *h)
+{
+	const uint8_t *body;
+
+	h->scope = BACKUP_OF_OBJECTS;
+	h->to_n = 1;
+	if (!rd_u8(r, &h->to[0].kind) || h->to[0].kind != BACKUP_TO_PASSPHRASE ||
+	    !rd_take(r, 8 + BACKUP_SALT, &body))
+		return false;
+	h->to[0].body = (struct slice){ body, 8 + BACKUP_SALT };
+	h->bound = (struct slice){ in.p, (size_t)(r->p - in.p) };
+	return rd_bytes(r, SEALED_KEY, &h->to[0].sealed);
+}
+
+static bool read_recipients(struct rd *r, struct backup_header *h)
+{
+	uint8_t n;
+
+	if (!rd_u8(r, &n) || n == 0 || n > BACKUP_RECIPIENTS)
+		return false;
+	for (h->to_n = 0; h->to_n < n; h->to_n++) {
+		struct backup_recipient *to = &h->to[h->to_n];
+
+		if (!rd_u8(r, &to->kind) || !rd_bytes(r, BACKUP_BODY_MOST, &to->body) ||
+		    !rd_bytes(r, SEALED_KEY, &to->sealed))
+			return false;
+	}
+	return true;
+}
+
+static bool read_version_2(struct slice in, struct rd *r, struct backup_header *h)
+{
+	if (!rd_u8(r, &h->scope) || h->scope < BACKUP_OF_OBJECTS || h->scope > BACKUP_OF_PARTITIONS ||
+	    !rd_bytes(r, CRYPTO_HASH, &h->base) || (h->base.n != 0 && h->base.n != CRYPTO_HASH))
+		return false;
+	h->own_bound = so_far(in, r);
+	if (!rd_bytes(r, SEALED_KEY, &h->own))
+		return false;
+	h->bound = so_far(in, r);
+	return read_recipients(r, h);
+}
+
 static bool read_body(struct slice in, struct backup_header *h)
 {
 	struct rd r = { in.p + BACKUP_PREFIX, in.n - BACKUP_PREFIX - CRYPTO_HASH };
-	const uint8_t *salt;
+	struct backup_found f;
 
-	if (!rd_u64(&r, &h->created) || !rd_bytes(&r, TEXT_MOST, &h->hsm) ||
-	    !rd_bytes(&r, TEXT_MOST, &h->serial) || !rd_bytes(&r, TEXT_MOST, &h->label) ||
-	    !rd_u8(&r, &h->domain) || h->domain != BACKUP_PASSPHRASE || !rd_u32(&r, &h->kib) ||
-	    !rd_u32(&r, &h->passes) || !rd_take(&r, BACKUP_SALT, &salt))
+	h->version = get_u16(in.p + MAGIC_LEN);
+	if (!read_place(&r, h) || !(h->version == BACKUP_VERSION_1 ? read_version_1(in, &r, h) :
+		read_version_2(in, &r, h)))
 		return false;
-	memcpy(h->salt, salt, BACKUP_SALT);
-	h->bound = (struct slice){ in.p, (size_t)(r.p - in.p) };
-	return h->kib != 0 && h->kib <= KIB_MOST && h->passes != 0 && h->passes <= PASSES_MOST &&
-		rd_bytes(&r, CRYPTO_KEY + CRYPTO_SEAL_EXTRA, &h->sealed) && rd_done(&r);
+	for (size_t i = 0; i < h->to_n; i++)
+		if (backup_recipient_look(&h->to[i], &f) != HF_OK)
+			return false;
+	return rd_done(&r);
 }
 
 enum hf_err backup_header_read(struct slice in, struct backup_header *ret)
@@ -67,15 +127,6 @@ enum hf_err backup_header_read(struct slice in, struct backup_header *ret)
 	return HF_OK;
 }
 
-static enum hf_err domain_key(const struct backup_header *h, struct slice passphrase,
-	struct secret *ret)
-{
-	CLEANUP(secret_done) struct secret stretched = { 0 };
-
-	TRY(crypto_argon2id(passphrase, SLICE_OF(h->salt), h->kib, h->passes, &stretched));
-	return crypto_derive(secret_slice(&stretched), "holdfast backup passphrase", SLICE_NONE, ret);
-}
-
 void backup_look(const struct backup_header *h, struct backup_chain *ret)
 {
 	memcpy(ret->head, h->hash, CRYPTO_HASH);
@@ -85,21 +136,48 @@ void backup_look(const struct backup_header *h, struct backup_chain *ret)
 
 static enum hf_err give_keys(struct slice file_key, bool whole, struct backup_chain *c)
 {
-	if (whole)
+	if (whole) {
 		TRY(crypto_derive(file_key, "holdfast backup objects", SLICE_NONE, &c->objects_key));
+		TRY(crypto_derive(file_key, "holdfast backup index", SLICE_NONE, &c->index_key));
+	}
 	return crypto_derive(file_key, "holdfast backup end", SLICE_NONE, &c->end_key);
 }
 
-enum hf_err backup_unlock(const struct backup_header *h, struct slice passphrase, bool whole,
-	struct backup_chain *c)
+static enum hf_err open_one(const struct backup_header *h, const struct backup_recipient *r,
+	const struct backup_opener *o, struct secret *ret)
 {
-	CLEANUP(secret_done) struct secret key = { 0 };
+	CLEANUP(buf_done) struct buf aad = BUF_MAX(BACKUP_HEADER_MOST);
+
+	if (h->version == BACKUP_VERSION_1)
+		return backup_recipient_open(r, o, h->bound, ret);
+	TRY(backup_recipient_aad(h->bound, r, &aad));
+	return backup_recipient_open(r, o, buf_slice(&aad), ret);
+}
+
+enum hf_err backup_unlock(const struct backup_header *h, const struct backup_opener *v, size_t n,
+	bool whole, struct backup_chain *c)
+{
 	CLEANUP(secret_done) struct secret file_key = { 0 };
 
-	TRY(domain_key(h, passphrase, &key));
-	if (crypto_open(secret_slice(&key), h->bound, h->sealed, &file_key) != HF_OK)
-		return HF_E_BACKUP_KEY;
-	return give_keys(secret_slice(&file_key), whole, c);
+	for (size_t i = 0; i < h->to_n * n; i++) {
+		const struct backup_recipient *r = &h->to[i / n];
+		enum hf_err e = backup_recipient_fits(r, &v[i % n]) ?
+			open_one(h, r, &v[i % n], &file_key) : HF_E_BACKUP_KEY;
+
+		if (e == HF_OK)
+			return give_keys(secret_slice(&file_key), whole, c);
+		if (e != HF_E_BACKUP_KEY)
+			return e;
+	}
+	return HF_E_BACKUP_KEY;
+}
+
+enum hf_err backup_unlock_index(const struct backup_header *h, struct slice own_key,
+	struct backup_chain *c)
+{
+	if (crypto_open(own_key, h->own_bound, h->own, &c->index_key) != HF_OK)
+		return HF_E_BACKUP_FOREIGN;
+	return HF_OK;
 }
 
 static void head_enc(const struct backup_header *h, struct buf *out)
@@ -112,37 +190,52 @@ static void head_enc(const struct backup_header *h, struct buf *out)
 	buf_bytes(out, h->hsm);
 	buf_bytes(out, h->serial);
 	buf_bytes(out, h->label);
-	buf_u8(out, h->domain);
-	buf_u32(out, h->kib);
-	buf_u32(out, h->passes);
-	buf_raw(out, SLICE_OF(h->salt));
+	buf_u8(out, h->scope);
+	buf_bytes(out, h->base);
 }
 
-enum hf_err backup_header_make(struct backup_header *h, struct slice passphrase, struct buf *out,
+static enum hf_err put_own(const struct backup_make *m, struct slice index_key, struct buf *out)
+{
+	CLEANUP(buf_done) struct buf sealed = BUF_MAX(SEALED_KEY);
+
+	TRY(crypto_seal(m->own_key, behind_prefix(out), index_key, &sealed));
+	buf_bytes(out, buf_slice(&sealed));
+	return buf_err(out);
+}
+
+static enum hf_err put_recipients(const struct backup_make *m, struct slice file_key,
+	struct buf *out)
+{
+	CLEANUP(buf_done) struct buf bound = BUF_MAX(BACKUP_HEADER_MOST);
+
+	buf_raw(&bound, behind_prefix(out));
+	TRY(buf_err(&bound));
+	buf_u8(out, (uint8_t)m->to_n);
+	for (size_t i = 0; i < m->to_n; i++)
+		TRY(backup_recipient_make(&m->to[i], buf_slice(&bound), file_key, out));
+	return buf_err(out);
+}
+
+enum hf_err backup_header_make(struct backup_header *h, const struct backup_make *m, struct buf *out,
 	struct backup_chain *ret)
 {
-	CLEANUP(secret_done) struct secret key = { 0 };
 	CLEANUP(secret_done) struct secret file_key = { 0 };
-	size_t bound, whole;
 
-	TRY(crypto_random(h->salt, sizeof(h->salt)));
+	if (m->to_n == 0 || m->to_n > BACKUP_RECIPIENTS)
+		return HF_E_ARGUMENTS;
 	TRY(secret_alloc(&file_key, CRYPTO_KEY));
 	TRY(crypto_random(file_key.p, file_key.n));
-	TRY(domain_key(h, passphrase, &key));
+	TRY(give_keys(secret_slice(&file_key), true, ret));
 	head_enc(h, out);
 	TRY(buf_err(out));
-	bound = out->n;
-	whole = bound + 4 + CRYPTO_KEY + CRYPTO_SEAL_EXTRA + CRYPTO_HASH;
-	buf_put_u32(out, BACKUP_PREFIX - 4, (uint32_t)whole);
-	buf_u32(out, CRYPTO_KEY + CRYPTO_SEAL_EXTRA);
-	TRY(buf_err(out));
-	TRY(crypto_seal(secret_slice(&key), (struct slice){ out->p, bound }, secret_slice(&file_key),
-		out));
+	TRY(put_own(m, secret_slice(&ret->index_key), out));
+	TRY(put_recipients(m, secret_slice(&file_key), out));
+	buf_put_u32(out, BACKUP_PREFIX - 4, (uint32_t)out->n + CRYPTO_HASH);
 	TRY(crypto_sha256(buf_slice(out), h->hash));
 	buf_raw(out, SLICE_OF(h->hash));
 	TRY(buf_err(out));
 	backup_look(h, ret);
-	return give_keys(secret_slice(&file_key), true, ret);
+	return HF_OK;
 }
 
 /* --- frames ------------------------------------------------------------------------- */
@@ -161,7 +254,8 @@ enum hf_err backup_frame_length(struct slice prefix, size_t *ret)
 
 static const struct secret *key_for(const struct backup_chain *c, uint8_t kind)
 {
-	return kind == BACKUP_END ? &c->end_key : &c->objects_key;
+	return kind == BACKUP_END ? &c->end_key : kind == BACKUP_INDEX ? &c->index_key :
+		&c->objects_key;
 }
 
 /* A frame opens in its own file, at its own place, as what it is. */
@@ -207,7 +301,7 @@ enum hf_err backup_frame_check(struct backup_chain *c, struct slice in, struct b
 		return HF_E_BACKUP_DAMAGED;
 	TRY(crypto_sha256_2(SLICE_OF(c->last), (struct slice){ in.p, n - CRYPTO_HASH }, hash));
 	if (!slice_eq(SLICE_OF(hash), tail_of(in)) || f.number != c->next ||
-	    (f.kind != BACKUP_OBJECTS && f.kind != BACKUP_END))
+	    f.kind < BACKUP_OBJECTS || f.kind > BACKUP_RECORDS)
 		return HF_E_BACKUP_DAMAGED;
 	f.sealed = (struct slice){ r.p, r.n - CRYPTO_HASH };
 	memcpy(c->last, hash, CRYPTO_HASH);

@@ -3,32 +3,35 @@
 #ifndef HF_BACKUP_FORMAT_H
 #define HF_BACKUP_FORMAT_H
 
-#include "bytes.h"
-#include "crypto.h"
-#include "err.h"
-#include "secret.h"
+#include "backup_to.h"
 
-#define BACKUP_VERSION 1u
+#define BACKUP_VERSION 2u
+#define BACKUP_VERSION_1 1u      /* one passphrase, a partition's objects, no index */
 #define BACKUP_PREFIX 16u        /* magic, version, length: enough to read the rest */
-#define BACKUP_HEADER_MOST 4096u
+#define BACKUP_HEADER_MOST 32768u
+#define BACKUP_RECIPIENTS 8u
 #define BACKUP_FRAME_PREFIX 13u  /* length, number, kind */
 #define BACKUP_FRAME_MOST (2u << 20)
 #define BACKUP_FRAME_OBJECTS 1000u
-#define BACKUP_SALT 16
 
-enum backup_domain { BACKUP_PASSPHRASE = 1 };
-enum backup_kind { BACKUP_OBJECTS = 1, BACKUP_END = 2 };
+enum backup_scope {
+	BACKUP_OF_OBJECTS = 1,    /* of one partition, as its crypto officer sees them */
+	BACKUP_OF_PARTITIONS = 2, /* whole partitions: their records; private objects stay sealed */
+};
+enum backup_kind { BACKUP_OBJECTS = 1, BACKUP_END = 2, BACKUP_INDEX = 3, BACKUP_RECORDS = 4 };
 
 /* struct backup_header: slices point into what was read. */
 struct backup_header {
+	uint16_t version;
 	uint64_t created;                      /* UTC, microseconds */
-	struct slice hsm, serial, label;       /* where it was made */
-	uint8_t domain;
-	uint32_t kib, passes;                  /* of Argon2id */
-	uint8_t salt[BACKUP_SALT];
-	struct slice bound;                    /* what the sealed key is bound to */
-	struct slice sealed;                   /* the file's key */
-	uint8_t hash[CRYPTO_HASH];             /* the header's last 32 bytes */
+	struct slice hsm, serial, label;       /* where it was made; the latter empty: a whole HSM */
+	uint8_t scope;
+	struct slice base;                     /* empty, or the hash of the header it builds on */
+	struct slice own;                      /* the index key, for the HSM that made it */
+	struct slice own_bound, bound;         /* what stands before own, before the recipients */
+	struct backup_recipient to[BACKUP_RECIPIENTS];
+	size_t to_n;
+	uint8_t hash[CRYPTO_HASH];             /* the header's last 32 bytes; names the backup */
 };
 
 /* struct backup_end is what the last frame holds. */
@@ -42,7 +45,7 @@ struct backup_end {
 struct backup_chain {
 	uint8_t head[CRYPTO_HASH], last[CRYPTO_HASH];
 	uint64_t next;
-	struct secret objects_key, end_key;
+	struct secret objects_key, index_key, end_key;
 };
 void backup_chain_done(struct backup_chain *c);
 
@@ -56,14 +59,24 @@ struct backup_frame {
  * HF_E_BACKUP: it is no backup; HF_E_BACKUP_NEWER. */
 enum hf_err backup_header_length(struct slice prefix, size_t *ret) HF_MUST_CHECK;
 enum hf_err backup_header_read(struct slice in, struct backup_header *ret) HF_MUST_CHECK;
-/* backup_header_make draws the file's key, seals it and begins a chain with it. */
-enum hf_err backup_header_make(struct backup_header *h, struct slice passphrase, struct buf *out,
+
+/* struct backup_make: what backup_header_make needs besides. own_key is the maker's own. */
+struct backup_make {
+	const struct backup_to *to;
+	size_t to_n;
+	struct slice own_key;
+};
+/* backup_header_make draws the file's key, seals it to all and begins a chain with it. */
+enum hf_err backup_header_make(struct backup_header *h, const struct backup_make *m, struct buf *out,
 	struct backup_chain *ret) HF_MUST_CHECK;
 
-/* backup_look begins a chain without keys. backup_unlock gives it those that the passphrase
- * opens; whole false: only the end's. HF_E_BACKUP_KEY: a wrong one. */
+/* backup_look begins a chain without keys. backup_unlock gives it those that an opener
+ * opens; whole false: only the end's. HF_E_BACKUP_KEY: none of v opens it. backup_unlock_index
+ * gives that of the index to the HSM that made it; HF_E_BACKUP_FOREIGN. */
 void backup_look(const struct backup_header *h, struct backup_chain *ret);
-enum hf_err backup_unlock(const struct backup_header *h, struct slice passphrase, bool whole,
+enum hf_err backup_unlock(const struct backup_header *h, const struct backup_opener *v, size_t n,
+	bool whole, struct backup_chain *c) HF_MUST_CHECK;
+enum hf_err backup_unlock_index(const struct backup_header *h, struct slice own_key,
 	struct backup_chain *c) HF_MUST_CHECK;
 
 /* backup_frame_length: bytes of the whole frame, from its first four. */

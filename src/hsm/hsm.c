@@ -6,6 +6,7 @@
 #include "app.h"
 #include "attest.h"
 #include "audit.h"
+#include "backup_keys.h"
 #include "clock.h"
 #include "damaged.h"
 #include "hsm_roles.h"
@@ -220,6 +221,7 @@ static enum hf_err hsm_new(const struct hsm_config *cfg, struct keeper *k,
 		return HF_E_MEMORY;
 	TRY(facts_new(&h->facts));
 	TRY(jobs_new(&h->jobs));
+	TRY(backup_keys_new(&h->backup_keys));
 	return crypto_random((uint8_t *)&h->boot, sizeof(h->boot));
 }
 
@@ -279,6 +281,7 @@ void hsm_close(struct hsm *h)
 	jobs_free(h->jobs);
 	close_all(h);
 	quorum_done(h);
+	backup_keys_free(h->backup_keys);
 	map_done(&h->apps);
 	damaged_free(h->damaged);
 	facts_free(h->facts);

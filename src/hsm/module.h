@@ -49,12 +49,6 @@ static inline bool role_is_of_hsm(enum role r)
 
 #define USER_NAME_MAX 32
 
-/* struct rights: rights.h. */
-struct rights {
-	uint32_t may;                 /* RIGHT_ */
-	char keys[RIGHTS_KEYS + 1];   /* patterns, comma-separated; "": all */
-};
-
 /* struct partition: lives as long as somebody holds a reference. */
 struct partition {
 	struct map_node by_slot;
@@ -89,7 +83,6 @@ struct app_login {
 	struct partition *part;   /* a reference */
 	enum role role;
 	char user[USER_NAME_MAX + 1]; /* which record of roles.h opened it */
-	struct rights rights;     /* that record's */
 	unsigned sessions, rw_sessions;
 	uint64_t used_ns;         /* last call, where the policy idle-logout asks */
 	uint8_t login_id[16];     /* names the login in its ticket */
@@ -139,7 +132,6 @@ struct calls_ctx {
 	struct partition *part;   /* the session's; or set by the handler (a reference kept
 	                           * by set_part until the call ends) */
 	enum role role;           /* in part */
-	struct rights rights;     /* of that login */
 	bool admin;               /* root, or the daemon's own uid; what that means: hsm_roles.h */
 	const struct call_row *row;
 	struct wire_head head;
@@ -154,6 +146,7 @@ struct calls_ctx {
 };
 
 struct quorum; /* quorum.h */
+struct backup_keys; /* backup_keys.h */
 
 /* struct gathering: shares of custodians that came so far. */
 struct gathering {
@@ -168,6 +161,7 @@ struct hsm {
 	uint64_t tamper_version;  /* of the record hsm/tamper; 0: none */
 	struct quorum *pending_quorum; /* made, its shares not yet known to be written; NULL */
 	struct secret pending_secret;
+	struct backup_keys *backup_keys; /* its own lock */
 	struct hsm_config cfg;
 	struct keeper *keeper;
 	struct records *records;

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "backup_keys.h"
 #include "clock.h"
 #include "gate.h"
 #include "log.h"
@@ -56,7 +57,7 @@ enum hf_err quorum_make(const struct quorum *who, struct quorum *ret, struct sec
 
 /* --- gathering ------------------------------------------------------------------- */
 
-static void drop_shares(struct gathering *g)
+void gathering_drop(struct gathering *g)
 {
 	for (unsigned i = 0; i < SHAMIR_MAX; i++)
 		secret_done(&g->y[i]);
@@ -72,7 +73,8 @@ static void drop_pending(struct hsm *h)
 
 void quorum_done(struct hsm *h)
 {
-	drop_shares(&h->gathering);
+	gathering_drop(&h->gathering);
+	backup_keys_forget(h->backup_keys);
 	drop_pending(h);
 }
 
@@ -118,7 +120,7 @@ enum hf_err quorum_take(struct gathering *g, const struct quorum *q, struct slic
 
 	TRY(check_share(q, share));
 	if (g->since_ns != 0 && now - g->since_ns > QUORUM_S * (uint64_t)NS_PER_S)
-		drop_shares(g);
+		gathering_drop(g);
 	y = &g->y[share.p[QUORUM_ID] - 1];
 	if (y->n > 0)
 		return HF_E_SHARE_TWICE;
@@ -128,7 +130,7 @@ enum hf_err quorum_take(struct gathering *g, const struct quorum *q, struct slic
 	if (gathering_count(g) < q->m)
 		return HF_OK;
 	TRY(join(g, q->m, ret));
-	drop_shares(g);
+	gathering_drop(g);
 	return HF_OK;
 }
 
@@ -236,6 +238,6 @@ enum hf_err on_quorum_commit(struct calls_ctx *c, const struct quorum_commit_req
 	call_detail(c, "%u of %u custodians", h->pending_quorum->m, h->pending_quorum->n);
 	e = unlock_change_quorum(h, h->pending_quorum, secret_slice(&h->pending_secret));
 	drop_pending(h);
-	drop_shares(&h->gathering);
+	gathering_drop(&h->gathering);
 	return e;
 }

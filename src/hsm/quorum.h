@@ -22,6 +22,7 @@ enum hf_err quorum_make(const struct quorum *who, struct quorum *ret, struct sec
 /* What came so far is h->gathering, under h->unlocking. */
 void quorum_done(struct hsm *h); /* forgets it */
 unsigned gathering_count(struct gathering *g);
+void gathering_drop(struct gathering *g);
 
 /* quorum_take adds a share; *ret is the secret once it is the last one needed.
  * HF_E_SHARE_FOREIGN, _WRONG, _TWICE. */

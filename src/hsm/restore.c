@@ -1,9 +1,10 @@
-/* restore.c: the calls restore_begin and restore_next. A frame is restored whole or not at all;
+/* restore.c: the calls restore_begin, restore_base and restore_next. A frame is restored whole or not at all;
  * objects keep their unique ids, so a restore that was cut short is simply done again. */
 #include "backup.h"
 
 #include <string.h>
 
+#include "backup_keys.h"
 #include "gate.h"
 #include "guard.h"
 #include "object_table.h"
@@ -22,7 +23,6 @@ enum hf_err on_restore_begin(struct calls_ctx *c, const struct restore_begin_req
 	struct restore_begin_res *r)
 {
 	CLEANUP(drop_failed) struct session *failed = c->session;
-	struct backup_header h;
 	struct backup *b;
 
 	(void)r;
@@ -32,18 +32,72 @@ enum hf_err on_restore_begin(struct calls_ctx *c, const struct restore_begin_req
 		return HF_E_SESSION_RO;
 	if (q->collision > RESTORE_RENAME)
 		return HF_E_ARGUMENTS;
-	TRY(backup_header_read(q->header, &h));
 	b = c->session->backup = hf_alloc(1, sizeof(*b));
 	if (b == NULL)
 		return HF_E_MEMORY;
-	b->restoring = true;
 	b->collision = (enum restore_collision)q->collision;
 	b->dry = q->dry;
-	backup_look(&h, &b->chain);
-	TRY(backup_unlock(&h, q->passphrase, true, &b->chain));
-	call_detail(c, "%sof HSM %.*s", q->dry ? "dry run, " : "", (int)h.hsm.n, (const char *)h.hsm.p);
+	TRY(restore_open(c, b, q->header, q->keys));
+	if (b->scope != BACKUP_OF_OBJECTS)
+		return HF_E_BACKUP_SCOPE;
 	failed = NULL;
 	return HF_OK;
+}
+
+static enum hf_err open_file(struct calls_ctx *c, struct backup *b, const struct backup_header *h,
+	struct opener_list keys)
+{
+	CLEANUP(backup_openers_done) struct backup_openers o = { 0 };
+
+	backup_chain_done(&b->chain);
+	backup_look(h, &b->chain);
+	TRY(backup_openers_get(c, keys, &o));
+	TRY(backup_unlock(h, o.v, o.n, true, &b->chain));
+	b->awaits = h->base.n != 0;
+	if (b->awaits)
+		memcpy(b->next_hash, h->base.p, CRYPTO_HASH);
+	return HF_OK;
+}
+
+enum hf_err restore_open(struct calls_ctx *c, struct backup *b, struct slice header,
+	struct opener_list keys)
+{
+	struct backup_header h;
+
+	TRY(backup_header_read(header, &h));
+	b->restoring = true;
+	b->scope = h.scope;
+	b->chained = h.base.n != 0;
+	call_detail(c, "%sof HSM %.*s", b->dry ? "dry run, " : "", (int)h.hsm.n, (const char *)h.hsm.p);
+	return open_file(c, b, &h, keys);
+}
+
+/* Only between two files. */
+enum hf_err restore_again(struct calls_ctx *c, struct backup *b, struct slice header,
+	struct opener_list keys)
+{
+	struct backup_header h;
+
+	TRY(backup_header_read(header, &h));
+	if (!b->awaits || b->chain.objects_key.n != 0 || h.scope != b->scope ||
+	    !slice_eq(SLICE_OF(h.hash), SLICE_OF(b->next_hash)))
+		return HF_E_BACKUP_CHAIN;
+	return open_file(c, b, &h, keys);
+}
+
+enum hf_err on_restore_base(struct calls_ctx *c, const struct restore_base_req *q,
+	struct restore_base_res *r)
+{
+	struct backup *b = c->session->backup;
+	enum hf_err e;
+
+	(void)r;
+	if (b == NULL || !b->restoring)
+		return HF_E_OP_LOST;
+	e = restore_again(c, b, q->header, q->keys);
+	if (e != HF_OK)
+		backup_drop(c->session);
+	return e;
 }
 
 /* --- one object ------------------------------------------------------------------------- */
@@ -128,11 +182,10 @@ static bool written(enum restore_outcome o)
 	return o == RESTORED_NEW || o == RESTORED_REPLACED || o == RESTORED_RENAMED;
 }
 
-static enum hf_err collide(struct calls_ctx *c, const struct object *now, struct object *o,
-	struct place *ret)
+static enum hf_err collide(struct calls_ctx *c, const struct backup *b, const struct object *now,
+	struct object *o, struct place *ret)
 {
 	CLEANUP(object_release) struct object *other = NULL;
-	const struct backup *b = c->session->backup;
 
 	switch (b->collision) {
 	case RESTORE_FAIL:
@@ -155,7 +208,8 @@ static enum hf_err collide(struct calls_ctx *c, const struct object *now, struct
 	return HF_E_INTERNAL;
 }
 
-static enum hf_err find_place(struct calls_ctx *c, struct object *o, struct place *ret)
+static enum hf_err find_place(struct calls_ctx *c, const struct backup *b, struct object *o,
+	struct place *ret)
 {
 	CLEANUP(object_release) struct object *now = NULL;
 
@@ -164,7 +218,7 @@ static enum hf_err find_place(struct calls_ctx *c, struct object *o, struct plac
 		return HF_OK;
 	now = there(c, o->handle);
 	ret->outcome = now == NULL ? RESTORED_NEW : RESTORED_SAME;
-	return now == NULL || same(now, o) ? HF_OK : collide(c, now, o, ret);
+	return now == NULL || same(now, o) ? HF_OK : collide(c, b, now, o, ret);
 }
 
 static enum hf_err tell(struct calls_ctx *c, const struct object *o, enum restore_outcome outcome,
@@ -198,16 +252,29 @@ static void batch_done(struct batch **b)
 	hf_free(*b);
 }
 
-static enum hf_err restore_one(struct calls_ctx *c, const struct backup_object *in, struct batch *to,
-	struct restored *told)
+/* live: the newest file of a chain says that it was there, just so, and it was not yet restored. */
+static enum hf_err is_live(struct backup *b, const struct backup_object *in, bool *ret)
+{
+	struct backup_entry e;
+
+	*ret = true;
+	if (!b->chained)
+		return HF_OK;
+	memcpy(e.id, in->uid, BACKUP_ID);
+	TRY(backup_tag(in->content, in->guard, &e));
+	return backup_index_take(&b->live, &e, ret);
+}
+
+static enum hf_err restore_one(struct calls_ctx *c, struct backup *b, const struct backup_object *in,
+	struct batch *to, struct restored *told)
 {
 	CLEANUP(object_release) struct object *o = NULL;
 	struct place at;
 
 	TRY(make_object(in, &o));
-	TRY(find_place(c, o, &at));
+	TRY(find_place(c, b, o, &at));
 	TRY(tell(c, o, at.outcome, told));
-	if (c->session->backup->dry || !written(at.outcome))
+	if (b->dry || !written(at.outcome))
 		return HF_OK;
 	if (in->guard.n != 0)
 		TRY(guard_restore(c, o->uid, in->guard)); /* first: no key is without its guard */
@@ -217,12 +284,14 @@ static enum hf_err restore_one(struct calls_ctx *c, const struct backup_object *
 	return HF_OK;
 }
 
-static enum hf_err restore_frame(struct calls_ctx *c, struct slice plain, struct restored_list *ret)
+static enum hf_err restore_objects(struct calls_ctx *c, struct backup *b, struct slice plain,
+	struct restored_list *ret)
 {
 	CLEANUP(batch_done) struct batch *to = hf_alloc(1, sizeof(*to));
 	struct restored *told = arena_alloc(c->arena, BACKUP_FRAME_OBJECTS, sizeof(*told));
 	struct rd r = rd_of(plain);
 	struct backup_object in;
+	bool live;
 	size_t n = 0;
 
 	if (to == NULL || told == NULL)
@@ -230,8 +299,9 @@ static enum hf_err restore_frame(struct calls_ctx *c, struct slice plain, struct
 	while (!rd_done(&r)) {
 		if (n == BACKUP_FRAME_OBJECTS || !read_object(&r, &in))
 			return HF_E_BACKUP_DAMAGED;
-		TRY(restore_one(c, &in, to, &told[n]));
-		n++;
+		TRY(is_live(b, &in, &live));
+		if (live)
+			TRY(restore_one(c, b, &in, to, &told[n++]));
 	}
 	TRY(objects_restore(c, to->v, to->expect, to->n));
 	call_detail(c, "%zu of %zu objects", to->n, n);
@@ -239,34 +309,67 @@ static enum hf_err restore_frame(struct calls_ctx *c, struct slice plain, struct
 	return HF_OK;
 }
 
-static enum hf_err take_frame(struct calls_ctx *c, struct slice in, struct restore_next_res *r)
+/* The index matters in a chain only, and of its newest file. */
+static enum hf_err take_index(struct backup *b, const struct backup_frame *f)
 {
 	CLEANUP(secret_done) struct secret plain = { 0 };
-	struct backup *b = c->session->backup;
-	uint8_t before[CRYPTO_HASH];
-	struct backup_frame f;
+
+	if (!b->chained || b->live.sorted)
+		return HF_OK;
+	TRY(backup_frame_open(&b->chain, f, &plain));
+	return backup_index_read(&b->live, secret_slice(&plain));
+}
+
+static enum hf_err take_end(struct backup *b, const struct backup_frame *f,
+	const uint8_t before[CRYPTO_HASH])
+{
+	static const struct backup_entry none;
 	struct backup_end end;
 
+	TRY(backup_end_check(&b->chain, f, before, &end));
+	backup_chain_done(&b->chain);
+	(void)backup_index_has(&b->live, &none); /* no other file adds to it */
+	if (!b->awaits && b->chained && !backup_index_complete(&b->live))
+		return HF_E_BACKUP_CHAIN;
+	return HF_OK;
+}
+
+enum hf_err restore_frame(struct calls_ctx *c, struct backup *b, struct slice frame,
+	struct restored_frame *ret)
+{
+	CLEANUP(secret_done) struct secret plain = { 0 };
+	uint8_t before[CRYPTO_HASH];
+	struct backup_frame f;
+
+	if (b->chain.objects_key.n == 0)
+		return HF_E_BACKUP_CHAIN; /* the file is over */
 	memcpy(before, b->chain.last, CRYPTO_HASH);
-	TRY(backup_frame_check(&b->chain, in, &f));
-	if (f.kind == BACKUP_END) {
-		r->last = true;
-		return backup_end_check(&b->chain, &f, before, &end);
-	}
+	TRY(backup_frame_check(&b->chain, frame, &f));
+	ret->last = f.kind == BACKUP_END;
+	if (ret->last)
+		return take_end(b, &f, before);
+	if (f.kind == BACKUP_INDEX)
+		return take_index(b, &f);
+	if (f.kind != BACKUP_OBJECTS)
+		return HF_E_BACKUP_SCOPE;
 	TRY(backup_frame_open(&b->chain, &f, &plain));
-	return restore_frame(c, secret_slice(&plain), &r->objects);
+	return restore_objects(c, b, secret_slice(&plain), &ret->objects);
 }
 
 /* After an error the restore is over: it is begun anew. */
 enum hf_err on_restore_next(struct calls_ctx *c, const struct restore_next_req *q,
 	struct restore_next_res *r)
 {
+	struct backup *b = c->session->backup;
+	struct restored_frame f = { 0 };
 	enum hf_err e;
 
-	if (c->session->backup == NULL || !c->session->backup->restoring)
+	if (b == NULL || !b->restoring)
 		return HF_E_OP_LOST;
-	e = take_frame(c, q->frame, r);
-	if (e != HF_OK || r->last)
+	e = restore_frame(c, b, q->frame, &f);
+	r->objects = f.objects;
+	r->last = f.last;
+	if (e != HF_OK || (f.last && !b->awaits))
 		backup_drop(c->session);
 	return e;
 }

@@ -117,9 +117,9 @@ def test_a_wrong_passphrase_opens_nothing(i):
     wrong = f'{i.home}/wrong'
     open(wrong, 'w').write(PASS + '!')
     r = h.restore(h.file, passphrase=wrong)
-    assert r.returncode == 1 and 'passphrase is wrong' in r.stderr, r.stderr
+    assert r.returncode == 1 and 'opens the backup' in r.stderr, r.stderr
     r = h.cli('backup', 'verify', '--passphrase-file', wrong, h.file)
-    assert r.returncode == 1 and 'passphrase is wrong' in r.stderr, r.stderr
+    assert r.returncode == 1 and 'opens the backup' in r.stderr, r.stderr
 
 
 def away(h, verb, path, *more):
@@ -136,7 +136,7 @@ def test_a_backup_verifies_without_an_hsm(i):
     h.create()
     i.stop()
     told = json.loads(away(h, 'inspect', h.file).stdout)
-    assert told['partition'] == 'box' and told['pieces'] == 2, told
+    assert told['partition'] == 'box' and told['pieces'] == 3, told
     told = json.loads(away(h, 'verify', h.file, '--passphrase-file', h.passphrase).stdout)
     assert told['whole'] and told['objects'] == 1, told
 
@@ -309,6 +309,172 @@ def test_a_backup_under_load_is_of_one_moment(i):
             t.join()
         assert all(30 <= m['objects'] <= 31 for m in made), made
         assert b.restored(a.file)['new'] == made[-1]['objects']
+
+
+GOLDEN = f'{os.path.dirname(os.path.abspath(__file__))}/golden'
+
+
+def test_files_of_every_version_are_read(i):
+    """What earlier versions, and this one, wrote: one AES key, two key pairs."""
+    h = Hsm(i)
+    h.must('backup-key', 'create')
+    for n, path in enumerate(sorted(os.listdir(GOLDEN))):
+        told = json.loads(away(h, 'verify', f'{GOLDEN}/{path}', '--passphrase-file', h.passphrase).stdout)
+        assert told['objects'] == 5 and told['version'] == n + 1, told
+        assert h.restored(f'{GOLDEN}/{path}', '--on-collision', 'rename')['new'] == 5
+    assert n == 1, 'a version without its file'
+
+
+def files(i, *names):
+    return [f'{i.home}/{n}' for n in names]
+
+
+def test_another_hsm_opens_what_is_sealed_to_it(i):
+    with Two(i) as (a, b):
+        card, = files(i, 'b.json')
+        r = b.cli('backup-key', 'show')
+        assert r.returncode == 1 and 'backup-key create' in r.stderr, r.stderr
+        b.must('backup-key', 'create', '--out', card)
+        assert json.load(open(card)) == json.loads(b.must('backup-key', 'show'))
+        a.generate('k')
+        a.must('backup', 'create', '--pin-file', a.pin, '--to-key', card, a.file)
+        assert a.restore(a.file, '--dry-run').returncode == 1
+        assert json.loads(b.must('backup', 'verify', '--json', a.file))['whole']
+        assert json.loads(b.must('backup', 'restore', '--json', '--pin-file', b.pin, a.file))['new'] == 1
+        assert a.objects() == b.objects()
+        open(card, 'w').write('{"card": "00"}')
+        r = a.cli('backup', 'create', '--pin-file', a.pin, '--to-key', card, a.file + '2')
+        assert r.returncode == 1 and 'no file of a public key' in r.stderr, r.stderr
+
+
+def test_custodians_open_together(i):
+    with Two(i) as (a, b):
+        card, = files(i, 'backup-key.json')
+        a.must('backup-key', 'split', '2/3', '--out', i.home, '--pin-file', a.passphrase)
+        a.generate('k')
+        a.must('backup', 'create', '--pin-file', a.pin, '--to-key', card, a.file)
+        take = ('backup', 'restore', '--json', '--pin-file', b.pin, a.file)
+        give = ('backup', 'share', '--json', '--pin-file', a.passphrase, a.file)
+        shares = files(i, 'share-1.json', 'share-2.json', 'share-3.json')
+        assert json.loads(b.must(*give, shares[2]))['shares'] == 1
+        r = b.cli(*take)
+        assert r.returncode == 1 and 'custodians' in r.stderr, r.stderr
+        r = b.cli(*give, shares[2])
+        assert r.returncode == 1 and b.objects() == [], r.stderr
+        assert json.loads(b.must(*give, shares[0])) == {'shares': 2, 'needed': 2}
+        b.must('backup', 'verify', a.file)
+        b.must(*take)
+        assert a.objects() == b.objects()
+
+
+def test_wrong_custodians_open_nothing(i):
+    h = Hsm(i)
+    first, other = files(i, 'first', 'other')
+    for d in (first, other):
+        os.mkdir(d)
+        h.must('backup-key', 'split', '2/2', '--out', d, '--pin-file', h.passphrase)
+    h.generate('k')
+    h.must('backup', 'create', '--pin-file', h.pin, '--to-key', f'{first}/backup-key.json', h.file)
+    for n in (1, 2):
+        r = h.cli('backup', 'share', '--pin-file', h.passphrase, h.file, f'{other}/share-{n}.json')
+        assert r.returncode == 1, r.stdout
+    assert h.cli('backup', 'restore', '--pin-file', h.pin, h.file).returncode == 1
+
+
+def test_any_of_several_recipients_opens(i):
+    with Two(i) as (a, b):
+        card, = files(i, 'b.json')
+        b.must('backup-key', 'create', '--out', card)
+        a.generate('k')
+        a.create('--to-key', card)
+        assert json.loads(away(a, 'inspect', a.file).stdout)['sealed to'][0] == 'a passphrase'
+        assert b.cli('backup', 'list', '--pin-file', b.pin, a.file).returncode == 0
+        assert a.restored(a.file)['same'] == 1
+
+
+def softhsm(i):
+    """softhsm makes a token "safe" with an AES key "aes" and an RSA pair "rsa"."""
+    import shutil
+    module = '/usr/lib/softhsm/libsofthsm2.so'
+    if not (shutil.which('softhsm2-util') and shutil.which('pkcs11-tool') and os.path.exists(module)):
+        print('softhsm2 and opensc are not installed')
+        sys.exit(77)
+    conf, tokens, pin = files(i, 'softhsm.conf', 'tokens', 'token-pin')
+    os.makedirs(tokens)
+    open(conf, 'w').write(f'directories.tokendir = {tokens}\nobjectstore.backend = file\n')
+    open(pin, 'w').write('4321')
+    i.env['SOFTHSM2_CONF'] = conf
+    for c in (['softhsm2-util', '--init-token', '--free', '--label', 'safe', '--so-pin', '1234', '--pin', '4321'],
+              ['pkcs11-tool', '--module', module, '-l', '--pin', '4321', '--keygen', '--key-type', 'AES:32',
+               '--label', 'aes', '--usage-decrypt'],
+              ['pkcs11-tool', '--module', module, '-l', '--pin', '4321', '--keypairgen', '--key-type', 'rsa:2048',
+               '--label', 'rsa', '--usage-decrypt']):
+        r = subprocess.run(c, env=i.env, capture_output=True, text=True, timeout=60)
+        assert r.returncode == 0, r.stderr
+    return ['--token-module', module, '--token-pin-file', pin]
+
+
+def test_a_key_in_another_token_opens(i):
+    os.makedirs(i.home, exist_ok=True)
+    token = softhsm(i)
+    with Two(i) as (a, b):
+        b.i.env['SOFTHSM2_CONF'] = i.env['SOFTHSM2_CONF']
+        a.generate('k')
+        for key in ('aes', 'rsa'):
+            a.file = f'{i.home}/{key}.backup'
+            a.must('backup', 'create', '--pin-file', a.pin, *token, '--token', 'safe', '--token-key', key, a.file)
+            r = b.cli('backup', 'restore', '--pin-file', b.pin, a.file)
+            assert r.returncode == 1 and 'opens the backup' in r.stderr, r.stderr
+            b.must('backup', 'verify', *token, a.file)
+            b.must('backup', 'restore', '--pin-file', b.pin, *token, a.file)
+        assert a.objects() == b.objects()
+        open(f'{i.home}/token-pin', 'w').write('9999')
+        assert b.cli('backup', 'restore', '--pin-file', b.pin, *token, a.file).returncode == 1
+
+
+def chain(a):
+    """chain makes a base and two increments, with a key new, one changed and one deleted in each."""
+    for n in range(6):
+        a.generate(f'k{n}')
+    base, one, two = (f'{a.i.home}/{n}.backup' for n in ('base', 'one', 'two'))
+    made = []
+    for path, before in ((base, None), (one, base), (two, one)):
+        a.file = path
+        made.append(a.create(*(['--base', before] if before else [])))
+        n = len(made)
+        a.must('object', 'delete', '--label', f'k{n}', '--yes', '--pin-file', a.pin)
+        a.generate(f'new{n}')
+    a.must('object', 'delete', '--label', 'new3', '--yes', '--pin-file', a.pin)
+    a.generate('k3')
+    a.file = f'{a.i.home}/three.backup'
+    a.create('--base', two)
+    return base, one, two, a.file
+
+
+def test_an_increment_holds_what_changed(i):
+    with Two(i) as (a, b):
+        base, one, two, three = chain(a)
+        away_verify = [json.loads(away(a, 'verify', p, '--passphrase-file', a.passphrase).stdout)['objects']
+                       for p in (base, one, two, three)]
+        assert away_verify == [6, 1, 1, 1], away_verify
+        got = json.loads(b.must('backup', 'restore', '--json', '--pin-file', b.pin, '--passphrase-file',
+                                b.passphrase, three, two, one, base))
+        assert got['new'] == 6, got
+        assert a.objects() == b.objects()
+
+
+def test_a_chain_is_checked(i):
+    with Two(i) as (a, b):
+        base, one, two, three = chain(a)
+        a.file = f'{i.home}/stranger.backup'
+        a.create()
+        for wrong in ([three], [three, two], [three, one, base], [three, two, one, a.file], [base, one]):
+            r = b.cli('backup', 'restore', '--pin-file', b.pin, '--passphrase-file', b.passphrase, *wrong)
+            assert r.returncode == 1, (wrong, r.stdout)
+            assert b.objects() == []
+        b.file = f'{i.home}/foreign.backup'
+        r = b.cli('backup', 'create', '--pin-file', b.pin, '--passphrase-file', b.passphrase, '--base', base, b.file)
+        assert r.returncode == 1 and not os.path.exists(b.file), r.stderr
 
 
 if __name__ == '__main__':
