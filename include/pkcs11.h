@@ -595,6 +595,15 @@ typedef struct CK_HASH_SIGN_ADDITIONAL_CONTEXT {
 	CK_MECHANISM_TYPE hash;
 } CK_HASH_SIGN_ADDITIONAL_CONTEXT, *CK_HASH_SIGN_ADDITIONAL_CONTEXT_PTR;
 
+/* Of the working draft that follows 3.2; its numbers are reserved there. */
+typedef struct CK_MU_GEN_PARAMS {
+	CK_OBJECT_HANDLE hKey;
+	CK_BYTE_PTR pTR;
+	CK_ULONG ulTRLen;
+	CK_BYTE_PTR pctx;
+	CK_ULONG ulctxLen;
+} CK_MU_GEN_PARAMS, *CK_MU_GEN_PARAMS_PTR;
+
 
 /* --- parameters: key derivation (3.2 §6.38 to §6.45, §6.62) ---------------- */
 

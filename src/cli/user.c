@@ -26,16 +26,85 @@ static const char *role_text(uint8_t role)
 	return "?";
 }
 
+/* --- rights -------------------------------------------------------------- */
+
+static const struct {
+	uint32_t bit;
+	const char *name, *help;
+} rights[] = {
+#define RIGHT(id, name, help) { RIGHT_##id, name, help },
+#include "rights.def"
+#undef RIGHT
+};
+
+static json_t *json_rights(uint32_t may)
+{
+	char text[256] = "";
+	size_t n = 0;
+
+	if (may == RIGHTS_ALL)
+		return json_string("all");
+	for (size_t i = 0; i < RIGHTS; i++)
+		if ((may & rights[i].bit) != 0)
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", n > 0 ? "," : "",
+				rights[i].name);
+	return json_string(text);
+}
+
 json_t *cli_user(const struct user_info *u)
 {
 	char when[28] = "-";
 
 	if (u->changed != 0)
 		clock_iso(u->changed, when);
-	return json_pack("{s:o, s:s, s:b, s:b, s:b, s:b, s:i, s:s}", "name", json_slice(u->name), "role",
-		role_text(u->role), "PIN set", u->set, "must change it", u->change, "locked", u->locked,
-		"blocked", u->blocked, "failures", u->failures, "PIN of", when);
+	return json_pack("{s:o, s:s, s:b, s:b, s:b, s:b, s:i, s:s, s:o, s:o}", "name", json_slice(u->name),
+		"role", role_text(u->role), "PIN set", u->set, "must change it", u->change,
+		"locked", u->locked, "blocked", u->blocked, "failures", u->failures, "PIN of", when,
+		"may", json_rights(u->may), "keys", u->keys.n > 0 ? json_slice(u->keys) : json_string("all"));
 }
+
+static bool right_arg(struct slice s, uint32_t *may)
+{
+	for (size_t i = 0; i < RIGHTS; i++)
+		if (slice_eq(slice_str(rights[i].name), s)) {
+			*may |= rights[i].bit;
+			return true;
+		}
+	fprintf(stderr, "holdfast: there is no right '%.*s'; there are:\n", (int)s.n,
+		(const char *)s.p);
+	for (size_t i = 0; i < RIGHTS; i++)
+		fprintf(stderr, "  %-12s %s\n", rights[i].name, rights[i].help);
+	return false;
+}
+
+static bool may_arg(const char *s, uint32_t *ret)
+{
+	uint32_t may = 0;
+
+	if (s == NULL || strcmp(s, "all") == 0) {
+		*ret = RIGHTS_ALL;
+		return true;
+	}
+	for (const char *end; *s != '\0'; s = *end != '\0' ? end + 1 : end) {
+		end = s + strcspn(s, ",");
+		if (!right_arg((struct slice){ (const uint8_t *)s, (size_t)(end - s) }, &may))
+			return false;
+	}
+	*ret = may;
+	return true;
+}
+
+static bool rights_args(struct cli *c, struct user_set_req *q)
+{
+	const char *keys = c->opt[OPT_KEYS];
+
+	q->restrict_ = c->opt[OPT_MAY] != NULL || keys != NULL;
+	if (keys != NULL && strcmp(keys, "all") != 0)
+		q->keys = slice_str(keys);
+	return may_arg(c->opt[OPT_MAY], &q->may);
+}
+
+/* --- listing ------------------------------------------------------------- */
 
 int cmd_user_list(struct cli *c)
 {
@@ -75,6 +144,8 @@ static bool officer(struct cli *c, uint64_t *ret_session)
 	return e == HF_OK;
 }
 
+/* --- changing ------------------------------------------------------------ */
+
 static bool role_arg(const char *s, uint8_t *ret)
 {
 	const unsigned made = CALL_BY_U | CALL_BY_L | CALL_BY_C;
@@ -100,12 +171,31 @@ int cmd_user_set(struct cli *c)
 
 	if (c->opt[OPT_ROLE] && !role_arg(c->opt[OPT_ROLE], &q.role))
 		return cli_usage("--role is crypto-officer, limited or crypto-user");
+	if (!rights_args(c, &q))
+		return EXIT_USAGE;
 	if (!officer(c, &session))
 		return EXIT_FAILED;
 	snprintf(prompt, sizeof(prompt), "New PIN of '%.32s'", c->args[0]);
 	if (cli_pin(c, OPT_PIN_FILE, OPT_PIN_FD, prompt, true, &pin) != HF_OK)
 		return EXIT_FAILED;
 	q.pin = secret_slice(&pin);
+	e = do_user_set(c->client, session, &q, &r, &c->arena);
+	return e == HF_OK ? EXIT_DONE : cli_fail("user", e);
+}
+
+int cmd_user_restrict(struct cli *c)
+{
+	struct user_set_req q = { .name = slice_str(c->args[0]) };
+	struct user_set_res r;
+	uint64_t session;
+	enum hf_err e;
+
+	if (!rights_args(c, &q))
+		return EXIT_USAGE;
+	if (!q.restrict_)
+		return cli_usage("say what the user may with --may, --keys, or both");
+	if (!officer(c, &session))
+		return EXIT_FAILED;
 	e = do_user_set(c->client, session, &q, &r, &c->arena);
 	return e == HF_OK ? EXIT_DONE : cli_fail("user", e);
 }

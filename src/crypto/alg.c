@@ -36,13 +36,13 @@ static struct hash hashes[] = {
 	/* FIPS 204 and 205 pre-hash with these many bytes. */
 	{ "SHAKE128", 0, 0, 0, 0, 32, NULL, NULL },
 	{ "SHAKE256", 0, 0, 0, 0, 64, NULL, NULL },
-	/* No number: they are for their own mechanisms only. */
+	/* No CKM number: they are for their own mechanisms, and X9.63's KDF. */
 	{ "MD5", 0, 0, 0, 0, 16, NULL, NULL },
 	{ "RIPEMD160", 0, 0, 0, 0, 20, NULL, NULL },
-	{ "BLAKE2B-160", 0, 0, 0, 0, 20, "BLAKE2B-512", NULL },
-	{ "BLAKE2B-256", 0, 0, 0, 0, 32, "BLAKE2B-512", NULL },
-	{ "BLAKE2B-384", 0, 0, 0, 0, 48, "BLAKE2B-512", NULL },
-	{ "BLAKE2B-512", 0, 0, 0, 0, 64, NULL, NULL },
+	{ "BLAKE2B-160", 0, 0, CKD_BLAKE2B_160_KDF, 0, 20, "BLAKE2B-512", NULL },
+	{ "BLAKE2B-256", 0, 0, CKD_BLAKE2B_256_KDF, 0, 32, "BLAKE2B-512", NULL },
+	{ "BLAKE2B-384", 0, 0, CKD_BLAKE2B_384_KDF, 0, 48, "BLAKE2B-512", NULL },
+	{ "BLAKE2B-512", 0, 0, CKD_BLAKE2B_512_KDF, 0, 64, NULL, NULL },
 };
 #define HASHES (sizeof(hashes) / sizeof(hashes[0]))
 

@@ -53,6 +53,10 @@ enum hf_err mac_begin(struct crypt *c, EVP_MAC *mac, const OSSL_PARAM params[], 
 	TRY(mac_length(c, full, full, &n));
 	TRY(kept_begin(c, sizeof(*s), drop, &fresh));
 	s = c->state;
+	if (s->full != full) { /* SHA-512/t of another t */
+		EVP_MAC_CTX_free(s->ctx);
+		s->ctx = NULL;
+	}
 	s->full = full;
 	s->n = n;
 	e = start(s, c, mac, params);

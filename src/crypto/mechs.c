@@ -103,6 +103,8 @@ void mech_other_keys(const struct mech *m, const struct params *p, uint64_t ret[
 	memset(ret, 0, OTHER_KEYS_MAX * sizeof(ret[0]));
 	if (m->param == PARAM_HANDLE)
 		ret[0] = p->u.handle.value;
+	if (m->param == PARAM_MU_GEN)
+		ret[0] = p->u.mu_gen.key;
 	if (m->param == PARAM_HKDF)
 		ret[0] = only_if(p->u.hkdf.salt_type == CKF_HKDF_SALT_KEY, p->u.hkdf.salt_key);
 	if (m->param == PARAM_SP800_108)

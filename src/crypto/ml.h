@@ -4,6 +4,9 @@
 
 #include "key.h"
 
+#define ML_DSA_MU 64        /* bytes of what ML-DSA signs in the end (FIPS 204 §6.2) */
+#define ML_CONTEXT_MAX 255  /* bytes */
+
 struct ml_set {
 	uint32_t ckk, ckp;
 	const char *name; /* OpenSSL's key type */

@@ -7,7 +7,6 @@
 #include "family.h"
 #include "ml.h"
 
-#define CONTEXT_MAX 255
 
 /* OIDs of the digests, FIPS 204 §5.4.1: 2.16.840.1.101.3.4.2.x. */
 #define OID_LEN 11
@@ -59,29 +58,38 @@ static enum hf_err additional_of(const struct crypt *c, struct additional *ret)
 		ret->hedge = p->u.context.hedge;
 		ret->context = p->u.context.context;
 	}
-	if (ret->hedge > CKH_DETERMINISTIC_REQUIRED || ret->context.n > CONTEXT_MAX)
+	if (ret->hedge > CKH_DETERMINISTIC_REQUIRED || ret->context.n > ML_CONTEXT_MAX)
 		return HF_E_MECHANISM_PARAM;
 	return HF_OK;
+}
+
+/* mu_row: the caller brings mu (FIPS 204 §6.2, step 6), so that a context has no place. */
+static bool mu_row(const struct mech *m)
+{
+	return m->arg != NULL && strcmp(m->arg, "mu") == 0;
 }
 
 /* pure_row: neither the parameter nor the row names a digest. */
 static bool pure_row(const struct mech *m)
 {
-	return m->param == PARAM_CONTEXT && m->arg == NULL;
+	return m->param == PARAM_CONTEXT && (m->arg == NULL || mu_row(m));
 }
 
 /* setup: pre-hashed messages are encoded here (FIPS 204 §5.4.1, FIPS 205 §10.2.2), pure ones by
  * OpenSSL. */
 static enum hf_err setup(struct ml_dsa *s, const struct crypt *c, const struct additional *a)
 {
-	int deterministic = a->hedge == CKH_DETERMINISTIC_REQUIRED, raw = 0;
+	int deterministic = a->hedge == CKH_DETERMINISTIC_REQUIRED, raw = 0, mu = 1;
 	EVP_SIGNATURE *alg = EVP_SIGNATURE_fetch(NULL, c->key->set->name, NULL);
 	OSSL_PARAM params[4], *p = params;
+	bool given = mu_row(c->mech);
 	int ok = 0;
 
 	*p++ = OSSL_PARAM_construct_int(OSSL_SIGNATURE_PARAM_DETERMINISTIC, &deterministic);
 	if (s->hash != NULL)
 		*p++ = OSSL_PARAM_construct_int(OSSL_SIGNATURE_PARAM_MESSAGE_ENCODING, &raw);
+	else if (given)
+		*p++ = OSSL_PARAM_construct_int(OSSL_SIGNATURE_PARAM_MU, &mu);
 	else if (a->context.n > 0)
 		*p++ = OSSL_PARAM_construct_octet_string(OSSL_SIGNATURE_PARAM_CONTEXT_STRING,
 			(void *)(uintptr_t)a->context.p, a->context.n);
@@ -206,6 +214,8 @@ static enum hf_err finish(struct crypt *c, struct slice in, struct slice sig, st
 		TRY(prehash(c, in, &m));
 		in = buf_slice(&m);
 	}
+	if (mu_row(c->mech) && in.n != ML_DSA_MU)
+		return HF_E_DATA_LEN;
 	if (c->verb == VERB_VERIFY) {
 		if (sig.n != n)
 			return HF_E_SIGNATURE_LEN;

@@ -5,6 +5,7 @@
 
 #include "login.h"
 #include "partition.h"
+#include "rights.h"
 
 bool peer_is_admin(const struct hsm *h, const struct peer *p)
 {
@@ -188,10 +189,14 @@ enum hf_err app_login_need(struct app *app, struct partition *p, struct app_logi
 	return HF_OK;
 }
 
-enum role app_role(struct app *app, const struct partition *p)
+enum role app_role(struct app *app, const struct partition *p, struct rights *ret)
 {
 	MUTEX_HOLD(&app->lock);
 	const struct app_login *l = app_login_of(app, p);
 
+	ret->may = RIGHTS_ALL;
+	ret->keys[0] = '\0';
+	if (l != NULL && l->role != ROLE_PUBLIC && !rights_all(&l->rights))
+		*ret = l->rights;
 	return l != NULL ? l->role : ROLE_PUBLIC;
 }

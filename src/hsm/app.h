@@ -21,8 +21,8 @@ bool peer_is_admin(const struct hsm *h, const struct peer *p);
 struct app_login *app_login_of(const struct app *app, const struct partition *p);
 enum hf_err app_login_need(struct app *app, struct partition *p, struct app_login **ret)
 	HF_MUST_CHECK;
-/* app_role: how the application is logged in. */
-enum role app_role(struct app *app, const struct partition *p);
+/* app_role: how the application is logged in, and what that is restricted to. */
+enum role app_role(struct app *app, const struct partition *p, struct rights *ret);
 
 enum hf_err session_new(struct hsm *h, struct app *app, struct partition *p, bool rw,
 	uint64_t *ret) HF_MUST_CHECK;

@@ -59,6 +59,7 @@ struct birth_info {
 	uint32_t cko, ckk;        /* what it must be (generate, unwrap, derive), or
 	                           * ATTRS_AS_GIVEN: as the template says */
 	uint32_t mechanism;       /* for CKA_KEY_GEN_MECHANISM when generated */
+	bool one_size;            /* generate: the mechanism knows only one length */
 	enum role role;
 	const struct attrs *base; /* derive: the base key's, NULL when there is none
 	                           * that could vouch for it (encapsulation); copy:

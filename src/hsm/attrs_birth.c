@@ -184,7 +184,8 @@ static enum hf_err fill(const struct birth_info *b, struct attr_list t, struct a
 	for (const struct rule *r = NULL; (r = rule_next(r, cko, type)) != NULL;) {
 		if (attrs_get(a, r->cka).p != NULL)
 			continue;
-		if ((r->flags & required(b->how)) != 0 && !tmpl_has(t, r->cka))
+		if ((r->flags & required(b->how)) != 0 && !tmpl_has(t, r->cka) &&
+		    !(b->one_size && r->cka == CKA_VALUE_LEN))
 			return HF_E_TEMPLATE_INCOMPLETE;
 		TRY(set_default(b, r, a));
 	}

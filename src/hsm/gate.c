@@ -13,6 +13,7 @@
 #include "metrics.h"
 #include "partition.h"
 #include "policy.h"
+#include "rights.h"
 #include "roles.h"
 
 #define NS_PER_S 1000000000u
@@ -22,7 +23,7 @@ void set_part(struct calls_ctx *c, struct partition *p)
 	partition_unref(c->part);
 	c->part = p;
 	if (c->app != NULL)
-		c->role = app_role(c->app, p);
+		c->role = app_role(c->app, p, &c->rights);
 }
 
 /* --- what the row asks for --------------------------------------------------------- */
@@ -106,7 +107,7 @@ static void say_who_may(struct calls_ctx *c)
 static enum hf_err check_role(struct calls_ctx *c)
 {
 	if ((c->row->roles & (unsigned)c->role) != 0)
-		return HF_OK;
+		return rights_call(c);
 	say_who_may(c);
 	if (c->role != ROLE_LIMITED && c->role != ROLE_CRYPTO_USER)
 		return HF_E_NOT_LOGGED_IN;
@@ -262,6 +263,7 @@ bool hsm_serve(struct hsm_conn *conn, const struct wire_head *head, struct slice
 		.hsm = conn->hsm,
 		.conn = conn,
 		.role = ROLE_PUBLIC,
+		.rights.may = RIGHTS_ALL,
 		.admin = peer_is_admin(conn->hsm, &conn->peer),
 		.row = row_of(head->opcode),
 		.head = *head,

@@ -135,7 +135,7 @@ static struct birth_info generated(const struct calls_ctx *c, const struct mech 
 	return (struct birth_info){
 		.how = BIRTH_GENERATE, .cko = cko,
 		.ckk = several ? given_or(t, CKA_KEY_TYPE, m->key) : m->key,
-		.mechanism = m->type, .role = c->role,
+		.mechanism = m->type, .role = c->role, .one_size = m->min != 0 && m->min == m->max,
 	};
 }
 

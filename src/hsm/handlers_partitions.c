@@ -383,7 +383,9 @@ enum hf_err user_told(struct calls_ctx *c, const struct partition *p, const stru
 		.role = (uint8_t)u->role, .set = u->set, .changed = u->changed, .blocked = u->blocked,
 		.change = u->set && pin_expired(p, u), .locked = role_locked(c->hsm, p, u),
 		.failures = (uint8_t)records_fail_get(c->hsm->records, p->serial, u->id),
+		.may = u->rights.may,
 	};
+	TRY(arena_dup(c->arena, slice_str(u->rights.keys), &ret->keys));
 	return arena_dup(c->arena, slice_str(u->name), &ret->name);
 }
 

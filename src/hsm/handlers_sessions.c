@@ -8,6 +8,7 @@
 #include "op.h"
 #include "partition.h"
 #include "policy.h"
+#include "rights.h"
 
 /* --- sessions ---------------------------------------------------------------------- */
 
@@ -316,24 +317,57 @@ enum hf_err on_pin_set(struct calls_ctx *c, const struct pin_set_req *q, struct 
 
 /* A user who is new appears in memory first; one that the store does not take is
  * forgotten. */
+static enum hf_err find_or_add(struct calls_ctx *c, const struct user_set_req *q,
+	struct role_record **ret)
+{
+	struct roles *roles = c->part->roles;
+	struct role_record *rec = role_named(roles, q->name);
+
+	if (rec == NULL ? q->role == 0 : q->role != 0 && rec->role != (enum role)q->role)
+		return HF_E_USER_TYPE;
+	*ret = rec;
+	return rec != NULL ? HF_OK :
+		roles_add(roles, q->name, (enum role)q->role, roles_free_id(roles), ret);
+}
+
+static enum hf_err restrict_only(struct calls_ctx *c, struct role_record *rec)
+{
+	struct role_record next = *rec;
+
+	if (rec->version == 0)
+		return HF_E_PIN_LENGTH; /* a new user needs a PIN */
+	next.epoch++;
+	return role_store(c->hsm, c->part, rec, &next);
+}
+
+static enum hf_err give_all(struct calls_ctx *c, const struct user_set_req *q,
+	struct role_record *rec)
+{
+	struct rights was = rec->rights;
+	enum hf_err e;
+
+	if (q->restrict_)
+		rights_set(&rec->rights, q->may, q->keys);
+	e = q->restrict_ && q->pin.n == 0 ? restrict_only(c, rec) : give_pin(c, rec, q->pin, q->change);
+	if (e != HF_OK)
+		rec->rights = was;
+	return e;
+}
+
 static enum hf_err set_user(struct calls_ctx *c, const struct user_set_req *q)
 {
 	MUTEX_HOLD(&c->part->roles->pin);
-	struct roles *roles = c->part->roles;
 	struct role_record *rec;
 	enum hf_err e;
 
 	call_detail(c, "user %.*s", (int)q->name.n, (const char *)q->name.p);
-	if (!user_name_valid(q->name) || !role_is_user((enum role)q->role))
+	if (!user_name_valid(q->name) || (q->role != 0 && !role_is_user((enum role)q->role)) ||
+	    (q->restrict_ && !rights_valid(q->may, q->keys)))
 		return HF_E_ARGUMENTS;
-	rec = role_named(roles, q->name);
-	if (rec != NULL && rec->role != (enum role)q->role)
-		return HF_E_USER_TYPE;
-	if (rec == NULL)
-		TRY(roles_add(roles, q->name, (enum role)q->role, roles_free_id(roles), &rec));
-	e = give_pin(c, rec, q->pin, q->change);
+	TRY(find_or_add(c, q, &rec));
+	e = give_all(c, q, rec);
 	if (e != HF_OK && rec->version == 0)
-		roles_remove(roles, rec);
+		roles_remove(c->part->roles, rec);
 	return e;
 }
 

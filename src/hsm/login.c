@@ -92,6 +92,7 @@ static enum hf_err set_role(struct app *app, struct partition *p, const struct l
 	TRY(may_log_in(l, as->role));
 	l->role = as->role;
 	memcpy(l->user, as->user, sizeof(l->user));
+	l->rights = as->rights;
 	l->used_ns = clock_mono_ns();
 	memcpy(l->login_id, id, LOGIN_ID_LEN);
 	return HF_OK;
@@ -99,7 +100,7 @@ static enum hf_err set_role(struct app *app, struct partition *p, const struct l
 
 struct login_as login_by(const struct role_record *r)
 {
-	struct login_as as = { .role = r->role };
+	struct login_as as = { .role = r->role, .rights = r->rights };
 
 	memcpy(as.user, r->name, sizeof(as.user));
 	return as;

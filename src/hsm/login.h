@@ -12,6 +12,7 @@ enum hf_err login_allowed(struct app *app, struct partition *p, enum role role) 
 struct login_as {
 	enum role role;
 	char user[USER_NAME_MAX + 1];
+	struct rights rights;
 };
 struct login_as login_by(const struct role_record *r);
 

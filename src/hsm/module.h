@@ -49,6 +49,12 @@ static inline bool role_is_of_hsm(enum role r)
 
 #define USER_NAME_MAX 32
 
+/* struct rights: rights.h. */
+struct rights {
+	uint32_t may;                 /* RIGHT_ */
+	char keys[RIGHTS_KEYS + 1];   /* patterns, comma-separated; "": all */
+};
+
 /* struct partition: lives as long as somebody holds a reference. */
 struct partition {
 	struct map_node by_slot;
@@ -83,6 +89,7 @@ struct app_login {
 	struct partition *part;   /* a reference */
 	enum role role;
 	char user[USER_NAME_MAX + 1]; /* which record of roles.h opened it */
+	struct rights rights;     /* that record's */
 	unsigned sessions, rw_sessions;
 	uint64_t used_ns;         /* last call, where the policy idle-logout asks */
 	uint8_t login_id[16];     /* names the login in its ticket */
@@ -132,6 +139,7 @@ struct calls_ctx {
 	struct partition *part;   /* the session's; or set by the handler (a reference kept
 	                           * by set_part until the call ends) */
 	enum role role;           /* in part */
+	struct rights rights;     /* of that login */
 	bool admin;               /* root, or the daemon's own uid; what that means: hsm_roles.h */
 	const struct call_row *row;
 	struct wire_head head;

@@ -6,6 +6,7 @@
 #include "builtin.h"
 #include "object_table.h"
 #include "pkcs11_numbers.h"
+#include "rights.h"
 #include "utf8.h"
 
 #define RECORD_FORMAT 1
@@ -238,7 +239,8 @@ bool object_visible(const struct calls_ctx *c, const struct object *o)
 {
 	if (o->version == 0 && o->app != c->app)
 		return false;
-	return !o->private_ || role_is_user(c->role);
+	return (!o->private_ || role_is_user(c->role)) &&
+		(c->rights.keys[0] == '\0' || rights_key(&c->rights, &o->attrs));
 }
 
 enum hf_err object_get(struct calls_ctx *c, uint64_t handle, enum hf_err missing,

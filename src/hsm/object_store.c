@@ -10,6 +10,7 @@
 #include "pkcs11_numbers.h"
 #include "policy.h"
 #include "records.h"
+#include "rights.h"
 
 #define NAME_MAX_LEN 80
 #define PAIR 2
@@ -179,6 +180,10 @@ enum hf_err object_permit(struct calls_ctx *c, const struct attrs *a)
 		TRY(may_keep(c));
 	if (attrs_bool(a, CKA_PRIVATE) && !role_is_user(c->role))
 		return HF_E_NOT_LOGGED_IN;
+	if (!rights_key(&c->rights, a)) {
+		call_detail(c, "this user is restricted to keys called %s", c->rights.keys);
+		return HF_E_DENIED;
+	}
 	TRY(has_room(c, 1, a->n));
 	return policy_birth(c, a);
 }

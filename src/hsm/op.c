@@ -13,7 +13,7 @@ struct op {
 	struct crypt crypt;
 	struct params params; /* views into param */
 	struct secret param;
-	struct object *key;   /* NULL: a digest */
+	struct object *key;   /* NULL: a digest, mostly */
 	bool begun;           /* the family holds state */
 	bool fed;             /* an update went through */
 	bool gathers;         /* data waits in gathered for the end */
@@ -73,6 +73,21 @@ static enum hf_err op_start(struct op *op)
 	return e;
 }
 
+/* named_key: a digest may be one over a public key that the parameter names. */
+static enum hf_err named_key(struct calls_ctx *c, struct op *op, struct mech_use *u)
+{
+	uint64_t handle[OTHER_KEYS_MAX];
+
+	mech_other_keys(u->mech, &u->params, handle);
+	if (handle[0] == 0)
+		return HF_OK;
+	TRY(object_get(c, handle[0], HF_E_KEY_HANDLE, &op->key));
+	if (op->key->cko != CKO_PUBLIC_KEY || op->key->ckk != u->mech->key)
+		return HF_E_KEY_TYPE;
+	TRY(mech_lets(c, u->mech, CKF_DIGEST, op->key));
+	return object_key(op->key, &u->key);
+}
+
 /* op_new checks everything and begins. */
 static enum hf_err op_new(struct calls_ctx *c, enum op_kind k, const struct mech_in *m,
 	uint64_t key, struct op **ret)
@@ -89,6 +104,8 @@ static enum hf_err op_new(struct calls_ctx *c, enum op_kind k, const struct mech
 		TRY(secret_dup(m->param, &op->param));
 	in.param = secret_slice(&op->param);
 	TRY(mech_check(c, &in, kinds[k].use, op->key, &u));
+	if (k == OPK_DIGEST)
+		TRY(named_key(c, op, &u));
 	op->params = u.params;
 	op->crypt = (struct crypt){ u.mech, kinds[k].verb, u.key, &op->params, NULL };
 	op->gathers = u.mech->family->update == NULL || (u.mech->flags & MECH_NO_MULTI) != 0;

@@ -119,24 +119,21 @@ struct strength strength_of(const struct attrs *a)
 static const struct approved {
 	enum strength_kind kind;
 	uint64_t bits;
-	bool protects;
+	enum strength_use use;
 	uint32_t from, until;
 } approved[] = {
-#define PROTECT true
-#define PROCESS false
-#define APPROVED(kind, bits, use, from, until, source) { STRENGTH_##kind, bits, use, from, until },
+#define APPROVED(kind, bits, use, from, until, source)                         \
+	{ STRENGTH_##kind, bits, USE_##use, from, until },
 #include "approved.def"
 #undef APPROVED
-#undef PROTECT
-#undef PROCESS
 };
 
-bool approved_size(const struct strength *s, bool protects, uint32_t day)
+bool approved_size(const struct strength *s, enum strength_use use, uint32_t day)
 {
 	for (size_t i = 0; i < sizeof(approved) / sizeof(approved[0]); i++) {
 		const struct approved *r = &approved[i];
 
-		if (r->kind == s->kind && r->protects == protects && day >= r->from &&
+		if (r->kind == s->kind && r->use == use && day >= r->from &&
 		    day <= r->until && s->bits < r->bits)
 			return false;
 	}
@@ -154,18 +151,19 @@ static const struct {
 	{ STRENGTH_SECRET, POLICY_MIN_SECRET },
 };
 
-static enum hf_err check_strength(struct calls_ctx *c, const struct attrs *a, bool protects)
+static enum hf_err check_strength(struct calls_ctx *c, const struct attrs *a,
+	enum strength_use use)
 {
 	struct strength s = strength_of(a);
 
 	if (s.kind == STRENGTH_OTHER)
 		return HF_OK;
 	if (policy_value(c->part, POLICY_NON_APPROVED) == 0 &&
-	    !approved_size(&s, protects, day_number()))
+	    !approved_size(&s, use, day_number()))
 		return forbid(c, POLICY_NON_APPROVED, HF_E_KEY_SIZE);
 	if (s.kind == STRENGTH_EC && (policy_value(c->part, POLICY_CURVES) & s.group) == 0)
 		return forbid(c, POLICY_CURVES, HF_E_CURVE);
-	for (size_t i = 0; protects && i < sizeof(leasts) / sizeof(leasts[0]); i++)
+	for (size_t i = 0; use == USE_PROTECT && i < sizeof(leasts) / sizeof(leasts[0]); i++)
 		if (leasts[i].kind == s.kind && s.bits < policy_value(c->part, leasts[i].least))
 			return forbid(c, leasts[i].least, HF_E_KEY_SIZE);
 	return HF_OK;
@@ -176,6 +174,13 @@ static enum hf_err check_strength(struct calls_ctx *c, const struct attrs *a, bo
 #define CKF_CRYPT (CKF_ENCRYPT | CKF_DECRYPT | CKF_WRAP | CKF_UNWRAP)
 #define CKF_PROTECT \
 	(CKF_ENCRYPT | CKF_SIGN | CKF_SIGN_RECOVER | CKF_WRAP | CKF_DERIVE | CKF_ENCAPSULATE)
+
+static enum strength_use strength_use_of(uint32_t ckf)
+{
+	if ((ckf & CKF_PROTECT) != 0)
+		return USE_PROTECT;
+	return (ckf & (CKF_VERIFY | CKF_VERIFY_RECOVER)) != 0 ? USE_VERIFY : USE_PROCESS;
+}
 
 /* Mechanisms that a policy takes operations from. */
 static const struct {
@@ -206,7 +211,7 @@ enum hf_err policy_use(struct calls_ctx *c, uint32_t ckf, const struct object *k
 		return forbid(c, POLICY_DATES, HF_E_KEY_FUNCTION);
 	if ((ckf & (CKF_SIGN | CKF_SIGN_RECOVER)) != 0 && !attrs_bool(&key->attrs, CKA_LOCAL))
 		TRY(policy_need(c, POLICY_IMPORTED_SIGNING));
-	return check_strength(c, &key->attrs, (ckf & CKF_PROTECT) != 0);
+	return check_strength(c, &key->attrs, strength_use_of(ckf));
 }
 
 /* need_by_class: private and secret keys have a policy each. */
@@ -269,8 +274,9 @@ enum hf_err policy_birth(struct calls_ctx *c, const struct attrs *a)
 
 	if (holds_secret(cko) && count_purposes(a) > 1)
 		TRY(policy_need(c, POLICY_MULTIPURPOSE));
-	/* A public key is there to check or decrypt what others made, too. */
-	return check_strength(c, a, cko != CKO_PUBLIC_KEY || attrs_bool(a, CKA_LOCAL));
+	/* A public key is there to check what others made, too. */
+	return check_strength(c, a, cko != CKO_PUBLIC_KEY || attrs_bool(a, CKA_LOCAL) ?
+		USE_PROTECT : USE_VERIFY);
 }
 
 enum hf_err policy_change(struct calls_ctx *c, const struct object *o, const struct attrs *next)

@@ -36,7 +36,9 @@ struct strength {
 	unsigned group;          /* enum curve_group */
 };
 struct strength strength_of(const struct attrs *a);
+/* enum strength_use: what a key's size has to be good for (spec/approved.def). */
+enum strength_use { USE_PROTECT, USE_VERIFY, USE_PROCESS };
 /* approved_size reads spec/approved.def; day as yyyymmdd. */
-bool approved_size(const struct strength *s, bool protects, uint32_t day);
+bool approved_size(const struct strength *s, enum strength_use use, uint32_t day);
 
 #endif

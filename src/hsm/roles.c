@@ -7,8 +7,10 @@
 #include "log.h"
 #include "login.h"
 #include "policy.h"
+#include "rights.h"
 
-#define FORMAT 3
+#define FORMAT 4
+#define FORMAT_3 3 /* before users could be restricted */
 #define FORMAT_2 2 /* before users could be blocked */
 #define FORMAT_1 1 /* before there were rules about PINs, and named users */
 #define US_PER_DAY (86400ull * 1000000)
@@ -19,6 +21,7 @@ static void fixed(struct role_record *r, enum role role)
 	(void)snprintf(r->name, sizeof(r->name), "%s", role_name(role));
 	r->role = role;
 	r->id = (uint32_t)role;
+	r->rights.may = RIGHTS_ALL;
 }
 
 enum hf_err roles_new(struct roles **ret)
@@ -139,6 +142,7 @@ enum hf_err roles_add(struct roles *r, struct slice name, enum role role, uint32
 	(void)snprintf(u->rec.name, sizeof(u->rec.name), "%.*s", (int)name.n, (const char *)name.p);
 	u->rec.role = role;
 	u->rec.id = id;
+	u->rec.rights.may = RIGHTS_ALL;
 	u->rec.epoch = clock_wall_us(); /* above that of one who had the name before */
 	MUTEX_HOLD(&r->lock);
 	u->next = r->named;
@@ -237,6 +241,8 @@ void role_record_enc(const struct role_record *r, struct buf *out)
 	for (unsigned i = 0; i < r->old_n; i++)
 		memory_enc(&r->old[i], out);
 	buf_bool(out, r->blocked);
+	buf_u32(out, r->rights.may);
+	buf_bytes(out, slice_str(r->rights.keys));
 }
 
 static bool dec_1(struct rd *r, struct role_record *t)
@@ -268,15 +274,35 @@ static bool dec_3(struct rd *r, struct role_record *t)
 	return dec_2(r, t) && rd_bool(r, &t->blocked);
 }
 
+static bool dec_4(struct rd *r, struct role_record *t)
+{
+	struct slice keys;
+
+	if (!dec_3(r, t) || !rd_u32(r, &t->rights.may) || !rd_text(r, RIGHTS_KEYS, &keys) ||
+	    !rights_valid(t->rights.may, keys))
+		return false;
+	rights_set(&t->rights, t->rights.may, keys);
+	return true;
+}
+
+static bool dec_any(struct rd *r, struct role_record *t)
+{
+	static bool (*const dec[])(struct rd *, struct role_record *) = {
+		[FORMAT_1] = dec_1, [FORMAT_2] = dec_2, [FORMAT_3] = dec_3, [FORMAT] = dec_4,
+	};
+	uint8_t format;
+
+	return rd_u8(r, &format) && format >= FORMAT_1 && format <= FORMAT && dec[format](r, t);
+}
+
 enum hf_err role_record_dec(struct slice in, struct role_record *ret)
 {
 	struct role_record t = *ret;
 	struct rd r = rd_of(in);
-	uint8_t format;
 
 	t.old_n = 0;
-	if (!rd_u8(&r, &format) || !(format == FORMAT ? dec_3(&r, &t) :
-		format == FORMAT_2 ? dec_2(&r, &t) : format == FORMAT_1 && dec_1(&r, &t)) || !rd_done(&r))
+	t.rights = (struct rights){ .may = RIGHTS_ALL };
+	if (!dec_any(&r, &t) || !rd_done(&r))
 		return HF_E_DAMAGED;
 	*ret = t;
 	return HF_OK;
@@ -457,7 +483,7 @@ enum hf_err role_wrap(struct hsm *h, const char *serial, struct slice pin, struc
 void role_unset(const struct role_record *now, struct role_record *ret)
 {
 	struct role_record t = { .version = now->version, .epoch = now->epoch + 1, .role = now->role,
-		.id = now->id };
+		.id = now->id, .rights = now->rights };
 
 	memcpy(t.name, now->name, sizeof(t.name));
 	*ret = t;

@@ -33,6 +33,7 @@ struct role_record {
 	bool set;                 /* has a PIN */
 	bool change;              /* which has to be changed before it opens anything */
 	bool blocked;             /* by the officer: no login, whatever the PIN */
+	struct rights rights;     /* a named user's: rights.h */
 	uint64_t changed;         /* when it was set; UTC, microseconds; 0: unknown */
 	uint64_t epoch;           /* tickets of an older epoch are void */
 	uint8_t wrapped[ROLE_WRAPPED];

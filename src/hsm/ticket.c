@@ -26,6 +26,7 @@ struct ticket {
 	uint8_t login_id[LOGIN_ID_LEN];
 	uint64_t epoch, role_epoch;
 	uint64_t issued, expiry; /* UTC, microseconds */
+	struct rights rights;    /* not in it: as the record has them */
 };
 
 static void ticket_enc(const struct ticket *t, struct buf *b)
@@ -74,6 +75,7 @@ static bool ticket_dec(struct slice in, struct ticket *ret)
 
 /* --- giving -------------------------------------------------------------------- */
 
+/* epochs: what p's and the role's are now; and what that user may. */
 static enum hf_err epochs(struct partition *p, struct ticket *t)
 {
 	const struct role_record *r;
@@ -86,6 +88,7 @@ static enum hf_err epochs(struct partition *p, struct ticket *t)
 	if (r == NULL || r->role != (enum role)t->role)
 		return HF_E_TICKET;
 	t->role_epoch = r->epoch;
+	t->rights = r->rights;
 	return HF_OK;
 }
 
@@ -136,13 +139,16 @@ static bool is_for(const struct ticket *t, const struct app *app, const struct p
 		(role_is_user((enum role)t->role) || t->role == ROLE_SO);
 }
 
-static bool is_fresh(struct partition *p, const struct ticket *t)
+static bool is_fresh(struct partition *p, struct ticket *t)
 {
 	struct ticket now = { .role = t->role };
 	uint64_t time = clock_wall_us();
 
 	memcpy(now.user, t->user, sizeof(now.user));
-	return epochs(p, &now) == HF_OK && t->epoch == now.epoch && t->role_epoch == now.role_epoch &&
+	if (epochs(p, &now) != HF_OK)
+		return false;
+	t->rights = now.rights;
+	return t->epoch == now.epoch && t->role_epoch == now.role_epoch &&
 		time < t->expiry && !login_revoked(p, t->login_id);
 }
 
@@ -178,6 +184,7 @@ enum hf_err ticket_resume(struct hsm *h, struct app *app, struct partition *p,
 		return resume_same(app, p, &t);
 	TRY(e);
 	as.role = *ret;
+	as.rights = t.rights;
 	memcpy(as.user, t.user, sizeof(as.user));
 	return login_begin(h, app, p, &as, t.key, t.login_id);
 }

@@ -1,5 +1,8 @@
 #include "module.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "utf8.h"
 
 CK_RV C_OpenSession(CK_SLOT_ID slotID, CK_FLAGS flags, CK_VOID_PTR pApplication,
@@ -90,9 +93,13 @@ CK_RV C_Login(CK_SESSION_HANDLE hSession, CK_USER_TYPE userType, CK_UTF8CHAR_PTR
 	CK_ULONG ulPinLen)
 {
 	ENTER(e);
+	const char *name = userType == CKU_USER ? secure_getenv("HOLDFAST_USER") : NULL;
+
 	/* There is no other way to give the PIN than here. */
 	REQUIRE(pPin != NULL);
-	return login(&e, hSession, userType, SLICE_NONE, bytes_of(pPin, ulPinLen));
+	REQUIRE(name == NULL || (strlen(name) <= NAME_MAX_BYTES && utf8_valid(slice_str(name))));
+	return login(&e, hSession, userType, name != NULL ? slice_str(name) : SLICE_NONE,
+		bytes_of(pPin, ulPinLen));
 }
 
 CK_RV C_LoginUser(CK_SESSION_HANDLE hSession, CK_USER_TYPE userType, CK_UTF8CHAR_PTR pPin,

@@ -83,6 +83,22 @@ struct call_row {
 	enum call_repeat repeat;
 };
 
+/* --- rights of named users ---------------------------------------------- */
+
+enum { /* their bits, in the order of spec/rights.def */
+#define RIGHT(id, name, help) RIGHT_BIT_##id,
+#include "rights.def"
+#undef RIGHT
+	RIGHTS
+};
+enum {
+#define RIGHT(id, name, help) RIGHT_##id = 1 << RIGHT_BIT_##id,
+#include "rights.def"
+#undef RIGHT
+};
+#define RIGHTS_ALL ((1u << RIGHTS) - 1)
+#define RIGHTS_KEYS 128 /* bytes of the patterns of keys */
+
 /* --- closed sets that travel as numbers --------------------------------- */
 
 enum hsm_state {

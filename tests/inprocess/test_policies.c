@@ -505,15 +505,17 @@ static void sizes_of_approved_mode_go_by_date(void **state)
 	struct strength s = { STRENGTH_RSA, 2048, 0 };
 
 	(void)state;
-	assert_true(approved_size(&s, true, 20301231));
-	assert_false(approved_size(&s, true, 20310101));
-	assert_true(approved_size(&s, false, 20310101));
+	assert_true(approved_size(&s, USE_PROTECT, 20301231));
+	assert_false(approved_size(&s, USE_PROTECT, 20310101));
+	assert_true(approved_size(&s, USE_PROCESS, 20310101));
 	s.bits = 1024;
-	assert_false(approved_size(&s, true, 20260101));
-	assert_true(approved_size(&s, false, 20260101));
+	assert_false(approved_size(&s, USE_PROTECT, 20260101));
+	assert_true(approved_size(&s, USE_VERIFY, 20260101));
+	/* A signature of then may be checked, a key of then transports nothing any more. */
+	assert_false(approved_size(&s, USE_PROCESS, 20260101));
 	s = (struct strength){ STRENGTH_EC, 224, 1 };
-	assert_true(approved_size(&s, true, 20301231));
-	assert_false(approved_size(&s, true, 20310101));
+	assert_true(approved_size(&s, USE_PROTECT, 20301231));
+	assert_false(approved_size(&s, USE_PROTECT, 20310101));
 }
 
 static enum hf_err new_pin(const char *old, const char *new)

@@ -260,6 +260,108 @@ static void a_refusal_says_what_it_takes(void **state)
 	assert_int_equal(r.why.n, 0); /* the others' refusals are theirs */
 }
 
+/* --- rights ------------------------------------------------------------------------------ */
+
+static enum hf_err restrict_user(const char *name, enum role role, const char *pin, uint32_t may,
+	const char *keys)
+{
+	struct user_set_req q = { slice_str(name), (uint8_t)role, slice_str(pin), false, true, may,
+		slice_str(keys) };
+	enum hf_err e;
+
+	opens(&anna, 0, true);
+	assert_int_equal(log_in(&anna, CKU_SO, SO_PIN), HF_OK);
+	e = do_user_set(&anna, &q, &(struct user_set_res){ 0 });
+	assert_int_equal(closes(&anna), HF_OK);
+	return e;
+}
+
+static void a_user_may_have_some_rights_only(void **state)
+{
+	uint64_t key = a_key();
+	struct why_res r;
+
+	(void)state;
+	assert_int_equal(restrict_user("signer", ROLE_USER, PIN, RIGHT_SIGN | RIGHT_VERIFY, ""), HF_OK);
+	enter_as("signer");
+	assert_int_equal(signs(key), HF_OK);
+	assert_int_equal(makes_key(false, NULL), HF_E_DENIED);
+	assert_int_equal(relabels(key), HF_E_DENIED);
+	assert_int_equal(destroys(key), HF_E_DENIED);
+	assert_int_equal(do_why(&anna, &(struct why_req){ 0 }, &r), HF_OK);
+	assert_true(slice_eq(r.why, SLICE_STR("this user is restricted ('holdfast user list'), "
+		"and has no right to this: destroy")));
+}
+
+static void a_user_may_have_some_keys_only(void **state)
+{
+	uint64_t key = a_key();
+
+	(void)state;
+	assert_int_equal(restrict_user("payer", ROLE_USER, PIN, RIGHTS_ALL, "pay-*,0xbeef"), HF_OK);
+	enter_as("payer");
+	assert_int_equal(signs(key), HF_E_KEY_HANDLE);
+	assert_int_equal(destroys(key), HF_E_OBJECT_HANDLE);
+	assert_int_equal(finds(&anna), 0);
+	assert_int_equal(makes(&anna, "pay-roll", true), HF_OK);
+	assert_int_equal(makes(&anna, "roll", true), HF_E_DENIED);
+	assert_int_equal(makes(&anna, "roll", false), HF_OK); /* everybody's */
+	assert_int_equal(makes_key(false, &key), HF_OK); /* his session's */
+	assert_int_equal(signs(key), HF_OK);
+	assert_int_equal(finds(&anna), 3);
+}
+
+static void what_he_may_outlives_a_restart_and_a_ticket(void **state)
+{
+	uint64_t key = a_key();
+	struct slice ticket;
+	struct login_req q = { CKU_USER, SLICE_STR("signer"), SLICE_STR(PIN) };
+	struct login_res r;
+	uint8_t copy[512];
+
+	(void)state;
+	assert_int_equal(restrict_user("signer", ROLE_USER, PIN, RIGHT_SIGN, ""), HF_OK);
+	opens(&anna, 0, true);
+	assert_int_equal(do_login(&anna, &q, &r), HF_OK);
+	assert_true(r.ticket.n <= sizeof(copy));
+	memcpy(copy, r.ticket.p, r.ticket.n);
+	ticket = (struct slice){ copy, r.ticket.n };
+	restart();
+	assert_int_equal(resume(&anna, 0, ticket), HF_OK);
+	opens(&anna, 0, true);
+	assert_int_equal(signs(key), HF_OK);
+	assert_int_equal(destroys(key), HF_E_DENIED);
+}
+
+static void the_officer_restricts_without_a_pin(void **state)
+{
+	uint64_t key = a_key();
+
+	(void)state;
+	makes_user("a", ROLE_USER);
+	enter_as("a");
+	assert_int_equal(closes(&anna), HF_OK);
+	assert_int_equal(restrict_user("a", 0, "", RIGHT_VERIFY, ""), HF_OK);
+	enter_as("a");
+	assert_int_equal(signs(key), HF_E_DENIED);
+	assert_int_equal(closes(&anna), HF_OK);
+	assert_int_equal(set_user("a", ROLE_USER, "Another-pin-2", false), HF_OK); /* stays restricted */
+	opens(&anna, 0, true);
+	assert_int_equal(log_in_as(&anna, "a", "Another-pin-2"), HF_OK);
+	assert_int_equal(signs(key), HF_E_DENIED);
+}
+
+static void restrictions_that_cannot_be(void **state)
+{
+	(void)state;
+	assert_int_equal(restrict_user("new", ROLE_USER, "", RIGHT_SIGN, ""), HF_E_PIN_LENGTH);
+	assert_int_equal(restrict_user("new", 0, PIN, RIGHT_SIGN, ""), HF_E_USER_TYPE);
+	assert_int_equal(restrict_user("new", ROLE_USER, PIN, RIGHTS_ALL + 1, ""), HF_E_ARGUMENTS);
+	assert_int_equal(restrict_user("new", ROLE_USER, PIN, RIGHT_SIGN, "a,,b"), HF_E_ARGUMENTS);
+	assert_int_equal(restrict_user("new", ROLE_USER, PIN, RIGHT_SIGN, "*****"), HF_E_ARGUMENTS);
+	assert_int_equal(log_in_as(&anna, "new", PIN), HF_E_SESSION_HANDLE);
+}
+
 /* --- names ------------------------------------------------------------------------------ */
 
 static void names_that_cannot_be(void **state)
@@ -668,6 +770,11 @@ int main(void)
 		T(the_officer_uses_no_key),
 		T(users_make_no_users),
 		T(a_refusal_says_what_it_takes),
+		T(a_user_may_have_some_rights_only),
+		T(a_user_may_have_some_keys_only),
+		T(what_he_may_outlives_a_restart_and_a_ticket),
+		T(the_officer_restricts_without_a_pin),
+		T(restrictions_that_cannot_be),
 		T(names_that_cannot_be),
 		T(a_users_role_stays),
 		T(a_name_before_the_pin_will_do),

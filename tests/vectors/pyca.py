@@ -208,6 +208,58 @@ def dsa(t, test):
         t.destroy(key)
 
 
+# --- the KDF of X9.63 ------------------------------------------------------------------------------
+
+# A private key of 1 agrees with a point on its own x: so any shared secret Z that is some
+# point's x can be asked. Bits of Z: DER of the curve, p, b; a is -3.
+CURVES = {
+    192: ('06082a8648ce3d030101', 2**192 - 2**64 - 1, '64210519e59c80e70fa7e9ab72243049feb8deecc146b9b1'),
+    521: ('06052b81040023', 2**521 - 1,
+          '0051953eb9618e1c9a1f929a21a0b68540eea2da725b99b315f3b8b489918ef109e156193951ec7e937b1652c0bd3bb1bf073573'
+          'df883d2c34f1ef451fd46b503f00'),
+}
+
+
+def point_over(x, p, b):
+    """point_over is a point with that x, uncompressed; p is 3 modulo 4."""
+    square = (x ** 3 - 3 * x + b) % p
+    y = pow(square, (p + 1) // 4, p)
+    if x >= p or y * y % p != square:
+        raise Skip('this shared secret is the x of no point')
+    size = (p.bit_length() + 7) // 8
+    return b'\4' + x.to_bytes(size, 'big') + y.to_bytes(size, 'big')
+
+
+def x963(t, test):
+    bits = int(re.search(r'secret length = (\d+)', test['GROUP'])[1])
+    ecparams, p, b = CURVES[bits]
+    peer = point_over(int(test['Z'], 16), p, int(b, 16))
+    key = t.create(CLASS=N.CKO_PRIVATE_KEY, KEY_TYPE=N.CKK_EC, EC_PARAMS=bytes.fromhex(ecparams),
+                   VALUE=b'\1'.rjust((bits + 7) // 8, b'\0'), DERIVE=True)
+    try:
+        kdf = getattr(N, 'CKD_%s_KDF' % re.search(r'SHA-\d+', test['GROUP'])[0].replace('-', ''))
+        m = t.mechanism('ECDH1_DERIVE', Params('uLL', kdf, h(test, 'SHAREDINFO'), peer))
+        made = t.derive(m, key, **value_template('GENERIC_SECRET', len(h(test, 'KEY_DATA'))))
+        take_value(t, made, h(test, 'KEY_DATA'))
+    finally:
+        t.destroy(key)
+
+
+def hkdf(hash_):
+    def ask(t, test):
+        salt = h(test, 'SALT')
+        params = Params('bbuuPuP', 1, 1, getattr(N, f'CKM_{hash_}'),
+                        N.CKF_HKDF_SALT_DATA if salt else N.CKF_HKDF_SALT_NULL, salt, 0, h(test, 'INFO'))
+        key = secret(t, 'HKDF', h(test, 'IKM'), DERIVE=True)
+        try:
+            made = t.derive(t.mechanism('HKDF_DERIVE', params), key,
+                            **value_template('GENERIC_SECRET', len(h(test, 'OKM'))))
+            take_value(t, made, h(test, 'OKM'))
+        finally:
+            t.destroy(key)
+    return ask
+
+
 # --- files ---------------------------------------------------------------------------------------
 
 SHA2 = [(rf'hashes/SHA2/SHA{n}(Short|Long)Msg\.rsp', digest(f'SHA{n}'))
@@ -252,9 +304,12 @@ KINDS = [  # (the file's name, what asks one of its tests)
     (r'asymmetric/RSA/FIPS_186-2/SigVer15_186-3\.rsp', rsa_verify(pkcs1)),
     (r'asymmetric/RSA/FIPS_186-2/Sig(GenPSS_186-2\.txt|VerPSS_186-3\.rsp)', rsa_verify(pss)),
     (r'asymmetric/DSA/FIPS_186-3/Sig(Ver\.rsp|Gen\.txt)', dsa),
+    (r'KDF/ansx963_2001\.txt', x963),
+    (r'KDF/rfc-5869-HKDF-SHA1\.txt', hkdf('SHA_1')),
+    (r'KDF/(rfc-5869-HKDF-SHA256|hkdf-generated)\.txt', hkdf('SHA256')),
 ]
 KEPT = {'GROUP', 'N', 'E', 'D', 'P', 'Q', 'G'}  # of signatures: once for the tests that follow
-ENDS = {'MD', 'CIPHERTEXT', 'CT', 'OUTPUT', 'TAG', 'S'}  # a test that has one of these is whole
+ENDS = {'MD', 'CIPHERTEXT', 'CT', 'OUTPUT', 'TAG', 'S', 'KEY_DATA', 'OKM'}  # a test that has one of these is whole
 
 
 def tests_of(path):
@@ -271,6 +326,20 @@ def tests_of(path):
             test = {k: v for k, v in test.items() if k in KEPT and 'S' in test}
 
 
+def x963_tests_of(path):
+    """x963_tests_of: what stands in brackets, on several lines, holds for the tests that follow."""
+    group, test = [], {}
+    for line in open(path, encoding='utf-8'):
+        pair = re.match(r'([A-Za-z_]+) *= *(\S*)', line)
+        if line.startswith('['):
+            group = [*group, line] if not test else [line]
+            test = {}
+        elif pair:
+            test[pair[1].upper()] = pair[2]
+            if pair[1] == 'key_data':
+                yield {**test, 'GROUP': ''.join(group)}
+
+
 def ntt_tests_of(path):
     """ntt_tests_of reads NTT's: a key, and blocks under it."""
     test = {}
@@ -282,6 +351,9 @@ def ntt_tests_of(path):
                 yield dict(test)
 
 
+READERS = [(r'Camellia.*-ecb\.txt$', ntt_tests_of), (r'ansx963', x963_tests_of)]
+
+
 def cases(vectors):
     """cases yields (file, what asks, None, test) of all files."""
     for path in sorted(glob.glob(f'{vectors}/**/*.*', recursive=True)):
@@ -289,7 +361,7 @@ def cases(vectors):
         ask_one = next((f for pattern, f in KINDS if re.fullmatch(pattern, file)), None)
         if ask_one is None:
             continue
-        read = ntt_tests_of if file.endswith('-ecb.txt') and 'Camellia' in file else tests_of
+        read = next((f for pattern, f in READERS if re.search(pattern, file)), tests_of)
         for number, test in enumerate(read(path)):
             yield file, ask_one, None, {**test, 'tcId': test.get('COUNT', number)}
 
