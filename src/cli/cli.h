@@ -90,6 +90,8 @@ bool cli_key(struct cli *c, uint64_t session, uint64_t cko, uint64_t *ret);
 bool cli_any_key(struct cli *c, uint64_t session, uint64_t *ret);
 /* cli_attr reads one attribute; p NULL: absent or hidden. */
 struct slice cli_attr(struct cli *c, uint64_t session, uint64_t object, uint32_t type);
+/* cli_point takes the DER OCTET STRING off a CKA_EC_POINT (PKCS#11 3.2 §6.3.3). */
+struct slice cli_point(struct slice v);
 /* attr values as the wire has them, in the arena */
 struct slice cli_u64(struct cli *c, uint64_t v);
 extern const struct slice cli_true, cli_false;

@@ -197,3 +197,12 @@ struct slice cli_attr(struct cli *c, uint64_t session, uint64_t object, uint32_t
 		return SLICE_NONE;
 	return r.got.v[0].value;
 }
+
+struct slice cli_point(struct slice v)
+{
+	size_t head = v.n > 2 && v.p[1] < 0x80 ? 2 : 3;
+
+	if (v.n < head || v.p[0] != 4 || (head == 3 && v.p[1] != 0x81))
+		return SLICE_NONE;
+	return (struct slice){ v.p + head, v.n - head };
+}

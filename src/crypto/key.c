@@ -370,7 +370,7 @@ enum hf_err key_pair_test(EVP_PKEY *pkey)
 	return test_kem(pkey);
 }
 
-static enum hf_err half_output(uint32_t cko, uint32_t ckk, EVP_PKEY *pkey, struct parts *ret)
+enum hf_err key_half_output(uint32_t cko, uint32_t ckk, EVP_PKEY *pkey, struct parts *ret)
 {
 	CLEANUP(key_free_p) struct key *k = NULL;
 
@@ -385,6 +385,6 @@ enum hf_err key_pair_output(uint32_t ckk, EVP_PKEY *pkey, struct parts *pub, str
 	CLEANUP(EVP_PKEY_free_p) EVP_PKEY *own = pkey;
 
 	TRY(key_pair_test(own));
-	TRY(half_output(CKO_PUBLIC_KEY, ckk, own, pub));
-	return half_output(CKO_PRIVATE_KEY, ckk, own, priv);
+	TRY(key_half_output(CKO_PUBLIC_KEY, ckk, own, pub));
+	return key_half_output(CKO_PRIVATE_KEY, ckk, own, priv);
 }

@@ -66,6 +66,10 @@ enum hf_err key_adopt(uint32_t cko, uint32_t ckk, EVP_PKEY *pkey, struct key **r
 enum hf_err key_pair_output(uint32_t ckk, EVP_PKEY *pkey, struct parts *pub, struct parts *priv)
 	HF_MUST_CHECK;
 
+/* key_half_output: the components of one half; the reference to pkey stays the caller's. */
+enum hf_err key_half_output(uint32_t cko, uint32_t ckk, EVP_PKEY *pkey, struct parts *ret)
+	HF_MUST_CHECK;
+
 /* key_pair_test: sign and verify, encapsulate and decapsulate, or agree with
  * the public half (FIPS 140-3 IG 10.3.A). */
 enum hf_err key_pair_test(EVP_PKEY *pkey) HF_MUST_CHECK;

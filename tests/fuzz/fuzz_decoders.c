@@ -11,6 +11,8 @@
 #include "params.h"
 #include "pkcs11_numbers.h"
 #include "attrs.h"
+#include "keyfile.h"
+#include "softhsm_file.h"
 
 static void frame(struct slice in)
 {
@@ -88,8 +90,25 @@ static void statement(struct slice in)
 	(void)!attestation_read_cose(in, key, &a, &why);
 }
 
+static void key_file(struct slice in)
+{
+	struct keyfile f = { 0 };
+
+	(void)!keyfile_read(in, NULL, NULL, &f);
+	keyfile_done(&f);
+}
+
+static void softhsm(struct slice in)
+{
+	struct soft_attrs a;
+	struct secret key;
+
+	if (soft_read(in, &a) == HF_OK && soft_unlock(&a, SLICE_STR("1234"), &key) == HF_OK)
+		secret_done(&key);
+}
+
 static void (*const targets[])(struct slice) = { frame, params, audit, scan_answer, stored_attrs,
-	nested, pkcs8, statement };
+	nested, pkcs8, statement, key_file, softhsm };
 
 #define TARGETS (sizeof(targets) / sizeof(targets[0]))
 
@@ -111,7 +130,7 @@ size_t fuzz_seed(size_t i, uint8_t *p, size_t max)
 		return 0;
 	memset(p, 0, 200);
 	p[0] = (uint8_t)i;
-	if (targets[i] == pkcs8) {
+	if (targets[i] == pkcs8 || targets[i] == key_file) {
 		memcpy(p + 1, key, sizeof(key));
 		return 1 + sizeof(key);
 	}
