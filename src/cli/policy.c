@@ -7,7 +7,7 @@
 
 #define CHANGES 256u /* of one command */
 
-enum { KIND_FLAG, KIND_NUMBER, KIND_CURVES };
+enum { KIND_FLAG, KIND_NUMBER, KIND_CURVES, KIND_USE, KIND_CLOSED };
 enum { BY_OFFICER, BY_BOTH };
 enum { DESTROYS_NEVER, DESTROYS_UP, DESTROYS_DOWN };
 
@@ -31,6 +31,23 @@ static const struct {
 	{ 1, "nist" }, { 2, "brainpool" }, { 4, "secp256k1" }, { 8, "edwards" }, { 16, "montgomery" },
 };
 #define CURVES (sizeof(curves) / sizeof(curves[0]))
+
+/* words: what a kind's values are called, beginning with 0. */
+static const char *const words[][5] = {
+	[KIND_FLAG] = { "no", "yes", NULL },
+	[KIND_NUMBER] = { NULL },
+	[KIND_CURVES] = { NULL },
+	[KIND_USE] = { "none", "every", "counted", "first", NULL },
+	[KIND_CLOSED] = { "administration", "changes", "everything", NULL },
+};
+
+static const char *word_of(int kind, uint64_t v)
+{
+	for (size_t i = 0; words[kind][i] != NULL; i++)
+		if (i == v)
+			return words[kind][i];
+	return NULL;
+}
 
 static const struct row *row_named(const char *s, size_t n)
 {
@@ -59,10 +76,10 @@ static void value_text(const struct row *w, uint64_t v, char *out, size_t n)
 {
 	size_t at = 0;
 
-	if (w == NULL || w->kind == KIND_NUMBER)
+	if (w != NULL && word_of(w->kind, v) != NULL)
+		snprintf(out, n, "%s", word_of(w->kind, v));
+	else if (w == NULL || w->kind != KIND_CURVES)
 		snprintf(out, n, "%llu", (unsigned long long)v);
-	else if (w->kind == KIND_FLAG)
-		snprintf(out, n, "%s", v != 0 ? "yes" : "no");
 	else if (v == 0)
 		snprintf(out, n, "none");
 	else
@@ -98,12 +115,11 @@ static bool curves_of(const char *s, uint64_t *ret)
 
 static bool value_of(const struct row *w, const char *s, uint64_t *ret)
 {
-	bool yes = strcmp(s, "yes") == 0;
-
-	if (w->kind == KIND_FLAG && (yes || strcmp(s, "no") == 0)) {
-		*ret = yes;
-		return true;
-	}
+	for (size_t i = 0; words[w->kind][i] != NULL; i++)
+		if (strcmp(words[w->kind][i], s) == 0) {
+			*ret = i;
+			return true;
+		}
 	if (w->kind == KIND_CURVES && curves_of(s, ret))
 		return true;
 	return cli_number(s, 0, UINT64_MAX, ret);

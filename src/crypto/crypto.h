@@ -53,6 +53,16 @@ enum hf_err crypto_ed25519_public(struct slice seed, uint8_t out[32]) HF_MUST_CH
 enum hf_err crypto_ed25519_sign(struct slice seed, struct slice msg, uint8_t out[64]) HF_MUST_CHECK;
 enum hf_err crypto_ed25519_verify(struct slice pub, struct slice msg, struct slice sig) HF_MUST_CHECK;
 
+/* ML-DSA-65 (FIPS 204), for the audit log too: seed 32 bytes; no context. */
+#define CRYPTO_ML_DSA65_PUBLIC 1952
+#define CRYPTO_ML_DSA65_SIGNATURE 3309
+enum hf_err crypto_ml_dsa65_public(struct slice seed, uint8_t out[CRYPTO_ML_DSA65_PUBLIC])
+	HF_MUST_CHECK;
+enum hf_err crypto_ml_dsa65_sign(struct slice seed, struct slice msg,
+	uint8_t out[CRYPTO_ML_DSA65_SIGNATURE]) HF_MUST_CHECK;
+enum hf_err crypto_ml_dsa65_verify(struct slice pub, struct slice msg, struct slice sig)
+	HF_MUST_CHECK;
+
 /* crypto_selftest runs the known-answer tests of each approved family and the
  * random source's health tests (SP 800-90B §4.4.1 repetition count, §4.4.2
  * adaptive proportion), calling report for each. False: one failed. The

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { NUMBER, SECONDS, FLAG, UNLOCK, TAMPER, LEVEL, PATH };
+enum kind { NUMBER, SECONDS, FLAG, UNLOCK, TAMPER, LEVEL, USE, CLOSED, SIGNATURE, PATH };
 
 struct setting {
 	const char *key;
@@ -33,6 +33,9 @@ static const char *const words[][6] = {
 	[UNLOCK] = { "file", "passphrase", NULL },
 	[TAMPER] = { "log", "lock", "zeroize", NULL },
 	[LEVEL] = { "error", "warn", "notice", "info", "debug", NULL },
+	[USE] = { "none", "every", "counted", "first", NULL },
+	[CLOSED] = { "administration", "changes", "everything", NULL },
+	[SIGNATURE] = { "ed25519", "ed25519+ml-dsa-65", NULL },
 	[PATH] = { "none", NULL },
 };
 
@@ -113,6 +116,9 @@ static bool set_value(struct config *c, const struct setting *s, const char *val
 	case UNLOCK:
 	case TAMPER:
 	case LEVEL:
+	case USE:
+	case CLOSED:
+	case SIGNATURE:
 		return set_word(c, s, value);
 	}
 	return false;

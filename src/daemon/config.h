@@ -14,6 +14,9 @@
 #define CONFIG_FIELD_UNLOCK(field) uint64_t field;
 #define CONFIG_FIELD_TAMPER(field) uint64_t field;
 #define CONFIG_FIELD_LEVEL(field) uint64_t field;
+#define CONFIG_FIELD_USE(field) uint64_t field;
+#define CONFIG_FIELD_CLOSED(field) uint64_t field;
+#define CONFIG_FIELD_SIGNATURE(field) uint64_t field;
 #define CONFIG_FIELD_PATH(field) char field[CONFIG_PATH];
 
 struct config {

@@ -201,9 +201,8 @@ enum hf_err on_audit_tail(struct keeper_ctx *k, const struct audit_tail_req *q,
 	struct audit_tail_res *r)
 {
 	(void)q;
-	if (auditlog_last(k->audit) == 0)
-		return HF_OK;
-	return fetch(k, auditlog_last(k->audit), 1, &r->last);
+	r->seq = auditlog_last(k->audit);
+	return r->seq == 0 ? HF_OK : fetch(k, r->seq, 1, &r->last);
 }
 
 /* --- the loop ------------------------------------------------------------ */

@@ -51,6 +51,14 @@ static struct hsm_config hsm_settings(const struct config *c)
 	h.quorum_policies = c->quorum_policies != 0;
 	h.strict_partitions = c->strict_partitions != 0;
 	h.clients_may_create = c->clients_may_create != 0;
+	h.audit_use = (unsigned)c->audit_use;
+	h.audit_auth = (unsigned)c->audit_auth;
+	h.audit_keys = (unsigned)c->audit_keys;
+	h.audit_failures = (unsigned)c->audit_failures;
+	h.audit_all = (unsigned)c->audit_all;
+	h.audit_closed = (unsigned)c->audit_closed;
+	h.audit_count_seconds = (unsigned)c->audit_count_seconds;
+	h.audit_ml_dsa = c->audit_signature != 0;
 	h.admin_uid = c->admin_uid == UINT32_MAX ? geteuid() : c->admin_uid;
 	h.login_gid = c->login_gid;
 	return h;
@@ -125,6 +133,7 @@ static void wait_for_end(struct hsm *h, struct server *s, int signals, uint64_t 
 		if (p[0].revents != 0 || p[1].revents != 0 || hsm_stop_wanted(h))
 			return;
 		serve_tick(s);
+		hsm_tick(h);
 		if (hsm_connections(h) > 0)
 			busy = clock_mono_ns();
 		else if (idle_s > 0 && clock_mono_ns() - busy > idle_s * 1000000000u) {

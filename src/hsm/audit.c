@@ -3,14 +3,19 @@
  *
  * Who must have a record durable marks the batch and waits for it. Others go on:
  * after kill -9 of everything at most the last records of class "use" are lost,
- * and the chain goes on behind the last one that was kept. */
+ * and the chain goes on behind the last one that was kept.
+ *
+ * When the keeper cannot keep records (its disk is full), they queue up to the
+ * batches' size. Then those that policy lets go are dropped and counted, and the
+ * first record after that says how many. */
 #include "audit.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "app.h"
-#include "audit_check.h"
+#include "audit_resume.h"
+#include "audit_sign.h"
 #include "clock.h"
 #include "hsm_roles.h"
 #include "keeper_ask.h"
@@ -18,16 +23,17 @@
 #include "log.h"
 #include "partition.h"
 
-#define FORMAT 1
 #define BATCH_RECORDS 4096u          /* audit_append's limit */
 #define BATCH_BYTES (4u << 20)
-#define RECORD_ROOM 4096u            /* more than any record takes */
+#define RECORD_ROOM 8192u            /* more than any record takes */
 #define GATHER_NS 20000000u          /* how long records wait that nobody waits for */
 #define RETRY_NS 200000000u
 #define ROOM_NS 10000000000u         /* how long a call waits for room */
 #define CHECKPOINT_RECORDS 10000u
 #define CHECKPOINT_NS 60000000000u
 #define WITNESS_NS 1000000000u      /* the store is told at most so often */
+#define CLOCK_BACK_US 5000000u      /* a clock that went back by less is no event */
+#define DROPPED_NS 10000000000u     /* between two lines of the daemon's log about records dropped */
 
 struct batch {
 	struct buf bytes;
@@ -39,9 +45,9 @@ struct batch {
 
 struct audit {
 	struct keeper *k;
-	struct secret seed;
+	struct audit_keys keys;
 	struct audit_witness *witness; /* the thread's; NULL: none */
-	uint8_t public_key[32];
+	_Atomic bool failing;     /* the keeper said that it cannot keep records */
 	pthread_t thread;
 	struct mutex lock;        /* what follows */
 	struct cond work, kept, room;
@@ -51,6 +57,7 @@ struct audit {
 	uint8_t prev[CRYPTO_HASH];
 	struct audit_mark due;    /* the last signed record, for the witness; 0: it has it */
 	uint64_t told_ns;
+	uint64_t dropped, untold, dropped_ns; /* records; not yet on record; last said when */
 	bool stop;
 };
 
@@ -61,25 +68,14 @@ static bool has_room(const struct batch *b)
 	return b->n < BATCH_RECORDS && b->bytes.n + RECORD_ROOM <= BATCH_BYTES;
 }
 
-/* Nothing is dropped: when the keeper does not keep up, or is away, calls wait. */
+/* When the keeper does not keep up, or restarts, calls wait; when it fails they do not. */
 static enum hf_err wait_for_room(struct audit *a)
 {
 	uint64_t until = clock_mono_ns() + ROOM_NS;
 
 	while (!has_room(a->fill))
-		if (!cond_wait_until(&a->room, &a->lock, until))
+		if (atomic_load(&a->failing) || !cond_wait_until(&a->room, &a->lock, until))
 			return HF_E_AUDIT;
-	return HF_OK;
-}
-
-static enum hf_err sign(const struct audit *a, struct audit_record *rec, uint8_t out[64])
-{
-	CLEANUP(buf_done) struct buf b = BUF_MAX(RECORD_ROOM);
-
-	audit_record_enc(&b, rec);
-	TRY(buf_err(&b));
-	TRY(crypto_ed25519_sign(secret_slice(&a->seed), buf_slice(&b), out));
-	rec->signature = (struct slice){ out, 64 };
 	return HF_OK;
 }
 
@@ -87,15 +83,15 @@ static enum hf_err encode(struct audit *a, struct audit_record *rec, bool signed
 {
 	struct batch *b = a->fill;
 	size_t before = b->bytes.n;
-	uint8_t signature[64];
+	uint8_t signature[AUDIT_SIGNATURE_MAX];
 
-	rec->format = FORMAT;
+	rec->format = AUDIT_FORMAT;
 	rec->seq = a->seq + 1;
 	rec->prev = SLICE_OF(a->prev);
 	rec->time_us = clock_wall_us();
 	rec->mono_ns = clock_mono_ns();
 	if (signed_)
-		TRY(sign(a, rec, signature));
+		TRY(audit_sign(&a->keys, rec, signature));
 	audit_record_enc(&b->bytes, rec);
 	if (buf_err(&b->bytes) != HF_OK) {
 		b->bytes.err = HF_OK;
@@ -105,12 +101,32 @@ static enum hf_err encode(struct audit *a, struct audit_record *rec, bool signed
 	return HF_OK;
 }
 
+static enum hf_err append_event(struct audit *a, const char *event, const char *detail,
+	enum hf_err result, bool signed_);
+
+/* tell_dropped is called where there is room. */
+static void tell_dropped(struct audit *a)
+{
+	char detail[80];
+	uint64_t n = a->untold;
+
+	if (n == 0)
+		return;
+	(void)snprintf(detail, sizeof(detail), "%llu records of calls were dropped here",
+		(unsigned long long)n);
+	a->untold = 0;
+	if (append_event(a, "audit-dropped", detail, HF_E_AUDIT, false) != HF_OK)
+		a->untold = n;
+}
+
 /* append is called with the lock held. */
 static enum hf_err append(struct audit *a, struct audit_record *rec, bool signed_)
 {
 	struct batch *b;
 	size_t before;
 
+	TRY(wait_for_room(a));
+	tell_dropped(a);
 	TRY(wait_for_room(a));
 	b = a->fill;
 	before = b->bytes.n;
@@ -181,29 +197,15 @@ static void lay_out(struct batch *b)
 		b->v[i].record.p = b->bytes.p + at;
 }
 
-static enum hf_err read_seq(struct slice encoded, uint64_t *ret)
-{
-	CLEANUP(arena_done) struct arena a = { 0 };
-	struct audit_record rec;
-	struct rd r = rd_of(encoded);
-
-	if (!audit_record_dec(&r, &a, &rec) || !rd_done(&r) || rec.format != FORMAT)
-		return HF_E_DAMAGED;
-	*ret = rec.seq;
-	return HF_OK;
-}
-
 /* An append that ended in an error may have been kept, whole or in part. */
 static size_t already_kept(struct audit *a, const struct batch *b)
 {
 	CLEANUP(arena_done) struct arena arena = { 0 };
-	struct entry_list last;
-	uint64_t seq;
+	struct audit_tail_res r;
 
-	if (keeper_audit_tail(a->k, &arena, &last) != HF_OK || last.n == 0 ||
-	    read_seq(last.v[0].record, &seq) != HF_OK || seq < b->first)
+	if (keeper_audit_tail(a->k, &arena, &r) != HF_OK || r.seq < b->first)
 		return 0;
-	return seq - b->first + 1 < b->n ? (size_t)(seq - b->first + 1) : b->n;
+	return r.seq - b->first + 1 < b->n ? (size_t)(r.seq - b->first + 1) : b->n;
 }
 
 static enum hf_err send_batch(struct audit *a, const struct batch *b, bool again)
@@ -234,13 +236,16 @@ static void pause_before_retry(struct audit *a)
 }
 
 /* Whoever waits for one of the records so far learns that it is not kept; a
- * keeper that only restarts is given its time first. */
-static void tell_failure(struct audit *a, enum hf_err e, uint64_t since)
+ * keeper that only restarts is given its time first. What fails again is no accident. */
+static void tell_failure(struct audit *a, enum hf_err e, uint64_t since, bool again)
 {
 	if (keeper_gone(e) && clock_mono_ns() - since < ROOM_NS)
 		return;
 	a->failed = a->seq;
+	if (again && (e == HF_E_STORE || keeper_gone(e)))
+		atomic_store(&a->failing, true);
 	cond_broadcast(&a->kept);
+	cond_broadcast(&a->room);
 }
 
 /* finish sends a->send until the keeper took it; the lock is held at both ends.
@@ -261,7 +266,7 @@ static bool finish(struct audit *a)
 		if (!again)
 			log_error("audit: records up to %llu were not kept yet: %s", (unsigned long long)last,
 				err_text(e));
-		tell_failure(a, e, since);
+		tell_failure(a, e, since, again);
 		if (a->stop && again)
 			return false;
 		again = true;
@@ -270,6 +275,7 @@ static bool finish(struct audit *a)
 	if (again)
 		log_notice("audit: records up to %llu are kept now", (unsigned long long)last);
 	a->durable = last;
+	atomic_store(&a->failing, false);
 	batch_empty(a->send);
 	cond_broadcast(&a->kept);
 	return true;
@@ -328,6 +334,7 @@ static void *run(void *ctx)
 		a->fill = a->send;
 		a->send = b;
 		cond_broadcast(&a->room);
+		tell_dropped(a);
 		checkpoint_if_due(a);
 		if (!finish(a)) {
 			log_error("audit: %zu records were lost", a->send->n + a->fill->n);
@@ -338,81 +345,6 @@ static void *run(void *ctx)
 }
 
 /* --- open and close --------------------------------------------------------------------- */
-
-/* count finds the last number the hard way, where the last record is unreadable. */
-static enum hf_err count(struct audit *a, uint64_t *ret)
-{
-	uint64_t from = 1;
-
-	for (;;) {
-		CLEANUP(arena_done) struct arena arena = { 0 };
-		struct entry_list l;
-
-		TRY(keeper_audit_fetch(a->k, from, 1024, &arena, &l));
-		if (l.n == 0)
-			break;
-		from += l.n;
-	}
-	*ret = from - 1;
-	return HF_OK;
-}
-
-/* check_last checks the last record with the one before it. */
-static enum hf_err check_last(struct audit *a, const char **ret_why)
-{
-	CLEANUP(arena_done) struct arena arena = { 0 };
-	struct audit_check c = { 0 };
-	struct audit_record rec;
-	struct entry_list l;
-
-	memcpy(c.public_key, a->public_key, sizeof(c.public_key));
-	TRY(keeper_audit_fetch(a->k, a->seq > 1 ? a->seq - 1 : 1, 2, &arena, &l));
-	*ret_why = l.n == (a->seq > 1 ? 2 : 1) ? NULL : "records are missing";
-	for (size_t i = 0; i < l.n && *ret_why == NULL; i++)
-		if (!audit_check_next(&c, l.v[i].record, &arena, &rec, ret_why))
-			break;
-	return HF_OK;
-}
-
-/* check_witness compares the log with what the store knows of it. */
-static enum hf_err check_witness(struct audit *a, const char **ret_why)
-{
-	CLEANUP(arena_done) struct arena arena = { 0 };
-	const struct audit_mark *m = &a->witness->mark;
-	uint8_t hash[CRYPTO_HASH];
-	struct entry_list l = { 0 };
-
-	if (a->witness->damaged)
-		*ret_why = "what the store knew of the log's end is damaged";
-	if (m->seq == 0)
-		return HF_OK;
-	if (m->seq <= a->seq)
-		TRY(keeper_audit_fetch(a->k, m->seq, 1, &arena, &l));
-	if (l.n == 0) {
-		*ret_why = "records at the end of the log are missing";
-		return HF_OK;
-	}
-	TRY(crypto_sha256(l.v[0].record, hash));
-	if (!slice_eq(SLICE_OF(hash), SLICE_OF(m->hash)))
-		*ret_why = "the log was replaced by another one";
-	return HF_OK;
-}
-
-static enum hf_err go_on(struct audit *a, const char **ret_why)
-{
-	CLEANUP(arena_done) struct arena arena = { 0 };
-	struct entry_list last;
-
-	*ret_why = NULL;
-	TRY(keeper_audit_tail(a->k, &arena, &last));
-	if (last.n == 0)
-		return HF_OK;
-	TRY(crypto_sha256(last.v[0].record, a->prev));
-	if (read_seq(last.v[0].record, &a->seq) == HF_OK)
-		return check_last(a, ret_why);
-	*ret_why = "the last record is damaged";
-	return count(a, &a->seq);
-}
 
 static void batch_free(struct batch *b)
 {
@@ -425,7 +357,7 @@ static void audit_free(struct audit *a)
 {
 	batch_free(a->fill);
 	batch_free(a->send);
-	secret_done(&a->seed);
+	audit_keys_done(&a->keys);
 	cond_done(&a->work);
 	cond_done(&a->kept);
 	cond_done(&a->room);
@@ -433,16 +365,15 @@ static void audit_free(struct audit *a)
 	hf_free(a);
 }
 
-static enum hf_err audit_new(struct keeper *k, struct slice seed, struct audit_witness *w,
-	struct audit **ret)
+static enum hf_err audit_new(const struct audit_setup *set, struct audit **ret)
 {
 	struct audit *a = hf_alloc(1, sizeof(*a));
 
 	if (a == NULL)
 		return HF_E_MEMORY;
 	*ret = a;
-	a->k = k;
-	a->witness = w;
+	a->k = set->keeper;
+	a->witness = set->witness;
 	mutex_init(&a->lock);
 	cond_init(&a->work);
 	cond_init(&a->kept);
@@ -452,8 +383,7 @@ static enum hf_err audit_new(struct keeper *k, struct slice seed, struct audit_w
 	if (a->fill == NULL || a->send == NULL)
 		return HF_E_MEMORY;
 	a->fill->bytes = a->send->bytes = BUF_MAX(BATCH_BYTES);
-	TRY(secret_dup(seed, &a->seed));
-	return crypto_ed25519_public(seed, a->public_key);
+	return audit_keys_open(set->seed, set->ml_seed, &a->keys);
 }
 
 static enum hf_err append_gap(struct audit *a, const char *why)
@@ -468,26 +398,42 @@ static enum hf_err append_gap(struct audit *a, const char *why)
 	return append_event(a, "audit-gap", detail, HF_E_DAMAGED, false);
 }
 
+/* append_start names the keys that sign. */
+static enum hf_err append_start(struct audit *a)
+{
+	char hex[65], hash_hex[2 * CRYPTO_HASH + 1], detail[256];
+	uint8_t hash[CRYPTO_HASH];
+	int n;
+
+	hex_encode(SLICE_OF(a->keys.public_key), hex);
+	n = snprintf(detail, sizeof(detail), "audit key %s", hex);
+	if (a->keys.ml_seed.n > 0) {
+		TRY(crypto_sha256(SLICE_OF(a->keys.ml_public), hash));
+		hex_encode(SLICE_OF(hash), hash_hex);
+		(void)snprintf(detail + n, sizeof(detail) - (size_t)n, "; ML-DSA-65 key's SHA-256 %s",
+			hash_hex);
+	}
+	return append_event(a, "start", detail, HF_OK, true);
+}
+
 static enum hf_err start(struct audit *a)
 {
-	char hex[65], detail[128];
-	const char *why;
+	struct audit_last last;
 	MUTEX_HOLD(&a->lock);
 
-	TRY(go_on(a, &why));
-	if (why == NULL && a->witness != NULL)
-		TRY(check_witness(a, &why));
-	a->durable = a->seq;
-	a->signed_seq = a->seq;
+	TRY(audit_resume(a->k, a->keys.public_key, a->witness, &last));
+	a->seq = a->durable = a->signed_seq = last.mark.seq;
+	memcpy(a->prev, last.mark.hash, sizeof(a->prev));
 	a->signed_ns = clock_mono_ns();
-	if (why != NULL) {
+	if (last.why != NULL) {
 		log_error("audit: the log does not end as it should (record %llu): %s; going on behind it",
-			(unsigned long long)a->seq, why);
-		TRY(append_gap(a, why));
+			(unsigned long long)a->seq, last.why);
+		TRY(append_gap(a, last.why));
 	}
-	hex_encode(SLICE_OF(a->public_key), hex);
-	(void)snprintf(detail, sizeof(detail), "audit key %s", hex);
-	TRY(append_event(a, "start", detail, HF_OK, true));
+	if (clock_wall_us() + CLOCK_BACK_US < last.time_us)
+		TRY(append_event(a, "clock-jump", "the clock is behind the log's last record", HF_E_CLOCK,
+			false));
+	TRY(append_start(a));
 	return pthread_create(&a->thread, NULL, run, a) == 0 ? HF_OK : HF_E_MEMORY;
 }
 
@@ -505,21 +451,21 @@ static void stop(struct audit *a)
 }
 
 /* first_kept waits for the start record, and until the store was told of it. */
-static enum hf_err first_kept(struct audit *a)
+static enum hf_err first_kept(struct audit *a, bool must)
 {
 	MUTEX_HOLD(&a->lock);
 
-	TRY(wait_kept(a));
+	if (wait_kept(a) != HF_OK)
+		return must ? HF_E_AUDIT : HF_OK;
 	while (a->witness != NULL && a->told_ns == 0)
 		cond_wait(&a->kept, &a->lock);
 	return HF_OK;
 }
 
-enum hf_err audit_open(struct keeper *k, struct slice seed, struct audit_witness *w,
-	struct audit **ret)
+enum hf_err audit_open(const struct audit_setup *set, struct audit **ret)
 {
 	struct audit *a = NULL;
-	enum hf_err e = audit_new(k, seed, w, &a);
+	enum hf_err e = audit_new(set, &a);
 
 	if (e == HF_OK)
 		e = start(a);
@@ -528,7 +474,7 @@ enum hf_err audit_open(struct keeper *k, struct slice seed, struct audit_witness
 			audit_free(a);
 		return e;
 	}
-	e = first_kept(a);
+	e = first_kept(a, set->must);
 	if (e != HF_OK) {
 		stop(a);
 		audit_free(a);
@@ -569,9 +515,21 @@ uint64_t audit_backlog(struct audit *a)
 	return a->seq - a->durable;
 }
 
-void audit_public_key(const struct audit *a, uint8_t out[32])
+uint64_t audit_dropped(struct audit *a)
 {
-	memcpy(out, a->public_key, sizeof(a->public_key));
+	MUTEX_HOLD(&a->lock);
+
+	return a->dropped;
+}
+
+bool audit_failing(const struct audit *a)
+{
+	return atomic_load(&a->failing);
+}
+
+const struct audit_keys *audit_keys(const struct audit *a)
+{
+	return &a->keys;
 }
 
 enum hf_err audit_event(struct audit *a, const char *event, const char *detail, enum hf_err result)
@@ -612,8 +570,53 @@ static void describe_part(const struct calls_ctx *c, struct audit_record *rec, c
 		rec->role = slice_str(role_name(c->role));
 }
 
-enum hf_err audit_call(struct audit *a, const struct calls_ctx *c, enum hf_err result,
-	uint64_t duration_ns)
+/* drop is loud, but not once a record. */
+static void drop(struct audit *a)
+{
+	uint64_t now = clock_mono_ns();
+
+	a->dropped++;
+	a->untold++;
+	if (a->dropped_ns != 0 && now - a->dropped_ns < DROPPED_NS)
+		return;
+	a->dropped_ns = now;
+	log_error("audit: records of calls are being dropped, %llu since the start: they cannot be kept, see "
+		"above, and the queue is full", (unsigned long long)a->dropped);
+}
+
+/* put appends and waits as far as it is wanted. */
+static enum hf_err put(struct audit *a, struct audit_record *rec, enum audit_want want)
+{
+	enum hf_err e;
+	MUTEX_HOLD(&a->lock);
+
+	e = append(a, rec, false);
+	if (want == AUDIT_OR_NOTHING)
+		return e == HF_OK ? wait_kept(a) : e;
+	if (e != HF_OK)
+		drop(a);
+	else if (want == AUDIT_DURABLE && !atomic_load(&a->failing))
+		(void)!wait_kept(a); /* it stays in the queue */
+	return HF_OK;
+}
+
+enum hf_err audit_uses(struct audit *a, const struct audit_uses *u)
+{
+	struct audit_record rec = {
+		.event = SLICE_STR("key_uses"),
+		.kind = AUDIT_USE,
+		.partition = u->serial,
+		.partition_label = u->label,
+		.object = u->object,
+		.object_label = u->object_label,
+		.mechanism = UINT32_MAX,
+		.detail = u->detail,
+	};
+
+	return put(a, &rec, AUDIT_QUEUED);
+}
+
+enum hf_err audit_call(struct audit *a, const struct calls_ctx *c, const struct audit_end *end)
 {
 	char label[33] = "";
 	struct audit_record rec = {
@@ -627,15 +630,13 @@ enum hf_err audit_call(struct audit *a, const struct calls_ctx *c, enum hf_err r
 		.request = c->head.request,
 		.object_label = slice_str(c->audit.object_label),
 		.mechanism = c->audit.mechanism,
-		.result = (uint16_t)result,
-		.duration_ns = duration_ns,
+		.result = (uint16_t)end->result,
+		.duration_ns = end->duration_ns,
 		.detail = slice_str(c->audit.detail),
 	};
 
 	describe_part(c, &rec, label);
 	if (c->audit.has_object)
 		rec.object = SLICE_OF(c->audit.object);
-	MUTEX_HOLD(&a->lock);
-	TRY(append(a, &rec, false));
-	return rec.kind == AUDIT_USE ? HF_OK : wait_kept(a);
+	return put(a, &rec, end->want);
 }

@@ -3,31 +3,58 @@
 #define HF_AUDIT_H
 
 #include "audit_codec.h"
+#include "audit_sign.h"
 #include "audit_witness.h"
 #include "module.h"
 
 enum audit_kind { AUDIT_EVENT, AUDIT_ADMIN, AUDIT_AUTH, AUDIT_KEYS, AUDIT_USE };
 
+/* struct audit_setup: what audit_open borrows for as long as the audit lives, but for
+ * the seeds, 32 bytes each; ml_seed empty: no ML-DSA. witness NULL: none. */
+struct audit_setup {
+	struct keeper *keeper;
+	struct slice seed, ml_seed;
+	struct audit_witness *witness;
+	bool must; /* no start without a durable record of it */
+};
+
 /* audit_open continues the chain where the keeper's last record left it, after
- * checking that record, and the one that the witness (borrowed; NULL: none)
- * remembers. What is wrong is said in a record "audit-gap". seed: of the Ed25519
- * key, 32 bytes. */
-enum hf_err audit_open(struct keeper *k, struct slice seed, struct audit_witness *w,
-	struct audit **ret) HF_MUST_CHECK;
+ * checking that record, and the one that the witness remembers. What is wrong is
+ * said in a record "audit-gap". */
+enum hf_err audit_open(const struct audit_setup *set, struct audit **ret) HF_MUST_CHECK;
 void audit_close(struct audit *a); /* flushes, then writes the stop record */
 
-/* audit_call records a call that ended; durable before it returns unless the
- * row's class is use. HF_E_AUDIT: it could not be kept; then the call's answer
- * must be that error. */
-enum hf_err audit_call(struct audit *a, const struct calls_ctx *c, enum hf_err result,
-	uint64_t duration_ns) HF_MUST_CHECK;
-/* audit_event records something that is no call (start, stop, self-test, damage). */
+/* enum audit_want: what a record is worth. AUDIT_QUEUED: the call goes on at once.
+ * AUDIT_DURABLE: it waits for the disk, and goes on where that fails. AUDIT_OR_NOTHING:
+ * without a durable record the call's answer is HF_E_AUDIT. */
+enum audit_want { AUDIT_NONE, AUDIT_QUEUED, AUDIT_DURABLE, AUDIT_OR_NOTHING };
+
+struct audit_end {
+	enum hf_err result;
+	uint64_t duration_ns;
+	enum audit_want want;
+};
+/* audit_call records a call that ended. HF_E_AUDIT only with AUDIT_OR_NOTHING; else a
+ * record that finds no room is dropped and counted. */
+enum hf_err audit_call(struct audit *a, const struct calls_ctx *c, const struct audit_end *end)
+	HF_MUST_CHECK;
+
+/* audit_uses records how often a key was used (the level "counted"). */
+struct audit_uses {
+	struct slice serial, label, object, object_label, detail;
+};
+enum hf_err audit_uses(struct audit *a, const struct audit_uses *u) HF_MUST_CHECK;
+
+/* audit_event records something that is no call (start, stop, self-test, damage);
+ * HF_E_AUDIT: it is not durable. */
 enum hf_err audit_event(struct audit *a, const char *event, const char *detail, enum hf_err result)
 	HF_MUST_CHECK;
 /* audit_flush waits until what was recorded before is kept. */
 enum hf_err audit_flush(struct audit *a) HF_MUST_CHECK;
 uint64_t audit_sequence(struct audit *a); /* of the last record */
 uint64_t audit_backlog(struct audit *a);  /* records that are not kept yet */
-void audit_public_key(const struct audit *a, uint8_t out[32]);
+uint64_t audit_dropped(struct audit *a);  /* since the start */
+bool audit_failing(const struct audit *a); /* records cannot be kept now */
+const struct audit_keys *audit_keys(const struct audit *a);
 
 #endif

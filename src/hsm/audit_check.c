@@ -4,18 +4,27 @@
 
 #include "audit.h"
 
-#define FORMAT 1
-
 /* The signature stands over the record with the field empty. */
-static bool signature_ok(const struct audit_check *c, const struct audit_record *rec)
+static bool signature_ok(struct audit_check *c, const struct audit_record *rec)
 {
 	CLEANUP(buf_done) struct buf b = BUF_MAX(65536);
-	struct audit_record unsigned_ = *rec;
+	struct slice ed = rec->signature, ml = SLICE_NONE;
 
-	unsigned_.signature = SLICE_NONE;
-	audit_record_enc(&b, &unsigned_);
-	return buf_err(&b) == HF_OK && crypto_ed25519_verify(SLICE_OF(c->public_key), buf_slice(&b),
-		rec->signature) == HF_OK;
+	if (ed.n > AUDIT_ED25519) {
+		ml = (struct slice){ ed.p + AUDIT_ED25519, ed.n - AUDIT_ED25519 };
+		ed.n = AUDIT_ED25519;
+	}
+	audit_signed(rec, &b);
+	if (buf_err(&b) != HF_OK ||
+	    crypto_ed25519_verify(SLICE_OF(c->public_key), buf_slice(&b), ed) != HF_OK)
+		return false;
+	if (c->ml_public == NULL || (ml.n == 0 && c->ml_signed == 0))
+		return true;
+	if (crypto_ml_dsa65_verify((struct slice){ c->ml_public, CRYPTO_ML_DSA65_PUBLIC }, buf_slice(&b),
+		    ml) != HF_OK)
+		return false;
+	c->ml_signed++;
+	return true;
 }
 
 static bool must_be_signed(const struct audit_record *rec)
@@ -24,11 +33,11 @@ static bool must_be_signed(const struct audit_record *rec)
 		slice_eq(rec->event, SLICE_STR("stop")) || slice_eq(rec->event, SLICE_STR("checkpoint")));
 }
 
-static const char *what_is_wrong(const struct audit_check *c, const struct audit_record *rec)
+static const char *what_is_wrong(struct audit_check *c, const struct audit_record *rec)
 {
 	static const uint8_t zero[CRYPTO_HASH];
 
-	if (rec->format != FORMAT)
+	if (rec->format != AUDIT_FORMAT)
 		return "the record has a format that this program does not know";
 	if (c->seq != 0 && rec->seq != c->seq + 1)
 		return "records are missing or out of order";

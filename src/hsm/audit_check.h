@@ -6,9 +6,12 @@
 #include "audit_codec.h"
 #include "crypto.h"
 
-/* struct audit_check: zeroed but for public_key before the first record. */
+/* struct audit_check: zeroed but for the keys before the first record. From the first
+ * record with an ML-DSA signature on, each signed one has to have it. */
 struct audit_check {
 	uint8_t public_key[32];
+	const uint8_t *ml_public; /* CRYPTO_ML_DSA65_PUBLIC bytes; NULL: not checked */
+	uint64_t ml_signed;       /* records whose ML-DSA signature was checked */
 	uint8_t prev[CRYPTO_HASH]; /* of the last record */
 	uint64_t seq;              /* of the last record; on an error: of the bad one */
 };

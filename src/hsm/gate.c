@@ -6,6 +6,7 @@
 
 #include "app.h"
 #include "audit.h"
+#include "audit_level.h"
 #include "clock.h"
 #include "hsm_roles.h"
 #include "log.h"
@@ -15,6 +16,7 @@
 #include "policy.h"
 #include "rights.h"
 #include "roles.h"
+#include "usage.h"
 
 #define NS_PER_S 1000000000u
 
@@ -151,38 +153,30 @@ static enum hf_err run(struct calls_ctx *c, struct slice fields, struct buf *out
 	TRY(check_app(c));
 	if (c->row->needs == CALL_NEEDS_SESSION)
 		TRY(enter_session(c));
+	TRY(audit_permit(c));
 	return calls_run(c->head.opcode, c, rd_of(fields), c->arena, out);
 }
 
 /* --- before and after ------------------------------------------------------------------ */
 
-static bool is_audited(const struct calls_ctx *c, enum hf_err e)
-{
-	if (err_blame(e) == HF_BLAME_POLICY)
-		return true;
-	if (c->row->audit == CALL_AUDIT_USE)
-		return policy_value(c->part, POLICY_AUDIT_USE) != 0;
-	return c->row->audit != CALL_AUDIT_NO;
-}
-
-/* A record that cannot be kept takes the call's answer with it; what the call
- * did stays done. Uses of keys go on. */
+/* Where policy says so, a record that cannot be kept takes the call's answer with it;
+ * what the call did stays done. */
 static enum hf_err audit(struct calls_ctx *c, enum hf_err e, uint64_t began)
 {
-	enum hf_err kept;
+	struct audit_end end = { .result = e, .want = audit_wants(c, e) };
 
-	if (!is_audited(c, e))
+	if (end.want == AUDIT_NONE)
 		return e;
+	if (e == HF_E_AUDIT) /* refused for want of a record: this one may be missing, too */
+		end.want = AUDIT_QUEUED;
 	if (c->hsm->audit == NULL) {
 		/* The audit key is under the root key. */
 		log_notice("%s by uid %llu: %s", c->row->name, (unsigned long long)c->conn->peer.uid,
 			e == HF_OK ? "done" : err_text(e));
 		return e;
 	}
-	kept = audit_call(c->hsm->audit, c, e, clock_mono_ns() - began);
-	if (kept == HF_OK || c->row->audit == CALL_AUDIT_USE || c->row->audit == CALL_AUDIT_NO)
-		return e;
-	return HF_E_AUDIT;
+	end.duration_ns = clock_mono_ns() - began;
+	return audit_call(c->hsm->audit, c, &end) == HF_OK ? e : HF_E_AUDIT;
 }
 
 /* remember_why keeps for the caller what the refused call would have taken. */
@@ -198,7 +192,7 @@ static void remember_why(struct calls_ctx *c, enum hf_err e)
 
 static void log_own_fault(const struct calls_ctx *c, enum hf_err e)
 {
-	if (err_blame(e) == HF_BLAME_HSM && e != HF_E_SELFTEST)
+	if (err_blame(e) == HF_BLAME_HSM && e != HF_E_SELFTEST && e != HF_E_AUDIT)
 		log_error("%s: %s%s%s", c->row->name, err_text(e),
 			c->audit.detail[0] != '\0' ? ": " : "", c->audit.detail);
 }
@@ -229,8 +223,10 @@ static enum hf_err serve_row(struct calls_ctx *c, struct slice fields, struct bu
 
 	log_own_fault(c, e);
 	remember_why(c, e);
+	usage_count(c, e);
 	e = audit(c, e, began);
 	metrics_call(c, e, began);
+	usage_unref(c->usage.u);
 	leave_session(c);
 	if (c->part != NULL && atomic_load_explicit(&c->part->condemned, memory_order_relaxed))
 		lock_out(c);

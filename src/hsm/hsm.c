@@ -18,6 +18,7 @@
 #include "status.h"
 #include "tamper.h"
 #include "unlock.h"
+#include "usage.h"
 
 #define INFO_NAME "hsm/info"
 #define INFO_FORMAT 1
@@ -38,6 +39,7 @@ const struct hsm_config hsm_config_default = {
 	.clients_may_create = true,
 	.admin_uid = 0,
 	.login_gid = UINT32_MAX,
+	.audit_count_seconds = 600,
 };
 
 /* --- the record "hsm/info": format u8 | serial 16 | created u64 ----------------------- */
@@ -108,11 +110,18 @@ static enum hf_err open_records(struct hsm *h)
 
 static enum hf_err open_audit(struct hsm *h)
 {
-	CLEANUP(secret_done) struct secret seed = { 0 };
+	CLEANUP(secret_done) struct secret seed = { 0 }, ml_seed = { 0 };
+	struct slice root = secret_slice(&h->root);
+	struct audit_setup set = { .keeper = h->keeper, .witness = &h->witness,
+		.must = h->cfg.audit_closed != CLOSED_ADMIN };
 
-	TRY(crypto_derive(secret_slice(&h->root), "holdfast audit", SLICE_NONE, &seed));
+	TRY(crypto_derive(root, "holdfast audit", SLICE_NONE, &seed));
+	if (h->cfg.audit_ml_dsa)
+		TRY(crypto_derive(root, "holdfast audit ML-DSA", SLICE_NONE, &ml_seed));
 	TRY(audit_witness_open(h->records, &h->witness));
-	TRY(audit_open(h->keeper, secret_slice(&seed), &h->witness, &h->audit));
+	set.seed = secret_slice(&seed);
+	set.ml_seed = secret_slice(&ml_seed);
+	TRY(audit_open(&set, &h->audit));
 	h->counter_base = audit_sequence(h->audit);
 	return HF_OK;
 }
@@ -163,6 +172,8 @@ static enum hf_err open_all(struct hsm *h, struct slice passphrase)
 /* What open_all left half-way is taken back: the HSM stays locked. */
 static void close_all(struct hsm *h)
 {
+	if (h->audit != NULL && atomic_load(&h->state) == HSM_OPERATIONAL)
+		usages_pass(h);
 	partitions_drop(h);
 	partition_unref(h->self);
 	h->self = NULL;

@@ -43,6 +43,12 @@ struct hsm_config {
 	bool clients_may_create;      /* C_InitToken by anyone who may connect */
 	uint64_t admin_uid;           /* besides root */
 	uint64_t login_gid;           /* who else may log in as a role of the HSM; UINT32_MAX: nobody */
+	/* What has an audit record at least, whatever a partition's policies say. */
+	unsigned audit_use;           /* enum policy_use_level */
+	unsigned audit_auth, audit_keys, audit_failures, audit_all;
+	unsigned audit_closed;        /* enum policy_closed */
+	unsigned audit_count_seconds; /* between two sums of a key's uses */
+	bool audit_ml_dsa;            /* sign the chain with ML-DSA-65, too */
 };
 extern const struct hsm_config hsm_config_default;
 
@@ -64,6 +70,9 @@ void hsm_close(struct hsm *h); /* writes the audit log's stop record */
 /* hsm_rest waits for calls that run apart (hsm_close does so, too, for ever);
  * false: some still do, at that time (monotonic, ns). No other begins. */
 bool hsm_rest(struct hsm *h, uint64_t until_ns);
+
+/* hsm_tick does what is due; called every few seconds, from one thread. */
+void hsm_tick(struct hsm *h);
 
 /* hsm_fact adds a line to 'holdfast status' ("sandbox", "seccomp, Landlock 4, ..."). */
 void hsm_fact(struct hsm *h, const char *name, const char *value);

@@ -83,17 +83,13 @@ enum hf_err keeper_anchor(struct keeper *k, struct arena *a, struct slice *ret)
 	return HF_OK;
 }
 
-enum hf_err keeper_audit_tail(struct keeper *k, struct arena *a, struct entry_list *ret)
+enum hf_err keeper_audit_tail(struct keeper *k, struct arena *a, struct audit_tail_res *ret)
 {
 	CLEANUP(buf_done) struct buf b = BUF_MAX(64);
-	struct audit_tail_res r;
 	struct rd rest;
 
 	TRY(ask(k, KEEPER_AUDIT_TAIL, &b, a, &rest));
-	if (!audit_tail_res_dec(&rest, a, &r) || !rd_done(&rest))
-		return HF_E_MALFORMED;
-	*ret = r.last;
-	return HF_OK;
+	return audit_tail_res_dec(&rest, a, ret) && rd_done(&rest) ? HF_OK : HF_E_MALFORMED;
 }
 
 enum hf_err keeper_audit_fetch(struct keeper *k, uint64_t from, uint32_t max, struct arena *a,

@@ -24,7 +24,7 @@ enum hf_err keeper_get(struct keeper *k, const char *name, struct arena *a, bool
 enum hf_err keeper_scan(struct keeper *k, const char *prefix, struct slice after,
 	uint32_t max_bytes, struct arena *a, struct store_scan_res *ret) HF_MUST_CHECK;
 enum hf_err keeper_anchor(struct keeper *k, struct arena *a, struct slice *ret) HF_MUST_CHECK;
-enum hf_err keeper_audit_tail(struct keeper *k, struct arena *a, struct entry_list *ret)
+enum hf_err keeper_audit_tail(struct keeper *k, struct arena *a, struct audit_tail_res *ret)
 	HF_MUST_CHECK;
 enum hf_err keeper_audit_fetch(struct keeper *k, uint64_t from, uint32_t max, struct arena *a,
 	struct entry_list *ret) HF_MUST_CHECK;

@@ -78,6 +78,7 @@ struct partition {
 	uint64_t max_objects, max_bytes; /* 0: as the HSM has it */
 	struct objects *objects;
 	struct guards *guards;    /* guard.h; NULL: none can be */
+	struct usages *usages;    /* usage.h */
 	struct roles *roles;      /* roles.c: the sealed role records */
 	atomic_bool condemned;    /* a PIN is locked for which the policy destroys the objects */
 	struct policies policies; /* without the lock; written under roles.pin */
@@ -151,6 +152,10 @@ struct calls_ctx {
 		uint32_t mechanism; /* or 0xffffffff */
 		char detail[256];
 	} audit;
+	struct {
+		struct usage *u;  /* of the key that is used, a reference; NULL: none */
+		unsigned kind;    /* usage.h */
+	} usage;
 };
 
 struct quorum; /* quorum.h */
@@ -161,6 +166,12 @@ struct gathering {
 	struct secret y[SHAMIR_MAX];
 	uint64_t since_ns;   /* the first of them */
 	uint64_t consent_ns; /* until when consent holds; 0: there is none */
+};
+
+struct watch { /* watch.c's; of one thread, but for jumps */
+	uint64_t pass_ns;          /* when uses of keys were summed up last */
+	int64_t offset_us;         /* of the wall clock from the monotonic one; 0: not yet known */
+	_Atomic uint64_t jumps;    /* of the clock, since the start */
 };
 
 struct hsm {
@@ -175,6 +186,7 @@ struct hsm {
 	struct records *records;
 	struct audit *audit;
 	struct audit_witness witness; /* audit's */
+	struct watch watch;
 	struct mutex lock;        /* what follows */
 	_Atomic int state;        /* enum hsm_state */
 	char serial[SERIAL_LEN + 1];

@@ -7,6 +7,7 @@
 #include "object_table.h"
 #include "pkcs11_numbers.h"
 #include "rights.h"
+#include "usage.h"
 #include "utf8.h"
 
 #define RECORD_FORMAT 1
@@ -21,6 +22,7 @@ void object_unref(struct object *o)
 	if (o == NULL || atomic_fetch_sub_explicit(&o->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	key_free(atomic_load(&o->key));
+	usage_unref(atomic_load(&o->usage));
 	attrs_done(&o->attrs);
 	hf_free(o);
 }

@@ -32,6 +32,7 @@ struct object {
 	bool token, private_;
 	struct attrs attrs;
 	_Atomic(struct key *) key; /* parsed on first use, freed with the object */
+	_Atomic(struct usage *) usage; /* usage.h; a reference; NULL: not looked up yet */
 };
 
 void object_ref(struct object *o);

@@ -11,6 +11,7 @@
 #include "policy.h"
 #include "records.h"
 #include "rights.h"
+#include "usage.h"
 
 #define NAME_MAX_LEN 80
 #define PAIR 2
@@ -369,6 +370,7 @@ enum hf_err object_destroy(struct calls_ctx *c, struct object *o)
 		return HF_E_DESTROY_PROHIBITED;
 	if (o->token)
 		TRY(write_one(c, o, o->version, 0));
+	usage_gone(c->part->usages, o->handle);
 	return swap(c->part->objects, o, NULL);
 }
 

@@ -7,6 +7,7 @@
 #include "guard.h"
 #include "pkcs11_numbers.h"
 #include "policy.h"
+#include "usage.h"
 
 /* struct op is one running operation of a session. */
 struct op {
@@ -358,6 +359,7 @@ static enum hf_err digest_key(struct calls_ctx *c, struct op *op, uint64_t key)
 	TRY(policy_need(c, POLICY_DIGEST_KEY));
 	TRY(object_get(c, key, HF_E_KEY_HANDLE, &o));
 	object_audit(c, o);
+	TRY(usage_note(c, o, CKF_DIGEST));
 	TRY(mech_lets(c, op->crypt.mech, CKF_DIGEST, o));
 	TRY(guard_use(c, o));
 	TRY(key_value(o, &v));

@@ -3,6 +3,7 @@
 #include "op.h"
 #include "pkcs11_numbers.h"
 #include "policy.h"
+#include "usage.h"
 
 /* struct use: what a use of a key is called in its attributes and errors. */
 struct use {
@@ -116,6 +117,8 @@ enum hf_err mech_check(struct calls_ctx *c, const struct mech_in *in, uint32_t u
 	c->audit.mechanism = in->type;
 	if (key != NULL)
 		object_audit(c, key);
+	if (key != NULL)
+		TRY(usage_note(c, key, use));
 	if (u.mech == NULL || (mech_ops(c->part, u.mech) & use) == 0)
 		return HF_E_MECHANISM;
 	if (key != NULL)

@@ -1,4 +1,5 @@
 #include "partition.h"
+#include "usage.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@ static void partition_free(struct partition *p)
 {
 	objects_free(p->objects);
 	guards_free(p->guards);
+	usages_free(p->usages);
 	roles_free(p->roles);
 	secret_done(&p->key);
 	hf_free((void *)(uintptr_t)p->clients.v);

@@ -9,6 +9,7 @@
 #include "object.h"
 #include "partition.h"
 #include "partition_int.h"
+#include "usage.h"
 
 #define FORMAT 2
 #define FORMAT_1 1 /* had no limits and no policies */
@@ -118,6 +119,8 @@ enum hf_err partition_alloc(const char *serial, struct partition **ret)
 		e = objects_new(&p->objects);
 	if (e == HF_OK)
 		e = guards_new(&p->guards);
+	if (e == HF_OK)
+		e = usages_new(&p->usages);
 	if (e != HF_OK) {
 		partition_unref(p);
 		return e;
@@ -234,6 +237,13 @@ static enum hf_err visit_guard(void *ctx, const char *name, uint64_t version, st
 	return guard_load(p->guards, name, version, plain);
 }
 
+static enum hf_err visit_usage(void *ctx, const char *name, uint64_t version, struct slice plain)
+{
+	const struct partition *p = ((const struct loading *)ctx)->p;
+
+	return usage_load(p->usages, name, version, plain);
+}
+
 static void damaged_in(void *ctx, const char *name)
 {
 	const struct partition *p = ((const struct loading *)ctx)->p;
@@ -305,6 +315,7 @@ static enum hf_err load_rest(struct hsm *h, struct partition *p)
 	TRY(partition_lock_out_load(h, p));
 	TRY(scan_part(h, p, "gone", visit_gone));
 	TRY(scan_part(h, p, "guard", visit_guard));
+	TRY(scan_part(h, p, "usage", visit_usage));
 	TRY(scan_part(h, p, "pub", visit_object));
 	return partition_after_lost_anchor(h, p);
 }

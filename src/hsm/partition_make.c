@@ -9,6 +9,7 @@
 #include "login.h"
 #include "object.h"
 #include "partition_int.h"
+#include "usage.h"
 
 /* --- what one batch writes ------------------------------------------------------ */
 
@@ -246,11 +247,11 @@ void partition_idle(struct partition *p)
  * what is left; never the new one over what should be gone. */
 enum hf_err partition_wipe_objects(struct hsm *h, struct partition *p)
 {
-	static const char *const kinds[] = { "prv", "pub", "gone", "guard" };
+	static const char *const kinds[] = { "prv", "pub", "gone", "guard", "usage" };
 	struct objects *fresh = NULL, *old;
 	char prefix[PART_NAME_LEN];
 
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		(void)snprintf(prefix, sizeof(prefix), "p/%s/%s/", p->serial, kinds[i]);
 		TRY(records_wipe(h->records, prefix));
 	}
@@ -263,6 +264,7 @@ enum hf_err partition_wipe_objects(struct hsm *h, struct partition *p)
 	MUTEX_HOLD(&p->roles->lock);
 	gone_free(p->roles);
 	guards_clear(p->guards);
+	usages_clear(p->usages);
 	return HF_OK;
 }
 

@@ -68,7 +68,9 @@ def check_commands():
 def check_settings():
     page = items(read('man/holdfast.conf.5'))
     words = {'FLAG': ('no', 'yes'), 'UNLOCK': ('file', 'passphrase'),
-             'TAMPER': ('log', 'lock', 'zeroize'),
+             'TAMPER': ('log', 'lock', 'zeroize'), 'USE': ('none', 'every', 'counted', 'first'),
+             'CLOSED': ('administration', 'changes', 'everything'),
+             'SIGNATURE': ('ed25519', 'ed25519+ml-dsa-65'),
              'LEVEL': ('error', 'warn', 'notice', 'info', 'debug'), 'PATH': ('none',)}
     settings = rows(read('spec/config.def'), 'SETTING')
     assert settings

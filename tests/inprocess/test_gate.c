@@ -368,14 +368,6 @@ static void what_a_rule_refused_is_on_record_even_of_calls_that_are_not(void **s
 	assert_true(slice_eq(rec.detail, SLICE_STR("needs the HSM's auditor (--as auditor)")));
 }
 
-static void without_its_record_a_login_is_refused(void **state)
-{
-	(void)state;
-	opens(&anna, 0, true);
-	keeper_memory_fail_audit(box.keeper, 1);
-	assert_int_equal(log_in(&anna, CKU_USER, USER_PIN), HF_E_AUDIT);
-}
-
 static void the_whole_log_verifies(void **state)
 {
 	struct audit_read_req q = { 1, 4096 };
@@ -500,7 +492,6 @@ int main(void)
 		T(a_refused_login_is_on_record),
 		T(a_key_and_its_use_are_on_record),
 		T(what_a_rule_refused_is_on_record_even_of_calls_that_are_not),
-		T(without_its_record_a_login_is_refused),
 		T(the_whole_log_verifies),
 		T(many_applications_at_once_do_not_disturb_each_other),
 		T(threads_of_one_application_may_close_each_others_sessions),

@@ -22,7 +22,8 @@ static struct audit *audit;
 
 static void open_audit(void)
 {
-	assert_int_equal(audit_open(keeper_memory_keeper(memory), SLICE_OF(seed), NULL, &audit), HF_OK);
+	assert_int_equal(audit_open(&(struct audit_setup){ .keeper = keeper_memory_keeper(memory),
+		.seed = SLICE_OF(seed), .must = true }, &audit), HF_OK);
 }
 
 static int setup(void **state)
@@ -67,7 +68,7 @@ static uint64_t verify(struct log_copy *c)
 	struct audit_record rec;
 	const char *why;
 
-	audit_public_key(audit, check.public_key);
+	memcpy(check.public_key, audit_keys(audit)->public_key, 32);
 	for (size_t i = 0; i < c->l.n; i++)
 		if (!audit_check_next(&check, c->l.v[i].record, &c->a, &rec, &why))
 			return check.seq;
@@ -206,7 +207,8 @@ static enum hf_err open_with(struct keeper_memory *log, struct records *r, struc
 	struct audit **ret)
 {
 	TRY(audit_witness_open(r, w));
-	return audit_open(keeper_memory_keeper(log), SLICE_OF(seed), w, ret);
+	return audit_open(&(struct audit_setup){ .keeper = keeper_memory_keeper(log),
+		.seed = SLICE_OF(seed), .witness = w, .must = true }, ret);
 }
 
 /* What the third record of `log`, behind start and stop, says where it is a gap. */
@@ -248,7 +250,8 @@ static void the_store_remembers_the_end_of_the_log(void **state)
 	assert_int_equal(w.mark.seq, 4);
 	assert_gap(memory, r, 5, NULL); /* 5 and 6 */
 	assert_gap(cut, r, 1, "records at the end of the log are missing; the store knows of record 6,");
-	assert_int_equal(audit_open(keeper_memory_keeper(other), SLICE_OF(seed), NULL, &a), HF_OK);
+	assert_int_equal(audit_open(&(struct audit_setup){ .keeper = keeper_memory_keeper(other),
+		.seed = SLICE_OF(seed), .must = true }, &a), HF_OK);
 	for (int i = 0; i < 8; i++)
 		assert_int_equal(audit_event(a, "else", "", HF_OK), HF_OK);
 	audit_close(a); /* 10 records, of another history */
@@ -289,6 +292,72 @@ static void many_threads_make_one_chain(void **state)
 	assert_int_equal(verify_and_drop(&c), 0);
 }
 
+/* --- with ML-DSA ------------------------------------------------------------------------ */
+
+static const uint8_t ml_seed[32] = { 9 };
+
+static void open_with_ml_dsa(void)
+{
+	audit_close(audit);
+	assert_int_equal(audit_open(&(struct audit_setup){ .keeper = keeper_memory_keeper(memory),
+		.seed = SLICE_OF(seed), .ml_seed = SLICE_OF(ml_seed), .must = true }, &audit), HF_OK);
+}
+
+/* ml_verify returns the number of the first bad record; 0: all are good. */
+static uint64_t ml_verify(struct log_copy *c, const uint8_t *ml_public, uint64_t *ret_signed)
+{
+	struct audit_check check = { .ml_public = ml_public };
+	struct audit_record rec;
+	const char *why;
+
+	memcpy(check.public_key, audit_keys(audit)->public_key, 32);
+	for (size_t i = 0; i < c->l.n; i++)
+		if (!audit_check_next(&check, c->l.v[i].record, &c->a, &rec, &why))
+			return check.seq;
+	*ret_signed = check.ml_signed;
+	return 0;
+}
+
+static void ml_dsa_signs_besides_and_is_checked_with_its_key(void **state)
+{
+	uint8_t other[CRYPTO_ML_DSA65_PUBLIC];
+	struct log_copy c;
+	uint64_t n;
+
+	(void)state;
+	some(2);
+	open_with_ml_dsa();
+	some(2);
+	take_log(&c);
+	assert_int_equal(ml_verify(&c, audit_keys(audit)->ml_public, &n), 0);
+	assert_int_equal(n, 1); /* the second start */
+	assert_int_equal(ml_verify(&c, NULL, &n), 0);
+	assert_int_equal(n, 0);
+	memcpy(other, audit_keys(audit)->ml_public, sizeof(other));
+	other[100] ^= 1;
+	assert_int_equal(ml_verify(&c, other, &n), 5);
+	((uint8_t *)(uintptr_t)c.v[4].record.p)[c.v[4].record.n - 1] ^= 1;
+	assert_int_equal(ml_verify(&c, NULL, &n), 6); /* by the hash in the next one */
+	assert_int_equal(ml_verify(&c, audit_keys(audit)->ml_public, &n), 5);
+	arena_done(&c.a);
+}
+
+static void once_begun_every_signed_record_has_it(void **state)
+{
+	uint8_t ml_public[CRYPTO_ML_DSA65_PUBLIC];
+	struct log_copy c;
+	uint64_t n;
+
+	(void)state;
+	open_with_ml_dsa();
+	memcpy(ml_public, audit_keys(audit)->ml_public, sizeof(ml_public));
+	audit_close(audit);
+	open_audit();
+	take_log(&c);
+	assert_int_equal(ml_verify(&c, ml_public, &n), 5); /* start, stop, start, stop, start */
+	arena_done(&c.a);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -303,6 +372,8 @@ int main(void)
 		T(a_log_that_lost_its_order_goes_on_with_a_gap_record),
 		T(checkpoints_are_signed),
 		T(the_store_remembers_the_end_of_the_log),
+		T(ml_dsa_signs_besides_and_is_checked_with_its_key),
+		T(once_begun_every_signed_record_has_it),
 		T(many_threads_make_one_chain),
 	};
 

@@ -1,0 +1,94 @@
+#include "audit_resume.h"
+
+#include <string.h>
+
+#include "audit_check.h"
+#include "audit_sign.h"
+#include "keeper_ask.h"
+
+enum hf_err audit_seq(struct slice encoded, uint64_t *ret)
+{
+	CLEANUP(arena_done) struct arena a = { 0 };
+	struct audit_record rec;
+	struct rd r = rd_of(encoded);
+
+	if (!audit_record_dec(&r, &a, &rec) || !rd_done(&r) || rec.format != AUDIT_FORMAT)
+		return HF_E_DAMAGED;
+	*ret = rec.seq;
+	return HF_OK;
+}
+
+/* check_last checks the last record with the one before it. */
+static enum hf_err check_last(struct keeper *k, const uint8_t public_key[32],
+	struct audit_last *last)
+{
+	uint64_t seq = last->mark.seq;
+	CLEANUP(arena_done) struct arena arena = { 0 };
+	struct audit_check c = { 0 };
+	struct audit_record rec;
+	struct entry_list l;
+
+	memcpy(c.public_key, public_key, sizeof(c.public_key));
+	TRY(keeper_audit_fetch(k, seq > 1 ? seq - 1 : 1, 2, &arena, &l));
+	last->why = l.n == (seq > 1 ? 2 : 1) ? NULL : "records are missing";
+	for (size_t i = 0; i < l.n && last->why == NULL; i++)
+		if (audit_check_next(&c, l.v[i].record, &arena, &rec, &last->why))
+			last->time_us = rec.time_us;
+	return HF_OK;
+}
+
+/* check_witness compares the log with what the store knows of it. */
+static enum hf_err check_witness(struct keeper *k, const struct audit_witness *w, uint64_t seq,
+	const char **ret_why)
+{
+	CLEANUP(arena_done) struct arena arena = { 0 };
+	const struct audit_mark *m = &w->mark;
+	uint8_t hash[CRYPTO_HASH];
+	struct entry_list l = { 0 };
+
+	if (w->damaged)
+		*ret_why = "what the store knew of the log's end is damaged";
+	if (m->seq == 0)
+		return HF_OK;
+	if (m->seq <= seq)
+		TRY(keeper_audit_fetch(k, m->seq, 1, &arena, &l));
+	if (l.n == 0) {
+		*ret_why = "records at the end of the log are missing";
+		return HF_OK;
+	}
+	TRY(crypto_sha256(l.v[0].record, hash));
+	if (!slice_eq(SLICE_OF(hash), SLICE_OF(m->hash)))
+		*ret_why = "the log was replaced by another one";
+	return HF_OK;
+}
+
+/* find_last: the last record, and what is wrong with it. */
+static enum hf_err find_last(struct keeper *k, const uint8_t public_key[32],
+	struct audit_last *last)
+{
+	CLEANUP(arena_done) struct arena arena = { 0 };
+	struct audit_tail_res r;
+	uint64_t seq;
+
+	TRY(keeper_audit_tail(k, &arena, &r));
+	if (r.last.n == 0)
+		return HF_OK;
+	TRY(crypto_sha256(r.last.v[0].record, last->mark.hash));
+	last->mark.seq = r.seq;
+	if (audit_seq(r.last.v[0].record, &seq) == HF_OK && seq == r.seq)
+		return check_last(k, public_key, last);
+	last->why = "the last record is damaged";
+	return HF_OK;
+}
+
+enum hf_err audit_resume(struct keeper *k, const uint8_t public_key[32],
+	const struct audit_witness *w, struct audit_last *ret)
+{
+	struct audit_last last = { 0 };
+
+	TRY(find_last(k, public_key, &last));
+	if (last.why == NULL && w != NULL)
+		TRY(check_witness(k, w, last.mark.seq, &last.why));
+	*ret = last;
+	return HF_OK;
+}

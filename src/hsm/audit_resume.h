@@ -1,0 +1,21 @@
+/* audit_resume.h: where the chain goes on at a start, and whether it ends as it should. */
+#ifndef HF_AUDIT_RESUME_H
+#define HF_AUDIT_RESUME_H
+
+#include "audit_witness.h"
+#include "hsm.h"
+
+/* struct audit_last: the log's last record. */
+struct audit_last {
+	struct audit_mark mark; /* number 0: there is none */
+	uint64_t time_us;       /* UTC; 0: not known */
+	const char *why;        /* what is wrong; NULL: nothing */
+};
+/* audit_resume finds the last record, and checks it with the one before, and with what
+ * the witness (NULL: none) remembers. */
+enum hf_err audit_resume(struct keeper *k, const uint8_t public_key[32],
+	const struct audit_witness *w, struct audit_last *ret) HF_MUST_CHECK;
+/* audit_seq reads a record's number. HF_E_DAMAGED: it is none. */
+enum hf_err audit_seq(struct slice encoded, uint64_t *ret) HF_MUST_CHECK;
+
+#endif

@@ -1,0 +1,31 @@
+/* audit_sign.h: the keys that sign the audit chain, and a record's signature.
+ *
+ * It is Ed25519's, 64 bytes, over the record with the field empty; where ML-DSA is on,
+ * ML-DSA-65's over the same bytes stands behind it. */
+#ifndef HF_AUDIT_SIGN_H
+#define HF_AUDIT_SIGN_H
+
+#include "audit_codec.h"
+#include "crypto.h"
+
+#define AUDIT_FORMAT 1
+#define AUDIT_ED25519 64u /* bytes of a signature */
+#define AUDIT_SIGNATURE_MAX (AUDIT_ED25519 + CRYPTO_ML_DSA65_SIGNATURE)
+
+struct audit_keys {
+	struct secret seed, ml_seed; /* the second is empty where ML-DSA is off */
+	uint8_t public_key[32];
+	uint8_t ml_public[CRYPTO_ML_DSA65_PUBLIC];
+};
+
+/* audit_keys_open copies the seeds, 32 bytes each; ml_seed may be empty. */
+enum hf_err audit_keys_open(struct slice seed, struct slice ml_seed, struct audit_keys *ret)
+	HF_MUST_CHECK;
+void audit_keys_done(struct audit_keys *k);
+/* audit_sign fills rec->signature, whose bytes are written to out. */
+enum hf_err audit_sign(const struct audit_keys *k, struct audit_record *rec,
+	uint8_t out[AUDIT_SIGNATURE_MAX]) HF_MUST_CHECK;
+/* audit_signed gives what a signature of rec stands over. */
+void audit_signed(const struct audit_record *rec, struct buf *out);
+
+#endif

@@ -1,0 +1,45 @@
+#include "watch.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "audit.h"
+#include "clock.h"
+#include "log.h"
+#include "usage.h"
+
+#define NS_PER_S 1000000000u
+#define JUMP_US 5000000 /* what is set right by less is no event */
+
+/* Both clocks are slewed alike; only a step, or sleep, changes their distance. */
+void watch_clock(struct hsm *h, int64_t offset_us)
+{
+	struct watch *w = &h->watch;
+	int64_t by = offset_us - w->offset_us;
+	char detail[80];
+	bool first = w->offset_us == 0;
+
+	w->offset_us = offset_us;
+	if (first || (by < JUMP_US && by > -JUMP_US))
+		return;
+	atomic_fetch_add(&w->jumps, 1);
+	(void)snprintf(detail, sizeof(detail), "the clock went %s by %" PRId64 " s",
+		by < 0 ? "back" : "forward", (by < 0 ? -by : by) / 1000000);
+	log_warn("%s", detail);
+	if (audit_event(h->audit, "clock-jump", detail, HF_E_CLOCK) != HF_OK)
+		log_error("audit: the clock's jump could not be recorded");
+}
+
+void hsm_tick(struct hsm *h)
+{
+	uint64_t now = clock_mono_ns();
+
+	if (atomic_load(&h->state) != HSM_OPERATIONAL)
+		return;
+	watch_clock(h, (int64_t)clock_wall_us() - (int64_t)(now / 1000));
+	if (now - h->watch.pass_ns < (uint64_t)h->cfg.audit_count_seconds * NS_PER_S)
+		return;
+	if (h->watch.pass_ns != 0)
+		usages_pass(h);
+	h->watch.pass_ns = now;
+}
