@@ -57,9 +57,10 @@ json_t *cli_user(const struct user_info *u)
 
 	if (u->changed != 0)
 		clock_iso(u->changed, when);
-	return json_pack("{s:o, s:s, s:b, s:b, s:b, s:b, s:i, s:s, s:o, s:o}", "name", json_slice(u->name),
-		"role", role_text(u->role), "PIN set", u->set, "must change it", u->change,
-		"locked", u->locked, "blocked", u->blocked, "failures", u->failures, "PIN of", when,
+	return json_pack("{s:o, s:s, s:b, s:b, s:b, s:b, s:b, s:i, s:s, s:o, s:o}", "name",
+		json_slice(u->name), "role", role_text(u->role), "PIN set", u->set,
+		"must change it", u->change, "locked", u->locked, "blocked", u->blocked,
+		"activated", u->active, "failures", u->failures, "PIN of", when,
 		"may", json_rights(u->may), "keys", u->keys.n > 0 ? json_slice(u->keys) : json_string("all"));
 }
 
@@ -212,6 +213,48 @@ int cmd_user_delete(struct cli *c)
 	if (!cli_sure(c, question) || !officer(c, &session))
 		return EXIT_FAILED;
 	e = do_user_delete(c->client, session, &q, &r, &c->arena);
+	return e == HF_OK ? EXIT_DONE : cli_fail("user", e);
+}
+
+int cmd_user_challenge(struct cli *c)
+{
+	CLEANUP(secret_done) struct secret challenge = { 0 };
+	struct challenge_set_req q = { .name = slice_str(c->args[0]) };
+	struct challenge_set_res r;
+	uint64_t session;
+	enum hf_err e;
+
+	if (!officer(c, &session) || cli_pin(c, OPT_PIN_FILE, OPT_PIN_FD, "Challenge for applications",
+	    true, &challenge) != HF_OK)
+		return EXIT_FAILED;
+	q.challenge = secret_slice(&challenge);
+	e = do_challenge_set(c->client, session, &q, &r, &c->arena);
+	return e == HF_OK ? EXIT_DONE : cli_fail("user", e);
+}
+
+int cmd_user_activate(struct cli *c)
+{
+	struct activate_req q = { 0 };
+	struct activate_res r;
+	uint64_t session;
+	enum hf_err e;
+
+	if (!cli_session(c, true, &session))
+		return EXIT_FAILED;
+	e = do_activate(c->client, session, &q, &r, &c->arena);
+	return e == HF_OK ? EXIT_DONE : cli_fail("user", e);
+}
+
+int cmd_user_deactivate(struct cli *c)
+{
+	struct deactivate_req q = { slice_str(c->args[0]) };
+	struct deactivate_res r;
+	uint64_t session;
+	enum hf_err e;
+
+	if (!officer(c, &session))
+		return EXIT_FAILED;
+	e = do_deactivate(c->client, session, &q, &r, &c->arena);
 	return e == HF_OK ? EXIT_DONE : cli_fail("user", e);
 }
 

@@ -2,6 +2,7 @@
 
 #include "pkcs11.h"
 
+#include "activate.h"
 #include "app.h"
 #include "gate.h"
 #include "hsm_roles.h"
@@ -376,14 +377,14 @@ enum hf_err on_policy_set(struct calls_ctx *c, const struct policy_set_req *q,
 	return partition_policies_set(c, p, q->so_pin, q->changes, q->destroy, &r->destroyed);
 }
 
-enum hf_err user_told(struct calls_ctx *c, const struct partition *p, const struct role_record *u,
+enum hf_err user_told(struct calls_ctx *c, struct partition *p, const struct role_record *u,
 	struct user_info *ret)
 {
 	*ret = (struct user_info){
 		.role = (uint8_t)u->role, .set = u->set, .changed = u->changed, .blocked = u->blocked,
 		.change = u->set && pin_expired(p, u), .locked = role_locked(c->hsm, p, u),
 		.failures = (uint8_t)records_fail_get(c->hsm->records, p->serial, u->id),
-		.may = u->rights.may,
+		.may = u->rights.may, .challenge = u->challenge_set, .active = activation_is(p, u->name),
 	};
 	TRY(arena_dup(c->arena, slice_str(u->rights.keys), &ret->keys));
 	return arena_dup(c->arena, slice_str(u->name), &ret->name);

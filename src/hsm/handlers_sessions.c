@@ -2,6 +2,7 @@
 
 #include "pkcs11.h"
 
+#include "activate.h"
 #include "app.h"
 #include "gate.h"
 #include "login.h"
@@ -149,7 +150,7 @@ static enum hf_err context_login(struct calls_ctx *c, struct slice pin)
 	if (!slice_eq(claim.name, slice_str(name)))
 		claim = (struct claim){ slice_str(name), pin };
 	TRY(find_user(c, &claim, &r));
-	TRY(role_open(c->hsm, c->part, r, claim.pin, &key));
+	TRY(role_open_active(c->hsm, c->part, r, claim.pin, &key));
 	return op_context_login(c->session) ? HF_OK : HF_E_OP_NONE;
 }
 
@@ -164,7 +165,7 @@ static enum hf_err open_role(struct calls_ctx *c, const struct login_req *q,
 	TRY(find_role(c, q, &claim, &r));
 	call_detail(c, "as %s", r->name);
 	TRY(login_allowed(c->app, c->part, r->role));
-	TRY(role_open(c->hsm, c->part, r, claim.pin, &key));
+	TRY(role_open_active(c->hsm, c->part, r, claim.pin, &key));
 	if (pin_expired(c->part, r))
 		return HF_E_PIN_EXPIRED;
 	*ret_as = login_by(r);
@@ -182,6 +183,8 @@ enum hf_err on_login(struct calls_ctx *c, const struct login_req *q, struct logi
 	TRY(open_role(c, q, &as, &key));
 	TRY(login_begin(c->hsm, c->app, c->part, &as, secret_slice(&key), NULL));
 	c->role = as.role;
+	if (policy_value(c->part, POLICY_RECOVERY) == 0)
+		return HF_OK;
 	return ticket_make(c->hsm, c->app, c->part, c->arena, &r->ticket, &r->renew_s);
 }
 
@@ -200,6 +203,7 @@ enum hf_err on_resume(struct calls_ctx *c, const struct resume_req *q, struct re
 	(void)r;
 	TRY(call_part(c, q->slot, &p));
 	TRY(partition_open(p));
+	TRY(policy_need(c, POLICY_RECOVERY));
 	TRY(ticket_resume(c->hsm, c->app, p, q->ticket, &role));
 	c->role = role;
 	return HF_OK;
@@ -209,6 +213,7 @@ enum hf_err on_ticket_renew(struct calls_ctx *c, const struct ticket_renew_req *
 	struct ticket_renew_res *r)
 {
 	(void)q;
+	TRY(policy_need(c, POLICY_RECOVERY));
 	return ticket_make(c->hsm, c->app, c->part, c->arena, &r->ticket, &r->renew_s);
 }
 
@@ -223,6 +228,7 @@ static enum hf_err store_pin(struct calls_ctx *c, struct role_record *now, struc
 	struct role_record next;
 
 	TRY(role_wrap(c->hsm, p->serial, pin, key, now, &next));
+	TRY(activation_end(c->hsm, p, now->name));
 	next.change = change;
 	TRY(role_store(c->hsm, p, now, &next));
 	(void)pthread_rwlock_wrlock(&p->lock);
@@ -231,16 +237,6 @@ static enum hf_err store_pin(struct calls_ctx *c, struct role_record *now, struc
 	if (records_fail_get(c->hsm->records, p->serial, now->id) == 0)
 		return HF_OK;
 	return records_fail_set(c->hsm->records, p->serial, now->id, 0);
-}
-
-static enum hf_err copy_key(struct partition *p, struct secret *ret)
-{
-	enum hf_err e;
-
-	(void)pthread_rwlock_rdlock(&p->lock);
-	e = p->key.n > 0 ? secret_dup(secret_slice(&p->key), ret) : HF_E_NOT_LOGGED_IN;
-	(void)pthread_rwlock_unlock(&p->lock);
-	return e;
 }
 
 /* give_pin is the officer's: a new PIN for a user. */
@@ -253,7 +249,7 @@ static enum hf_err give_pin(struct calls_ctx *c, struct role_record *r, struct s
 		TRY(policy_need(c, POLICY_OFFICER_RESETS));
 	if (r->set && role_locked(c->hsm, c->part, r))
 		TRY(policy_need(c, POLICY_LOCK_OUT_USER));
-	TRY(copy_key(c->part, &key));
+	TRY(partition_key(c->part, &key));
 	return store_pin(c, r, pin, secret_slice(&key),
 		change || policy_value(c->part, POLICY_PIN_FIRST) != 0);
 }
@@ -308,7 +304,7 @@ enum hf_err on_pin_set(struct calls_ctx *c, const struct pin_set_req *q, struct 
 	if (!c->session->rw)
 		return HF_E_SESSION_RO;
 	TRY(change_pin(c, q));
-	if (c->role == ROLE_PUBLIC)
+	if (c->role == ROLE_PUBLIC || policy_value(c->part, POLICY_RECOVERY) == 0)
 		return HF_OK;
 	return ticket_make(c->hsm, c->app, c->part, c->arena, &r->ticket, &r->renew_s);
 }
@@ -337,6 +333,7 @@ static enum hf_err restrict_only(struct calls_ctx *c, struct role_record *rec)
 	if (rec->version == 0)
 		return HF_E_PIN_LENGTH; /* a new user needs a PIN */
 	next.epoch++;
+	TRY(activation_end(c->hsm, c->part, rec->name));
 	return role_store(c->hsm, c->part, rec, &next);
 }
 
@@ -390,6 +387,7 @@ static enum hf_err block_user(struct calls_ctx *c, const struct user_block_req *
 	next = *rec;
 	next.blocked = q->blocked;
 	next.epoch++;
+	TRY(activation_end(c->hsm, c->part, rec->name));
 	return role_store(c->hsm, c->part, rec, &next);
 }
 

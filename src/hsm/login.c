@@ -55,7 +55,7 @@ static void key_leave(struct partition *p)
 
 /* login_come is the partition's side: the first login opens it, the first user's
  * brings its private objects into memory. */
-static enum hf_err login_come(struct hsm *h, struct partition *p, enum role role, struct slice key)
+enum hf_err login_come(struct hsm *h, struct partition *p, enum role role, struct slice key)
 {
 	MUTEX_HOLD(&p->roles->lock);
 	enum hf_err e;

@@ -26,8 +26,11 @@ enum hf_err login_end(struct hsm *h, struct app *app, struct partition *p, struc
 /* logins_end_of logs a user out of every application; the caller holds none of
  * roles.pin. Her tickets are void by the epoch of her record. */
 void logins_end_of(struct hsm *h, struct partition *p, struct slice name);
-/* login_gone is what login_end does outside of the application: the last one
- * closes the partition. */
+/* login_come and login_gone are what login_begin and login_end do outside of an
+ * application: the first one opens the partition, the last one
+ * closes it. */
+enum hf_err login_come(struct hsm *h, struct partition *p, enum role role, struct slice key)
+	HF_MUST_CHECK;
 void login_gone(struct hsm *h, struct partition *p, enum role role);
 
 /* login_revoke makes the login's tickets void, durably. */

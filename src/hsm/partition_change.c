@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "activate.h"
 #include "app.h"
 #include "gate.h"
 #include "hsm_roles.h"
@@ -179,7 +180,11 @@ enum hf_err partition_policies_set(struct calls_ctx *c, struct partition *p, str
 		return destroying_change(c->hsm, p, &was, &next);
 	}
 	MUTEX_HOLD(&p->roles->pin);
-	return become(c->hsm, p, &was, &next);
+	TRY(become(c->hsm, p, &was, &next));
+	if (next.policy[POLICY_ACTIVATION] == 0 ||
+	    next.policy[POLICY_AUTO_ACTIVATION] < was.policy[POLICY_AUTO_ACTIVATION])
+		return activation_end(c->hsm, p, NULL);
+	return HF_OK;
 }
 
 /* --- lock-out ------------------------------------------------------------------- */
@@ -312,7 +317,8 @@ enum hf_err partition_edit(struct hsm *h, struct partition *p, const struct part
 {
 	TRY(check_edit(h, p, e));
 	TRY(edit(h, p, e));
-	if ((e->what & EDIT_ENABLED) != 0 && !e->enabled)
-		sessions_end_all(h, p);
-	return HF_OK;
+	if ((e->what & EDIT_ENABLED) == 0 || e->enabled)
+		return HF_OK;
+	sessions_end_all(h, p);
+	return activation_end(h, p, NULL);
 }

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "activate.h"
 #include "audit.h"
 #include "guard.h"
 #include "log.h"
@@ -317,7 +318,8 @@ static enum hf_err load_rest(struct hsm *h, struct partition *p)
 	TRY(scan_part(h, p, "guard", visit_guard));
 	TRY(scan_part(h, p, "usage", visit_usage));
 	TRY(scan_part(h, p, "pub", visit_object));
-	return partition_after_lost_anchor(h, p);
+	TRY(partition_after_lost_anchor(h, p));
+	return activations_load(h, p);
 }
 
 /* A deletion that a crash cut short left records without their partition. Where

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "activate.h"
 #include "app.h"
 #include "clock.h"
 #include "guard.h"
@@ -210,10 +211,11 @@ enum hf_err partition_create(struct hsm *h, const struct partition_new *n, struc
 
 static enum hf_err make_busy(struct partition *p)
 {
+	unsigned held = activation_count(p);
 	enum hf_err e = HF_OK;
 
 	(void)pthread_rwlock_wrlock(&p->lock);
-	if (p->sessions > 0 || p->logins > 0)
+	if (p->sessions > 0 || p->logins > held)
 		e = HF_E_SESSION_EXISTS;
 	else if (p->busy || p->deleted)
 		e = HF_E_CONFLICT;
@@ -247,10 +249,11 @@ void partition_idle(struct partition *p)
  * what is left; never the new one over what should be gone. */
 enum hf_err partition_wipe_objects(struct hsm *h, struct partition *p)
 {
-	static const char *const kinds[] = { "prv", "pub", "gone", "guard", "usage" };
+	static const char *const kinds[] = { "prv", "pub", "gone", "guard", "active", "usage" };
 	struct objects *fresh = NULL, *old;
 	char prefix[PART_NAME_LEN];
 
+	TRY(activation_end(h, p, NULL));
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		(void)snprintf(prefix, sizeof(prefix), "p/%s/%s/", p->serial, kinds[i]);
 		TRY(records_wipe(h->records, prefix));
@@ -399,7 +402,9 @@ enum hf_err partition_delete(struct hsm *h, struct partition *p)
 
 	TRY(set_deleted(p, true));
 	sessions_end_all(h, p);
-	e = delete_record(h, p);
+	e = activation_end(h, p, NULL);
+	if (e == HF_OK)
+		e = delete_record(h, p);
 	if (e != HF_OK) {
 		(void)set_deleted(p, false);
 		return e;

@@ -3,13 +3,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "activate.h"
 #include "clock.h"
 #include "log.h"
 #include "login.h"
 #include "policy.h"
 #include "rights.h"
 
-#define FORMAT 4
+#define FORMAT 5
+#define FORMAT_4 4 /* before there were challenges */
 #define FORMAT_3 3 /* before users could be restricted */
 #define FORMAT_2 2 /* before users could be blocked */
 #define FORMAT_1 1 /* before there were rules about PINs, and named users */
@@ -59,6 +61,7 @@ void roles_free(struct roles *r)
 		return;
 	free_named(r);
 	gone_free(r);
+	activations_free(r);
 	damaged_free(r->damaged);
 	mutex_done(&r->pin);
 	mutex_done(&r->lock);
@@ -179,6 +182,7 @@ static enum hf_err drop_one(struct hsm *h, struct partition *p, struct role_reco
 
 	role_record_name(p->serial, r->name, name);
 	c.name = name;
+	TRY(activation_end(h, p, r->name));
 	TRY(records_write(h->records, &c, 1));
 	if (records_fail_get(h->records, p->serial, r->id) > 0)
 		TRY(records_fail_set(h->records, p->serial, r->id, 0));
@@ -243,6 +247,8 @@ void role_record_enc(const struct role_record *r, struct buf *out)
 	buf_bool(out, r->blocked);
 	buf_u32(out, r->rights.may);
 	buf_bytes(out, slice_str(r->rights.keys));
+	buf_bool(out, r->challenge_set);
+	memory_enc(&r->challenge, out);
 }
 
 static bool dec_1(struct rd *r, struct role_record *t)
@@ -285,10 +291,16 @@ static bool dec_4(struct rd *r, struct role_record *t)
 	return true;
 }
 
+static bool dec_5(struct rd *r, struct role_record *t)
+{
+	return dec_4(r, t) && rd_bool(r, &t->challenge_set) && memory_dec(r, &t->challenge);
+}
+
 static bool dec_any(struct rd *r, struct role_record *t)
 {
 	static bool (*const dec[])(struct rd *, struct role_record *) = {
-		[FORMAT_1] = dec_1, [FORMAT_2] = dec_2, [FORMAT_3] = dec_3, [FORMAT] = dec_4,
+		[FORMAT_1] = dec_1, [FORMAT_2] = dec_2, [FORMAT_3] = dec_3, [FORMAT_4] = dec_4,
+		[FORMAT] = dec_5,
 	};
 	uint8_t format;
 
@@ -527,6 +539,18 @@ static void rewrap(struct hsm *h, struct partition *p, struct role_record *now,
 			now->name, err_text(e));
 }
 
+enum hf_err pin_remember(const struct hsm *h, struct slice pin, struct pin_memory *ret)
+{
+	CLEANUP(secret_done) struct secret stretched = { 0 };
+	struct pin_memory m = { .kib = h->cfg.argon2_kib, .passes = h->cfg.argon2_passes };
+
+	TRY(crypto_random(m.salt, sizeof(m.salt)));
+	TRY(stretch(&m, pin, &stretched));
+	TRY(tag_of(secret_slice(&stretched), m.tag));
+	*ret = m;
+	return HF_OK;
+}
+
 /* --- lock-out ----------------------------------------------------------------- */
 
 bool role_locked(struct hsm *h, const struct partition *p, const struct role_record *r)
@@ -561,6 +585,32 @@ static enum hf_err take_back(struct hsm *h, const struct partition *p,
 	if (records_fail_set(h->records, p->serial, r->id, failures) == HF_OK)
 		return HF_OK;
 	return records_fail_set(h->records, p->serial, r->id, failures);
+}
+
+/* by_challenge: *ret stays empty if it is none. */
+static enum hf_err by_challenge(struct partition *p, const struct role_record *r,
+	struct slice pin, struct secret *ret)
+{
+	bool same;
+
+	if (!r->challenge_set || !activation_is(p, r->name))
+		return HF_OK;
+	TRY(was(&r->challenge, pin, &same));
+	return same ? partition_key(p, ret) : HF_OK;
+}
+
+enum hf_err role_open_active(struct hsm *h, struct partition *p, struct role_record *r,
+	struct slice pin, struct secret *ret)
+{
+	CLEANUP(secret_done) struct secret key = { 0 };
+
+	TRY(role_usable(h, p, r));
+	TRY(by_challenge(p, r, pin, &key));
+	if (key.n == 0)
+		return role_open(h, p, r, pin, ret);
+	TRY(records_fail_set(h->records, p->serial, r->id, 0));
+	*ret = secret_take(&key);
+	return HF_OK;
 }
 
 enum hf_err role_open(struct hsm *h, struct partition *p, struct role_record *r,

@@ -33,6 +33,8 @@ struct role_record {
 	bool set;                 /* has a PIN */
 	bool change;              /* which has to be changed before it opens anything */
 	bool blocked;             /* by the officer: no login, whatever the PIN */
+	bool challenge_set;
+	struct pin_memory challenge; /* activate.h */
 	struct rights rights;     /* a named user's: rights.h */
 	uint64_t changed;         /* when it was set; UTC, microseconds; 0: unknown */
 	uint64_t epoch;           /* tickets of an older epoch are void */
@@ -58,6 +60,7 @@ struct roles {
 	unsigned users;           /* applications logged in as one of them */
 	struct map gone;          /* by the first half of the login's id */
 	uint64_t gone_due;        /* when the first of them expires; UTC, microseconds */
+	struct activation *active; /* activate.h */
 	struct damaged *damaged;  /* the partition's damaged records */
 };
 
@@ -115,13 +118,19 @@ enum hf_err role_store(struct hsm *h, struct partition *p, struct role_record *n
  * roles.pin. */
 enum hf_err role_open(struct hsm *h, struct partition *p, struct role_record *r,
 	struct slice pin, struct secret *ret) HF_MUST_CHECK;
+/* role_open_active takes the challenge of one who is activated as well. */
+enum hf_err role_open_active(struct hsm *h, struct partition *p, struct role_record *r,
+	struct slice pin, struct secret *ret) HF_MUST_CHECK;
+/* pin_remember makes what tells this PIN again. */
+enum hf_err pin_remember(const struct hsm *h, struct slice pin, struct pin_memory *ret)
+	HF_MUST_CHECK;
 /* role_condemns: this role is locked, and the policy destroys the objects for it. */
 bool role_condemns(struct hsm *h, const struct partition *p, const struct role_record *r);
 /* role_locked: no attempts are left. */
 bool role_locked(struct hsm *h, const struct partition *p, const struct role_record *r);
 
 /* user_told fills what a list says of one; its name lives in the call's arena. */
-enum hf_err user_told(struct calls_ctx *c, const struct partition *p, const struct role_record *u,
+enum hf_err user_told(struct calls_ctx *c, struct partition *p, const struct role_record *u,
 	struct user_info *ret) HF_MUST_CHECK;
 
 /* users_drop deletes all named users, their records too; roles.pin. */

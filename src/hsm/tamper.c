@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "activate.h"
 #include "app.h"
 #include "audit.h"
 #include "gate.h"
@@ -90,6 +91,8 @@ static void end_all_sessions(struct hsm *h, bool forget)
 	}
 	for (size_t i = 0; i < n; i++) {
 		sessions_end_all(h, v[i]);
+		if (activation_end(h, v[i], NULL) != HF_OK && !forget)
+			log_error("partition %s: an activation may come back", v[i]->serial);
 		if (forget)
 			objects_drop_all(v[i]->objects);
 	}
