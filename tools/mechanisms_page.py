@@ -19,7 +19,7 @@ OPS = {
     'VR': 'verify-recover', 'G': 'generate', 'GP': 'generate pair', 'W': 'wrap', 'U': 'unwrap',
     'X': 'derive', 'EN': 'encapsulate', 'DE': 'decapsulate',
 }
-ASYMMETRIC = {'RSA', 'DSA', 'DH', 'EC', 'EC_EDWARDS', 'EC_MONTGOMERY'}  # sizes in bits
+ASYMMETRIC = {'RSA', 'DSA', 'DH', 'X9_42_DH', 'EC', 'EC_EDWARDS', 'EC_MONTGOMERY'}  # sizes in bits
 
 HEAD = """# Mechanisms
 
@@ -27,13 +27,10 @@ Made by `python3 -B tools/mechanisms_page.py . > docs/mechanisms.md` from `spec/
 `mechanisms_page` says when it is no longer so. *Vectors* are cases that passed through the PKCS#11
 module against a real vault (`tests/vectors/run.py`); a file that asks through another mechanism counts
 for that one. Where none is, the tests of `tests/unit` and `tests/pkcs11` stand that name the mechanism:
-known answers of the standards, and what must be refused. A blank: nothing names it, only others of its
-family, which run the same code with another digest or size. Legacy mechanisms are a partition's
-policy, approved ones are allowed in approved mode. Sizes are as `C_GetMechanismInfo` tells them.
-
-GOST has no mechanism here: OpenSSL's own providers lack it, and the OpenSSL linked in is built to load
-neither modules nor engines of others. RC2, RC4, RC5, IDEA, CAST, SKIPJACK, SSL 3 and their like are
-left out on purpose.
+known answers of the standards, a second implementation's answers (`tests/pkcs11/second.py`), and what
+must be refused. Legacy mechanisms are a partition's policy, approved ones are allowed in approved mode.
+Sizes are as `C_GetMechanismInfo` tells them. What others offer and Holdfast does not stands
+[at the end](#left-out).
 """
 
 
@@ -74,6 +71,18 @@ def own_tests():
             with open(path, encoding='utf-8') as f:
                 for name in set(re.findall(pattern, f.read())):
                     found[name].add(f'{folder}/{os.path.basename(path)[:-len(ending)]}')
+    return found
+
+
+def left_out(root):
+    """left_out yields (reason, names) of spec/mechanisms/left-out."""
+    found = []
+    with open(os.path.join(root, 'spec/mechanisms/left-out'), encoding='utf-8') as f:
+        for line in f:
+            if line.startswith('reason '):
+                found.append((line.split(' ', 1)[1].strip(), []))
+            elif found:
+                found[-1][1].extend(line.split())
     return found
 
 
@@ -131,12 +140,20 @@ def page():
     lines = [HEAD, *summary(found, covered, own)]
     for file, comment, rows in found:
         lines += ['', f'## {file}', '', comment, '', *table(rows, covered, own)]
+    lines += ['', '## Left out', '', *(f'- {why}: {", ".join(names)}' for why, names in left_out(ROOT))]
     return '\n'.join(lines) + '\n'
 
 
+def untested():
+    covered, own = coverage(), own_tests()
+    return [m['name'] for _, _, rows in families() for m in rows if not covered[m['name']] and not own[m['name']]]
+
+
 def check():
+    for name in untested():
+        print(f'{name}: no vectors and no test that names it')
     if read(PAGE) == page():
-        return 0
+        return 1 if untested() else 0
     print(f'{PAGE} is not current: python3 -B tools/mechanisms_page.py . > {PAGE}')
     return 1
 

@@ -106,4 +106,6 @@ static enum hf_err derive(const struct mech *m, const struct params *p, const st
 	return HF_OK;
 }
 
+const struct family family_public_half = { .name = "public_half", .public_half = key_public_half };
+
 const struct family family_derive = { .name = "derive", .derive = derive };

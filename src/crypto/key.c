@@ -380,6 +380,11 @@ enum hf_err key_half_output(uint32_t cko, uint32_t ckk, EVP_PKEY *pkey, struct p
 	return k->kind->output(k, ret);
 }
 
+enum hf_err key_public_half(const struct key *k, struct parts *ret)
+{
+	return k->pkey != NULL ? key_half_output(CKO_PUBLIC_KEY, k->ckk, k->pkey, ret) : HF_E_KEY_TYPE;
+}
+
 enum hf_err key_pair_output(uint32_t ckk, EVP_PKEY *pkey, struct parts *pub, struct parts *priv)
 {
 	CLEANUP(EVP_PKEY_free_p) EVP_PKEY *own = pkey;

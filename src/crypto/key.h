@@ -70,6 +70,9 @@ enum hf_err key_pair_output(uint32_t ckk, EVP_PKEY *pkey, struct parts *pub, str
 enum hf_err key_half_output(uint32_t cko, uint32_t ckk, EVP_PKEY *pkey, struct parts *ret)
 	HF_MUST_CHECK;
 
+/* key_public_half: the components of the public key of a private one. */
+enum hf_err key_public_half(const struct key *k, struct parts *ret) HF_MUST_CHECK;
+
 /* key_pair_test: sign and verify, encapsulate and decapsulate, or agree with
  * the public half (FIPS 140-3 IG 10.3.A). */
 enum hf_err key_pair_test(EVP_PKEY *pkey) HF_MUST_CHECK;

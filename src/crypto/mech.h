@@ -28,6 +28,7 @@ struct key_source {
 /* struct parts collects components that crypto makes: generated keys, missing
  * components of an imported key. Owned bytes in protected memory. */
 #define PARTS_MAX 24
+#define PARTS_TOLD 0xfffffff0u /* no attribute: bytes for the caller, an IV */
 struct part {
 	uint32_t cka;
 	struct secret value;
@@ -92,6 +93,7 @@ enum mech_flag {
 
 /* CKK_ values of rows that take more than one type. */
 #define CKK_ANY_SECRET 0xfffffff0u /* any CKO_SECRET_KEY */
+#define CKK_ANY_PRIVATE 0xfffffff2u /* any CKO_PRIVATE_KEY */
 #define CKK_NONE 0xfffffff1u       /* no key: digests, generation without type */
 
 struct family;
@@ -163,7 +165,8 @@ struct family {
 	size_t (*bound)(const struct crypt *c, size_t in, bool last);
 	void (*end)(struct crypt *c); /* frees state; after any failure too */
 
-	/* generate makes a secret key (pub NULL) or a pair from templates. */
+	/* generate makes a secret key or a pair from templates. Of a secret key pub takes
+	 * only PARTS_TOLD. */
 	enum hf_err (*generate)(const struct mech *m, const struct params *p,
 		const struct key_source *pub_tmpl, const struct key_source *tmpl,
 		struct parts *pub, struct parts *priv);
@@ -174,6 +177,8 @@ struct family {
 	/* derive_many is for what takes more than two keys, makes more than one, or
 	 * tells the caller bytes besides. */
 	enum hf_err (*derive_many)(struct derivation *d);
+	/* public_half gives the components of a private key's public key. */
+	enum hf_err (*public_half)(const struct key *k, struct parts *ret);
 	/* kem: encapsulate when ct_in is empty (fills ct_out), else decapsulate. */
 	enum hf_err (*kem)(const struct mech *m, const struct params *p, const struct key *k,
 		struct slice ct_in, struct buf *ct_out, struct secret *ret);

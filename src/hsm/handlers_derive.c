@@ -222,6 +222,58 @@ static enum hf_err derive_one(struct calls_ctx *c, const struct mech_use *u,
 	return add_secret(c, &a, secret_slice(&v), ret);
 }
 
+/* --- a public key ------------------------------------------------------------------- */
+
+/* inherited appends to t what a public key has from its private one unless t says
+ * otherwise (PKCS#11 3.2 §6.43.10). */
+static enum hf_err inherited(struct calls_ctx *c, const struct object *base, struct attr_list t,
+	struct attr_list *ret)
+{
+	static const struct {
+		uint32_t of, from;
+	} same[] = {
+		{ CKA_ENCRYPT, CKA_DECRYPT }, { CKA_VERIFY, CKA_SIGN }, { CKA_WRAP, CKA_UNWRAP },
+		{ CKA_VERIFY_RECOVER, CKA_SIGN_RECOVER }, { CKA_ENCAPSULATE, CKA_DECAPSULATE },
+		{ CKA_DERIVE, CKA_DERIVE }, { CKA_ID, CKA_ID }, { CKA_SUBJECT, CKA_SUBJECT },
+		{ CKA_START_DATE, CKA_START_DATE }, { CKA_END_DATE, CKA_END_DATE },
+		{ CKA_ALLOWED_MECHANISMS, CKA_ALLOWED_MECHANISMS },
+	};
+	struct attr *v = arena_alloc(c->arena, t.n + sizeof(same) / sizeof(same[0]), sizeof(*v));
+	size_t n = t.n, j;
+
+	if (v == NULL)
+		return HF_E_SECRET_MEMORY;
+	for (size_t i = 0; i < t.n; i++)
+		v[i] = t.v[i];
+	for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
+		struct slice value = attrs_get(&base->attrs, same[i].from);
+
+		for (j = 0; j < t.n && t.v[j].type != same[i].of; j++)
+			continue;
+		if (j == t.n && value.p != NULL)
+			v[n++] = (struct attr){ same[i].of, value };
+	}
+	*ret = (struct attr_list){ v, n };
+	return HF_OK;
+}
+
+static enum hf_err derive_public(struct calls_ctx *c, const struct mech_use *u,
+	const struct object *base, struct attr_list t, uint64_t *ret)
+{
+	CLEANUP(attrs_done) struct attrs a = { 0 };
+	CLEANUP(parts_done) struct parts p = { 0 };
+	struct birth_info info = { .how = BIRTH_DERIVE, .cko = CKO_PUBLIC_KEY, .ckk = base->ckk,
+		.role = c->role };
+
+	TRY(inherited(c, base, t, &t));
+	TRY(attrs_birth(&info, t, &a));
+	TRY(attrs_set_u64(&a, CKA_KEY_GEN_MECHANISM,
+		attrs_u64(&base->attrs, CKA_KEY_GEN_MECHANISM, UINT64_MAX)));
+	TRY(object_permit(c, &a));
+	TRY(u->mech->family->public_half(u->key, &p));
+	return add_key(c, &a, &p, ret);
+}
+
 enum hf_err on_key_derive(struct calls_ctx *c, const struct key_derive_req *q,
 	struct key_derive_res *r)
 {
@@ -231,6 +283,8 @@ enum hf_err on_key_derive(struct calls_ctx *c, const struct key_derive_req *q,
 
 	TRY(object_get(c, q->base, HF_E_KEY_HANDLE, &b.base));
 	TRY(mech_check(c, &q->mech, CKF_DERIVE, b.base, &u));
+	if (u.mech->family->public_half != NULL)
+		return made_before(c, &r->key) ? HF_OK : derive_public(c, &u, b.base, q->attrs, &r->key);
 	TRY(once_login(b.base));
 	if (u.mech->family->derive_many == NULL && made_before(c, &r->key))
 		return HF_OK;

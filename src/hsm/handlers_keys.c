@@ -154,11 +154,14 @@ enum hf_err on_key_generate(struct calls_ctx *c, const struct key_generate_req *
 {
 	CLEANUP(attrs_done) struct attrs a = { 0 };
 	CLEANUP(parts_done) struct parts p = { 0 };
+	CLEANUP(parts_done) struct parts besides = { 0 };
 	struct key_source s;
 	struct birth_info b;
 	struct mech_use u;
 
 	TRY(mech_check(c, &q->mech, CKF_GENERATE, NULL, &u));
+	if (u.params.id == PARAM_PBE) /* it told an IV, which is lost */
+		TRY(forget_made(c));
 	if (made_before(c, &r->key))
 		return HF_OK;
 	b = generated(c, u.mech, (u.mech->flags & MECH_DOMAIN) != 0 ? CKO_DOMAIN_PARAMETERS :
@@ -167,7 +170,8 @@ enum hf_err on_key_generate(struct calls_ctx *c, const struct key_generate_req *
 	TRY(makes(u.mech, &a));
 	TRY(object_permit(c, &a));
 	s = attrs_source(&a);
-	TRY(u.mech->family->generate(u.mech, &u.params, NULL, &s, NULL, &p));
+	TRY(u.mech->family->generate(u.mech, &u.params, NULL, &s, &besides, &p));
+	TRY(arena_dup(c->arena, parts_get(&besides, PARTS_TOLD), &r->told));
 	return add_key(c, &a, &p, &r->key);
 }
 

@@ -46,7 +46,7 @@ static uint32_t able(const struct family *f)
 			CKF_VERIFY | CKF_VERIFY_RECOVER | CKF_WRAP | CKF_UNWRAP;
 	if (f->generate != NULL)
 		r |= CKF_GENERATE | CKF_GENERATE_KEY_PAIR;
-	if (f->derive != NULL || f->derive_many != NULL)
+	if (f->derive != NULL || f->derive_many != NULL || f->public_half != NULL)
 		r |= CKF_DERIVE;
 	if (f->kem != NULL)
 		r |= CKF_ENCAPSULATE | CKF_DECAPSULATE;
@@ -62,6 +62,8 @@ static bool takes(const struct mech *m, const struct object *key)
 {
 	if (m->key == CKK_ANY_SECRET || m->alt_key == CKK_ANY_SECRET)
 		return key->cko == CKO_SECRET_KEY || key->ckk == m->key;
+	if (m->key == CKK_ANY_PRIVATE)
+		return key->cko == CKO_PRIVATE_KEY;
 	return key->ckk == m->key || (m->alt_key != CKK_NONE && key->ckk == m->alt_key);
 }
 
@@ -99,7 +101,8 @@ static enum hf_err check_key(struct calls_ctx *c, const struct mech *m, uint32_t
 		return u->handle;
 	if (!takes(m, o) || (ckf == CKF_DERIVE && o->cko == CKO_PUBLIC_KEY))
 		return u->type;
-	if (!attrs_bool(&o->attrs, u->cka))
+	/* A public half is no secret: CKA_PUBLIC_KEY_INFO tells it, too. */
+	if (!attrs_bool(&o->attrs, u->cka) && m->family->public_half == NULL)
 		return HF_E_KEY_FUNCTION;
 	TRY(mech_lets(c, m, ckf, o));
 	TRY(object_key(o, &k));

@@ -4,6 +4,15 @@
 
 #define RANDOM_MAX (1u << 20) /* bytes that the vault gives in one call */
 
+/* give_iv: a key made from a password has one. */
+static void give_iv(const CK_MECHANISM *m, struct slice iv)
+{
+	const CK_PBE_PARAMS *p = m->pParameter;
+
+	if (mechanism_param(m->mechanism) == PARAM_PBE && p->pInitVector != NULL && iv.n > 0)
+		memcpy(p->pInitVector, iv.p, iv.n);
+}
+
 CK_RV C_GenerateKey(CK_SESSION_HANDLE hSession, CK_MECHANISM_PTR pMechanism,
 	CK_ATTRIBUTE_PTR pTemplate, CK_ULONG ulCount, CK_OBJECT_HANDLE_PTR phKey)
 {
@@ -17,6 +26,7 @@ CK_RV C_GenerateKey(CK_SESSION_HANDLE hSession, CK_MECHANISM_PTR pMechanism,
 	if (async_session(hSession))
 		return async_key(&e, hSession, &q);
 	TRY_CKR(do_key_generate(e.client, hSession, &q, &r, &e.arena));
+	give_iv(pMechanism, r.told);
 	*phKey = r.key;
 	return CKR_OK;
 }

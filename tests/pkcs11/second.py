@@ -550,6 +550,105 @@ def test_every_kdf_is_its_formula(t):
     assert got == b''.join(blocks)[:25]
 
 
+# --- keys of passwords ---------------------------------------------------------------------------------
+
+
+def pkcs12(id_, password, salt, iterations, n):
+    """pkcs12 is RFC 7292, appendix B.2, with SHA-1."""
+    def fill(data):
+        return (data * 64)[:64 * -(-len(data) // 64)] if data else b''
+    block = fill(salt) + fill(password.encode('utf-16-be') + bytes(2))
+    out = b''
+    while len(out) < n:
+        a = bytes([id_]) * 64 + block
+        for _ in range(iterations):
+            a = hashlib.sha1(a).digest()
+        out += a
+        b = int.from_bytes((a * 4)[:64], 'big') + 1
+        parts = [int.from_bytes(block[i:i + 64], 'big') for i in range(0, len(block), 64)]
+        block = b''.join(((i + b) % 2**512).to_bytes(64, 'big') for i in parts)
+    return out[:n]
+
+
+def odd(value):
+    """odd has DES's odd parity."""
+    return bytes(b & 0xfe | (bin(b >> 1).count('1') + 1) % 2 for b in value)
+
+
+def pbe_params(iv, iterations=1000, password=b'secret'):
+    return Params('pPPu', ctypes.addressof(iv), password, b'and salt', iterations)
+
+
+PBE = [('PBE_SHA1_DES3_EDE_CBC', 24), ('PBE_MD5_DES_CBC', 8)]
+
+
+def test_a_password_gives_a_key_and_an_iv(t):
+    for mech, n in PBE:
+        iv = ctypes.create_string_buffer(8)
+        m = t.mechanism(mech, pbe_params(iv))
+        value = t.get(t.generate(m, **READABLE), 'VALUE')
+        if 'MD5' in mech:
+            want = b'secretand salt'
+            for _ in range(1000):
+                want = hashlib.md5(want).digest()
+            want = want[:8], want[8:]
+        else:
+            want = [pkcs12(id_, 'secret', b'and salt', 1000, size) for id_, size in ((1, n), (2, 8))]
+        assert value == odd(want[0]) and iv.raw == want[1], mech
+        nowhere = Params('pPPu', 0, b'secret', b'and salt', 1000)
+        assert t.get(t.generate(t.mechanism(mech, nowhere), **READABLE), 'VALUE') == value
+        assert refused(t.generate, t.mechanism(mech, pbe_params(iv, 0)),
+                       **READABLE) == 'CKR_MECHANISM_PARAM_INVALID'
+    mac = t.generate(t.mechanism('PBA_SHA1_WITH_SHA1_HMAC', pbe_params(iv)), **READABLE)
+    assert t.get(mac, 'VALUE') == pkcs12(3, 'secret', b'and salt', 1000, 20)
+
+
+# --- a public key of a private one -----------------------------------------------------------------------
+
+
+def public_of(t, private, **more):
+    array, n = template({'TOKEN': False, **more})
+    key = ULONG(0)
+    t.call('C_DeriveKey', t.h, t.mechanism('PUB_KEY_FROM_PRIV_KEY'), private, array, n, ctypes.byref(key))
+    return key
+
+
+PAIRS = [  # (mechanism, public template, what the public key is made of)
+    ('RSA_PKCS_KEY_PAIR_GEN', {'MODULUS_BITS': 1024}, ['MODULUS', 'PUBLIC_EXPONENT', 'MODULUS_BITS']),
+    ('EC_KEY_PAIR_GEN', {'EC_PARAMS': P256}, ['EC_PARAMS', 'EC_POINT']),
+    ('EC_EDWARDS_KEY_PAIR_GEN', {'EC_PARAMS': bytes.fromhex('06032b6570')}, ['EC_PARAMS', 'EC_POINT']),
+    ('EC_MONTGOMERY_KEY_PAIR_GEN', {'EC_PARAMS': bytes.fromhex('06032b656e')}, ['EC_PARAMS', 'EC_POINT']),
+    ('ML_DSA_KEY_PAIR_GEN', {'PARAMETER_SET': N.CKP_ML_DSA_44}, ['PARAMETER_SET', 'VALUE']),
+    ('ML_KEM_KEY_PAIR_GEN', {'PARAMETER_SET': N.CKP_ML_KEM_768}, ['PARAMETER_SET', 'VALUE']),
+    ('SLH_DSA_KEY_PAIR_GEN', {'PARAMETER_SET': N.CKP_SLH_DSA_SHA2_128F}, ['PARAMETER_SET', 'VALUE']),
+]
+
+
+def test_a_private_key_gives_its_public_one(t):
+    for mech, public, parts in PAIRS:
+        pub, priv = pair(t, mech, public, {'ID': b'7', 'SIGN': True, 'DECRYPT': False})
+        again = public_of(t, priv)
+        for name in [*parts, 'KEY_TYPE', 'PUBLIC_KEY_INFO', 'KEY_GEN_MECHANISM']:
+            assert t.get(again, name) == t.get(pub, name), (mech, name)
+        assert [t.get(again, name) for name in ('ID', 'VERIFY', 'ENCRYPT', 'LOCAL', 'PRIVATE')] == [
+            b'7', b'\1', b'\0', b'\0', b'\0'], mech
+        assert t.get(public_of(t, priv, ID=b'8', VERIFY=False), 'ID') == b'8'
+        t.destroy(pub, priv, again)
+
+
+def test_a_private_key_gives_nothing_else(t):
+    pub, priv = pair(t, 'EC_KEY_PAIR_GEN', {'EC_PARAMS': P256}, {'SIGN': True})
+    for more, want in (({'CLASS': N.CKO_PRIVATE_KEY}, 'CKR_TEMPLATE_INCONSISTENT'),
+                       ({'KEY_TYPE': N.CKK_RSA}, 'CKR_TEMPLATE_INCONSISTENT'),
+                       ({'EC_POINT': t.get(pub, 'EC_POINT')}, 'CKR_ATTRIBUTE_READ_ONLY'),
+                       ({'TRUSTED': True}, 'CKR_ATTRIBUTE_READ_ONLY')):
+        assert refused(public_of, t, priv, **more) == want, more
+    assert refused(public_of, t, pub) == 'CKR_KEY_TYPE_INCONSISTENT'
+    assert refused(public_of, t, generic(t, bytes(32))) == 'CKR_KEY_TYPE_INCONSISTENT'
+    _, tied = pair(t, 'EC_KEY_PAIR_GEN', {'EC_PARAMS': P256}, {'ALLOWED_MECHANISMS': [N.CKM_ECDSA]})
+    assert refused(public_of, t, tied) == 'CKR_MECHANISM_INVALID'
+
+
 def main():
     try:
         openssl('version')

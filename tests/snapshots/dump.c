@@ -57,6 +57,8 @@ static void put_type(uint32_t ckk)
 {
 	if (ckk == CKK_NONE)
 		printf("none");
+	else if (ckk == CKK_ANY_PRIVATE)
+		printf("any private");
 	else if (ckk == CKK_ANY_SECRET)
 		printf("secret");
 	else

@@ -11,7 +11,7 @@ static enum hf_err made_of_password(uint32_t ckm, const struct params *p,
 
 	assert_non_null(m);
 	hex_parts(tmpl, &in);
-	e = m->family->generate(m, p, NULL, &s, NULL, ret);
+	e = m->family->generate(m, p, NULL, &s, ret, ret);
 	parts_done(&in);
 	return e;
 }
