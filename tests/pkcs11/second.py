@@ -579,7 +579,7 @@ def pbe_params(iv, iterations=1000, password=b'secret'):
     return Params('pPPu', ctypes.addressof(iv), password, b'and salt', iterations)
 
 
-PBE = [('PBE_SHA1_DES3_EDE_CBC', 24), ('PBE_MD5_DES_CBC', 8)]
+PBE = [('PBE_SHA1_DES3_EDE_CBC', 24), ('PBE_SHA1_DES2_EDE_CBC', 16), ('PBE_MD5_DES_CBC', 8)]
 
 
 def test_a_password_gives_a_key_and_an_iv(t):
