@@ -29,9 +29,7 @@ say "3 of 5 custodians hold the root key"
 hf quorum create 3/5 --out "$dir" --pin-file "$custodian" --yes
 hf stop
 sleep 1
-for i in 1 3 5; do hf quorum collect "$dir/share-$i.json" --pin-file "$custodian"; done
-refused SHARE_TWICE sh -c "'$bin' quorum collect '$dir/share-2.json' --pin-file '$custodian' &&
-	'$bin' quorum collect '$dir/share-2.json' --pin-file '$custodian'"
+for i in 1 3 5; do hf quorum share "$dir/share-$i.json" --pin-file "$custodian"; done
 
 say "two partitions, each with its officer and its policies"
 hf partition create a --so-pin-file "$so_a" --pin-file "$user_a"
@@ -65,7 +63,10 @@ say "tamper: locked until three custodians agree"
 hf tamper report "the lid is open"
 refused TAMPERED hf partition list
 refused QUORUM hf tamper clear
-for i in 1 3 4; do hf quorum collect "$dir/share-$i.json" --pin-file "$custodian"; done
+hf quorum status
+hf quorum share "$dir/share-1.json" --pin-file "$custodian"
+refused SHARE_TWICE hf quorum share "$dir/share-1.json" --pin-file "$custodian"
+for i in 3 4; do hf quorum share "$dir/share-$i.json" --pin-file "$custodian"; done
 hf tamper clear
 hf partition list
 

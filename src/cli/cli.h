@@ -67,7 +67,7 @@ bool cli_enter(struct cli *c);
 /* cli_connect is for a command that needs an HSM only sometimes. Says what is wrong. */
 bool cli_connect(struct cli *c);
 
-/* A share of a secret, in a file under its custodian's passphrase (quorum.c). cli_share_write says
+/* A share of a secret, in a file under its custodian's passphrase (share_files.c). cli_share_write says
  * what is wrong, or prints the file's name. */
 bool cli_share_write(struct cli *c, const char *dir, size_t i, struct slice share);
 enum hf_err cli_share_read(struct cli *c, const char *path, struct secret *ret) HF_MUST_CHECK;
@@ -77,6 +77,8 @@ bool cli_m_of_n(const char *s, uint8_t *ret_m, uint8_t *ret_n);
 /* cli_session opens a session with --partition (or the only one) and logs the
  * user in unless --no-login. Says what is wrong and returns false. */
 bool cli_session(struct cli *c, bool rw, uint64_t *ret_session);
+/* cli_officer opens a session with --partition in which its officer is logged in. */
+bool cli_officer(struct cli *c, uint64_t *ret_session);
 /* cli_partition finds a partition by label, serial or slot. */
 bool cli_partition(struct cli *c, const char *name, struct partition_info *ret);
 

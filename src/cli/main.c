@@ -225,7 +225,8 @@ static bool needs_hsm(const struct command *k)
 	return k->run != cmd_completion && k->run != cmd_bench &&
 		k->run != cmd_audit_verify && k->run != cmd_audit_export &&
 		k->run != cmd_backup_inspect && k->run != cmd_backup_verify &&
-		k->run != cmd_softhsm_list && k->run != cmd_attest_verify && k->run != cmd_audit_forward;
+		k->run != cmd_softhsm_list && k->run != cmd_quorum_cards &&
+		k->run != cmd_attest_verify && k->run != cmd_audit_forward;
 }
 
 static enum hf_err connect_to(struct cli *c, bool no_start)

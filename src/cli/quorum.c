@@ -1,85 +1,26 @@
-/* quorum.c: quorum create, change, collect.
- *
- * A share file is JSON: what it is of, and the share under a key that Argon2id
- * makes of its custodian's passphrase. */
+/* quorum.c: quorum create, change, replace: shares are dealt. quorum share: one is given. */
 #include "cli.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "crypto.h"
+#include "quorum_status.h"
+#include "share.h"
 
-#define SALT 16u
-#define KIB 19456u /* of Argon2id */
-#define PASSES 4u
-#define SEALED_MAX 512u
-#define WHOLE "holdfast share"
+#define NAMES 1024u
 
-static enum hf_err file_key(struct slice passphrase, struct slice salt, struct secret *ret)
-{
-	CLEANUP(secret_done) struct secret stretched = { 0 };
+/* --- dealing ------------------------------------------------------------------------ */
 
-	TRY(crypto_argon2id(passphrase, salt, KIB, PASSES, &stretched));
-	return crypto_derive(secret_slice(&stretched), WHOLE, SLICE_NONE, ret);
-}
-
-/* --- writing -------------------------------------------------------------------- */
-
-static enum hf_err seal(struct slice passphrase, struct slice share, json_t **ret)
-{
-	CLEANUP(secret_done) struct secret key = { 0 };
-	CLEANUP(buf_done) struct buf sealed = BUF_MAX(SEALED_MAX);
-	uint8_t salt[SALT];
-
-	TRY(crypto_random(salt, sizeof(salt)));
-	TRY(file_key(passphrase, SLICE_OF(salt), &key));
-	TRY(crypto_seal(secret_slice(&key), SLICE_STR(WHOLE), share, &sealed));
-	*ret = json_pack("{s:i, s:o, s:o}", WHOLE, 1, "salt", json_hex(SLICE_OF(salt)), "sealed",
-		json_hex(buf_slice(&sealed)));
-	return *ret != NULL ? HF_OK : HF_E_MEMORY;
-}
-
-/* A share that is there already is never overwritten. */
-static bool write_file(const char *path, json_t *o)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	bool ok = fd >= 0 && json_dumpfd(o, fd, JSON_INDENT(2)) == 0 && fsync(fd) == 0;
-
-	if (!ok)
-		cli_usage("%s: %s", path, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	return ok;
-}
-
-bool cli_share_write(struct cli *c, const char *dir, size_t i, struct slice share)
-{
-	CLEANUP(secret_done) struct secret pass = { 0 };
-	char path[4096], prompt[80];
-	json_t *o = NULL;
-	enum hf_err e;
-	bool ok;
-
-	snprintf(path, sizeof(path), "%s/share-%zu.json", dir, i + 1);
-	snprintf(prompt, sizeof(prompt), "Passphrase of custodian %zu", i + 1);
-	e = cli_pin(c, OPT_PIN_FILE, OPT_PIN_FD, prompt, true, &pass);
-	if (e != HF_OK)
-		return false;
-	e = pass.n > 0 ? seal(secret_slice(&pass), share, &o) : HF_E_PIN_LENGTH;
-	if (e != HF_OK) {
-		cli_fail("share", e);
-		return false;
-	}
-	ok = write_file(path, o);
-	json_decref(o);
-	if (ok)
-		printf("%s\n", path);
-	return ok;
-}
+/* struct terms: how many, who, and whose custodians: the HSM's, or a role's. */
+struct terms {
+	uint8_t m, n;
+	char names[NAMES]; /* comma-separated */
+	char whose[128];
+	uint64_t session;  /* the partition's officer's, for a role of his */
+	const char *role;  /* NULL: the HSM's own custodians */
+};
 
 bool cli_m_of_n(const char *s, uint8_t *ret_m, uint8_t *ret_n)
 {
@@ -97,86 +38,252 @@ bool cli_m_of_n(const char *s, uint8_t *ret_m, uint8_t *ret_n)
 	return true;
 }
 
-int cmd_quorum_create(struct cli *c)
+static enum hf_err ask_shares(struct cli *c, const struct terms *t, struct share_list *ret)
 {
-	const char *dir = c->opt[OPT_OUT] ? c->opt[OPT_OUT] : ".";
-	struct quorum_create_req q = { 0 };
-	struct quorum_create_res r;
-	struct quorum_commit_req done = { 0 };
-	struct quorum_commit_res done_res;
+	struct quorum_create_req hq = { t->m, t->n, slice_str(t->names) };
+	struct quorum_create_res hr = { 0 };
+
+	TRY(do_quorum_create(c->client, 0, &hq, &hr, &c->arena));
+	*ret = hr.shares;
+	return HF_OK;
+}
+
+static enum hf_err ask_role_shares(struct cli *c, const struct terms *t, struct share_list *ret)
+{
+	const struct hsm_role_quorum_req hq = { slice_str(t->role), t->m, t->n, slice_str(t->names) };
+	const struct role_quorum_req rq = { hq.name, t->m, t->n, hq.names };
+	struct hsm_role_quorum_res hr = { 0 };
+	struct role_quorum_res rr = { 0 };
+
+	if (t->session == 0)
+		TRY(do_hsm_role_quorum(c->client, 0, &hq, &hr, &c->arena));
+	else
+		TRY(do_role_quorum(c->client, t->session, &rq, &rr, &c->arena));
+	*ret = t->session == 0 ? hr.shares : rr.shares;
+	return HF_OK;
+}
+
+static enum hf_err put_in_force(struct cli *c, const struct terms *t)
+{
+	struct slice role = t->role != NULL ? slice_str(t->role) : SLICE_NONE;
+
+	if (t->role == NULL)
+		return do_quorum_commit(c->client, 0, &(struct quorum_commit_req){ 0 },
+			&(struct quorum_commit_res){ 0 }, &c->arena);
+	if (t->session == 0)
+		return do_hsm_role_quorum_commit(c->client, 0, &(struct hsm_role_quorum_commit_req){ role },
+			&(struct hsm_role_quorum_commit_res){ 0 }, &c->arena);
+	return do_role_quorum_commit(c->client, t->session, &(struct role_quorum_commit_req){ role },
+		&(struct role_quorum_commit_res){ 0 }, &c->arena);
+}
+
+/* name_of: the i-th of the names, or its number. */
+static void name_of(const struct terms *t, size_t i, char out[64])
+{
+	const char *s = t->names;
+
+	for (size_t k = 0; k < i && s != NULL; k++) {
+		s = strchr(s, ',');
+		s = s != NULL ? s + 1 : NULL;
+	}
+	if (s == NULL || *s == '\0')
+		snprintf(out, 64, "custodian %zu", i + 1);
+	else
+		snprintf(out, 64, "%.*s", (int)strcspn(s, ","), s);
+}
+
+static bool keep_one(struct cli *c, const struct terms *t, size_t i, struct slice share)
+{
+	CLEANUP(secret_done) struct secret pin = { 0 };
+	char serial[40], name[64];
+	struct share_label l = { .hsm = serial, .whose = t->whose, .custodian = name,
+		.number = (unsigned)i + 1, .needed = t->m, .of = t->n };
+	json_t *sealed = NULL;
+	enum hf_err e;
+	bool ok;
+
+	name_of(t, i, name);
+	if (!hsm_serial(c, serial) || !place_pin(c, i, name, true, &pin))
+		return false;
+	e = share_seal(&l, secret_slice(&pin), share, &sealed);
+	if (e != HF_OK) {
+		cli_fail("share", e);
+		return false;
+	}
+	printf("share %zu of %u, %s: ", i + 1, t->n, name);
+	fflush(stdout);
+	ok = place_put(c, i, sealed, secret_slice(&pin));
+	json_decref(sealed);
+	return ok;
+}
+
+static int deal(struct cli *c, const struct terms *t)
+{
+	struct share_list shares;
 	enum hf_err e = crypto_init();
 
-	if (!cli_m_of_n(c->args[0], &q.m, &q.n))
-		return cli_usage("'%s' is not M/N with 2 <= M <= N <= 16", c->args[0]);
-	if (!cli_sure(c, "Whoever loses more than N-M shares loses every key. Go on?"))
+	if (!place_chosen(c))
+		return EXIT_USAGE;
+	if (!cli_sure(c, "Whoever loses more than N-M shares loses what they open. Go on?"))
 		return EXIT_FAILED;
 	if (e == HF_OK)
-		e = do_quorum_create(c->client, 0, &q, &r, &c->arena);
+		e = t->role == NULL ? ask_shares(c, t, &shares) : ask_role_shares(c, t, &shares);
 	if (e != HF_OK)
 		return cli_fail("quorum", e);
-	for (size_t i = 0; i < r.shares.n; i++)
-		if (!cli_share_write(c, dir, i, r.shares.v[i].share))
-			return cli_usage("not every share was written, so nothing has changed; begin anew");
-	e = do_quorum_commit(c->client, 0, &done, &done_res, &c->arena);
+	for (size_t i = 0; i < shares.n; i++)
+		if (!keep_one(c, t, i, shares.v[i].share))
+			return cli_usage("not every share was kept, so nothing has changed; begin anew");
+	e = put_in_force(c, t);
 	return e == HF_OK ? EXIT_DONE : cli_fail("quorum", e);
 }
 
-/* --- reading --------------------------------------------------------------------- */
-
-static bool hex_of(json_t *o, const char *name, uint8_t *out, size_t max, size_t *ret_n)
+/* whose_of: a role's custodians take its partition's officer. */
+static bool whose_of(struct cli *c, struct terms *t)
 {
-	const char *s = json_string_value(json_object_get(o, name));
-
-	return s != NULL && hex_decode(s, out, max, ret_n);
-}
-
-static enum hf_err unseal(json_t *o, struct slice passphrase, struct secret *ret)
-{
-	CLEANUP(secret_done) struct secret key = { 0 };
-	uint8_t salt[SALT], sealed[SEALED_MAX];
-	size_t n, sealed_n;
-	enum hf_err e;
-
-	if (json_integer_value(json_object_get(o, WHOLE)) != 1 ||
-	    !hex_of(o, "salt", salt, sizeof(salt), &n) || n != SALT ||
-	    !hex_of(o, "sealed", sealed, sizeof(sealed), &sealed_n))
-		return HF_E_MALFORMED;
-	TRY(file_key(passphrase, SLICE_OF(salt), &key));
-	e = crypto_open(secret_slice(&key), SLICE_STR(WHOLE), (struct slice){ sealed, sealed_n }, ret);
-	return e == HF_E_DAMAGED ? HF_E_PIN_INCORRECT : e;
-}
-
-enum hf_err cli_share_read(struct cli *c, const char *path, struct secret *ret)
-{
-	CLEANUP(secret_done) struct secret pass = { 0 };
-	json_t *o = json_load_file(path, 0, NULL);
-	enum hf_err e;
-
-	if (o == NULL) {
-		cli_usage("'%s' is no share file", path);
-		return HF_E_ARGUMENTS;
+	t->role = c->opt[OPT_ROLE];
+	snprintf(t->whose, sizeof(t->whose), t->role != NULL ? "HSM, role %.32s" : "HSM", t->role);
+	if (c->opt[OPT_PARTITION] == NULL && c->opt[OPT_USER] == NULL)
+		return true;
+	if (c->opt[OPT_PARTITION] == NULL || c->opt[OPT_USER] == NULL) {
+		cli_usage("a role's custodians: --partition NAME --user so, user, or a named user; "
+			"or --role so, administrator or auditor of the HSM");
+		return false;
 	}
-	e = cli_pin(c, OPT_PIN_FILE, OPT_PIN_FD, "Passphrase of this share", false, &pass);
-	if (e == HF_OK)
-		e = unseal(o, secret_slice(&pass), ret);
-	json_decref(o);
+	t->role = c->opt[OPT_USER];
+	snprintf(t->whose, sizeof(t->whose), "partition %.40s, role %.32s", c->opt[OPT_PARTITION],
+		t->role);
+	return cli_officer(c, &t->session);
+}
+
+int cmd_quorum_create(struct cli *c)
+{
+	struct terms t = { 0 };
+
+	if (!cli_m_of_n(c->args[0], &t.m, &t.n))
+		return cli_usage("'%s' is not M/N with 2 <= M <= N <= 16", c->args[0]);
+	if (c->opt[OPT_NAMES] != NULL)
+		snprintf(t.names, sizeof(t.names), "%s", c->opt[OPT_NAMES]);
+	return whose_of(c, &t) ? deal(c, &t) : EXIT_FAILED;
+}
+
+/* with_another puts a name in the place of one in the list; false: it is not there. */
+static bool with_another(struct slice list, const char *out_goes, const char *comes, char ret[NAMES])
+{
+	struct slice rest = list;
+	bool found = false;
+	size_t n = 0;
+
+	while (rest.n > 0) {
+		const uint8_t *comma = memchr(rest.p, ',', rest.n);
+		size_t len = comma != NULL ? (size_t)(comma - rest.p) : rest.n;
+		struct slice one = { rest.p, len };
+		bool this = slice_eq(one, slice_str(out_goes));
+
+		found |= this;
+		one = this ? slice_str(comes) : one;
+		n += (size_t)snprintf(ret + n, n < NAMES ? NAMES - n : 0, "%s%.*s", n > 0 ? "," : "",
+			(int)one.n, (const char *)one.p);
+		rest = (struct slice){ rest.p + len + (comma != NULL), rest.n - len - (comma != NULL) };
+	}
+	return found && n < NAMES;
+}
+
+int cmd_quorum_replace(struct cli *c)
+{
+	struct terms t = { 0 };
+	struct slice names;
+
+	if (c->opt[OPT_BY] == NULL)
+		return cli_usage("--by NAME says who comes in the place of '%s'", c->args[0]);
+	if (!whose_of(c, &t) || !custodians_now(c, &t.m, &t.n, &names))
+		return EXIT_FAILED;
+	if (!with_another(names, c->args[0], c->opt[OPT_BY], t.names))
+		return cli_usage("there is no custodian '%s'; there are %.*s", c->args[0], (int)names.n,
+			(const char *)names.p);
+	return deal(c, &t);
+}
+
+/* --- giving ------------------------------------------------------------------------- */
+
+/* give hands over the first of them that the request takes: a card may hold the share of
+ * the set before as well. */
+static enum hf_err give(struct cli *c, json_t *all, struct slice pin, struct quorum_share_req *q,
+	struct quorum_share_res *r)
+{
+	enum hf_err e = HF_E_CARD_EMPTY;
+	json_t *o;
+	size_t i;
+
+	json_array_foreach(all, i, o) {
+		CLEANUP(secret_done) struct secret share = { 0 };
+		enum hf_err now = share_open(o, pin, &share);
+
+		q->share = secret_slice(&share);
+		if (now == HF_OK)
+			now = do_quorum_share(c->client, 0, q, r, &c->arena);
+		if (now == HF_OK)
+			return HF_OK;
+		if (i == 0 || (e == HF_E_SHARE_OLD && now != HF_E_SHARE_FOREIGN))
+			e = now;
+	}
 	return e;
 }
 
-int cmd_quorum_collect(struct cli *c)
+int cmd_quorum_share(struct cli *c)
 {
-	CLEANUP(secret_done) struct secret share = { 0 };
-	struct quorum_share_req q;
+	CLEANUP(secret_done) struct secret pin = { 0 };
+	struct quorum_share_req q = { 0 };
 	struct quorum_share_res r;
+	json_t *all = NULL;
 	enum hf_err e = crypto_init();
 
+	if (c->opt[OPT_REQUEST] != NULL && !cli_number(c->opt[OPT_REQUEST], 1, UINT64_MAX, &q.request))
+		return cli_usage("'%s' is no request's number", c->opt[OPT_REQUEST]);
+	if (!place_chosen(c))
+		return EXIT_USAGE;
+	if (!quorum_shown(c, &q.request) || !place_pin(c, 0, "yourself", false, &pin) ||
+	    !place_get(c, secret_slice(&pin), &all))
+		return EXIT_FAILED;
 	if (e == HF_OK)
-		e = cli_share_read(c, c->args[0], &share);
-	q.share = secret_slice(&share);
-	if (e == HF_OK)
-		e = do_quorum_share(c->client, 0, &q, &r, &c->arena);
+		e = give(c, all, secret_slice(&pin), &q, &r);
+	json_decref(all);
 	if (e != HF_OK)
 		return cli_fail("quorum", e);
-	cli_print(c, json_pack("{s:i, s:i}", "shares", r.have, "needed", r.needed));
+	cli_print(c, json_pack("{s:o, s:I, s:o, s:i, s:i}", "custodian", json_slice(r.custodian), "request",
+		(json_int_t)r.request, "for", json_slice(r.what), "shares", r.have, "needed", r.needed));
 	return EXIT_DONE;
+}
+
+int cmd_quorum_cancel(struct cli *c)
+{
+	struct quorum_cancel_req q;
+	struct quorum_cancel_res r;
+	enum hf_err e;
+
+	if (!cli_number(c->args[0], 1, UINT64_MAX, &q.request))
+		return cli_usage("'%s' is no request's number", c->args[0]);
+	e = do_quorum_cancel(c->client, 0, &q, &r, &c->arena);
+	return e == HF_OK ? EXIT_DONE : cli_fail("quorum", e);
+}
+
+static int consent(struct cli *c, bool needed)
+{
+	struct consent_set_req q = { slice_str(c->args[0]), needed };
+	struct consent_set_res r;
+	enum hf_err e = do_consent_set(c->client, 0, &q, &r, &c->arena);
+
+	if (e == HF_E_ARGUMENTS)
+		return cli_usage("'%s' is nothing that can be required or waived; 'holdfast quorum status' "
+			"lists what is", c->args[0]);
+	return e == HF_OK ? EXIT_DONE : cli_fail("quorum", e);
+}
+
+int cmd_quorum_require(struct cli *c)
+{
+	return consent(c, true);
+}
+
+int cmd_quorum_waive(struct cli *c)
+{
+	return consent(c, false);
 }

@@ -127,8 +127,7 @@ int cmd_user_list(struct cli *c)
 	return EXIT_DONE;
 }
 
-/* officer opens a session in which the officer is logged in. */
-static bool officer(struct cli *c, uint64_t *ret_session)
+bool cli_officer(struct cli *c, uint64_t *ret_session)
 {
 	CLEANUP(secret_done) struct secret so = { 0 };
 	struct partition_info p;
@@ -174,7 +173,7 @@ int cmd_user_set(struct cli *c)
 		return cli_usage("--role is crypto-officer, limited or crypto-user");
 	if (!rights_args(c, &q))
 		return EXIT_USAGE;
-	if (!officer(c, &session))
+	if (!cli_officer(c, &session))
 		return EXIT_FAILED;
 	snprintf(prompt, sizeof(prompt), "New PIN of '%.32s'", c->args[0]);
 	if (cli_pin(c, OPT_PIN_FILE, OPT_PIN_FD, prompt, true, &pin) != HF_OK)
@@ -195,7 +194,7 @@ int cmd_user_restrict(struct cli *c)
 		return EXIT_USAGE;
 	if (!q.restrict_)
 		return cli_usage("say what the user may with --may, --keys, or both");
-	if (!officer(c, &session))
+	if (!cli_officer(c, &session))
 		return EXIT_FAILED;
 	e = do_user_set(c->client, session, &q, &r, &c->arena);
 	return e == HF_OK ? EXIT_DONE : cli_fail("user", e);
@@ -210,7 +209,7 @@ int cmd_user_delete(struct cli *c)
 	enum hf_err e;
 
 	snprintf(question, sizeof(question), "Delete the user '%.32s'?", c->args[0]);
-	if (!cli_sure(c, question) || !officer(c, &session))
+	if (!cli_sure(c, question) || !cli_officer(c, &session))
 		return EXIT_FAILED;
 	e = do_user_delete(c->client, session, &q, &r, &c->arena);
 	return e == HF_OK ? EXIT_DONE : cli_fail("user", e);
@@ -224,7 +223,7 @@ int cmd_user_challenge(struct cli *c)
 	uint64_t session;
 	enum hf_err e;
 
-	if (!officer(c, &session) || cli_pin(c, OPT_PIN_FILE, OPT_PIN_FD, "Challenge for applications",
+	if (!cli_officer(c, &session) || cli_pin(c, OPT_PIN_FILE, OPT_PIN_FD, "Challenge for applications",
 	    true, &challenge) != HF_OK)
 		return EXIT_FAILED;
 	q.challenge = secret_slice(&challenge);
@@ -252,7 +251,7 @@ int cmd_user_deactivate(struct cli *c)
 	uint64_t session;
 	enum hf_err e;
 
-	if (!officer(c, &session))
+	if (!cli_officer(c, &session))
 		return EXIT_FAILED;
 	e = do_deactivate(c->client, session, &q, &r, &c->arena);
 	return e == HF_OK ? EXIT_DONE : cli_fail("user", e);
@@ -265,7 +264,7 @@ static int block(struct cli *c, bool blocked)
 	uint64_t session;
 	enum hf_err e;
 
-	if (!officer(c, &session))
+	if (!cli_officer(c, &session))
 		return EXIT_FAILED;
 	e = do_user_block(c->client, session, &q, &r, &c->arena);
 	return e == HF_OK ? EXIT_DONE : cli_fail("user", e);

@@ -47,8 +47,7 @@ static struct hsm_config hsm_settings(const struct config *c)
 	h.argon2_kib = (uint32_t)c->argon2_kib;
 	h.argon2_passes = (uint32_t)c->argon2_passes;
 	h.tamper_action = (enum tamper_action)c->tamper_action;
-	h.quorum_zeroize = c->quorum_zeroize != 0;
-	h.quorum_policies = c->quorum_policies != 0;
+	h.quorum_s = (unsigned)c->quorum_s;
 	h.strict_partitions = c->strict_partitions != 0;
 	h.clients_may_create = c->clients_may_create != 0;
 	h.audit_use = (unsigned)c->audit_use;

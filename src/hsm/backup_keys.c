@@ -190,7 +190,7 @@ enum hf_err on_backup_split(struct calls_ctx *c, const struct backup_split_req *
 		return HF_E_ARGUMENTS;
 	if (!quorum_names(&made, SLICE_NONE))
 		return HF_E_ARGUMENTS;
-	TRY(quorum_make(&made, &made, &seed, shares));
+	TRY(quorum_make(c->hsm, "backup", &made, &made, &seed, shares));
 	card.hashes = (struct slice){ made.hash[0], made.n * sizeof(made.hash[0]) };
 	TRY(public_of(c, secret_slice(&seed), &card.key));
 	TRY(backup_key_id(card.key, card.id));

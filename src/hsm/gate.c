@@ -8,6 +8,7 @@
 #include "audit.h"
 #include "audit_level.h"
 #include "clock.h"
+#include "consent.h"
 #include "hsm_roles.h"
 #include "log.h"
 #include "login.h"
@@ -147,14 +148,15 @@ static void leave_session(struct calls_ctx *c)
 	session_unref(s);
 }
 
-static enum hf_err run(struct calls_ctx *c, struct slice fields, struct buf *out)
+static enum hf_err run(struct calls_ctx *c, struct buf *out)
 {
 	TRY(check_state(c));
 	TRY(check_app(c));
 	if (c->row->needs == CALL_NEEDS_SESSION)
 		TRY(enter_session(c));
+	TRY(consent_needed(c));
 	TRY(audit_permit(c));
-	return calls_run(c->head.opcode, c, rd_of(fields), c->arena, out);
+	return calls_run(c->head.opcode, c, rd_of(c->fields), c->arena, out);
 }
 
 /* --- before and after ------------------------------------------------------------------ */
@@ -216,11 +218,12 @@ static void lock_out(struct calls_ctx *c)
 		log_error("a lock-out could not be recorded: %s", err_text(e));
 }
 
-static enum hf_err serve_row(struct calls_ctx *c, struct slice fields, struct buf *out)
+static enum hf_err serve_row(struct calls_ctx *c, struct buf *out)
 {
 	uint64_t began = clock_mono_ns();
-	enum hf_err e = run(c, fields, out);
+	enum hf_err e = run(c, out);
 
+	consent_over(c, e);
 	log_own_fault(c, e);
 	remember_why(c, e);
 	usage_count(c, e);
@@ -263,6 +266,7 @@ bool hsm_serve(struct hsm_conn *conn, const struct wire_head *head, struct slice
 		.admin = peer_is_admin(conn->hsm, &conn->peer),
 		.row = row_of(head->opcode),
 		.head = *head,
+		.fields = fields,
 		.arena = &a,
 		.audit.mechanism = UINT32_MAX,
 	};
@@ -270,6 +274,6 @@ bool hsm_serve(struct hsm_conn *conn, const struct wire_head *head, struct slice
 
 	if (head->length != fields.n || buf_add(out, WIRE_HEAD) == NULL)
 		return false;
-	finish(head, c.row == NULL ? HF_E_UNSUPPORTED : serve_row(&c, fields, out), at, out);
+	finish(head, c.row == NULL ? HF_E_UNSUPPORTED : serve_row(&c, out), at, out);
 	return true;
 }

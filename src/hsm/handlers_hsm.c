@@ -2,6 +2,7 @@
 #include "audit.h"
 #include "gate.h"
 #include "log.h"
+#include "quorum.h"
 #include "start.h"
 #include "status.h"
 #include "unlock.h"
@@ -81,6 +82,6 @@ enum hf_err on_passphrase_set(struct calls_ctx *c, const struct passphrase_set_r
 	call_detail(c, "unlock by %s", q->passphrase.n > 0 ? "passphrase" : "file");
 	if (q->passphrase.n > 0 && q->passphrase.n < c->hsm->cfg.pin_min)
 		return HF_E_PIN_LENGTH;
-	TRY(quorum_consent(c));
-	return unlock_change(c->hsm, q->passphrase);
+	TRY(unlock_change(c->hsm, q->passphrase));
+	return quorum_refresh(c->hsm);
 }

@@ -119,6 +119,8 @@ static enum hf_err info_of(struct calls_ctx *c, struct partition *p, struct toke
 	r->flags |= (uint32_t)(CKF_LOGIN_REQUIRED | CKF_TOKEN_INITIALIZED);
 	if (user_pin_set)
 		r->flags |= (uint32_t)CKF_USER_PIN_INITIALIZED;
+	if (p->roles->user.quorum.m > 0) /* an empty PIN: its custodians are asked */
+		r->flags |= (uint32_t)CKF_PROTECTED_AUTHENTICATION_PATH;
 	r->flags |= pin_flags(c, p, ROLE_USER) | pin_flags(c, p, ROLE_SO);
 	count_sessions(c, p, r);
 	return HF_OK;
@@ -385,8 +387,10 @@ enum hf_err user_told(struct calls_ctx *c, struct partition *p, const struct rol
 		.change = u->set && pin_expired(p, u), .locked = role_locked(c->hsm, p, u),
 		.failures = (uint8_t)records_fail_get(c->hsm->records, p->serial, u->id),
 		.may = u->rights.may, .challenge = u->challenge_set, .active = activation_is(p, u->name),
+		.m = u->quorum.m, .n = u->quorum.n,
 	};
 	TRY(arena_dup(c->arena, slice_str(u->rights.keys), &ret->keys));
+	TRY(quorum_list(&u->quorum, c->arena, &ret->custodians));
 	return arena_dup(c->arena, slice_str(u->name), &ret->name);
 }
 

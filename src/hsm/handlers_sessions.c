@@ -4,6 +4,7 @@
 
 #include "activate.h"
 #include "app.h"
+#include "consent.h"
 #include "gate.h"
 #include "login.h"
 #include "op.h"
@@ -158,13 +159,14 @@ static enum hf_err open_role(struct calls_ctx *c, const struct login_req *q,
 	struct login_as *ret_as, struct secret *ret_key)
 {
 	MUTEX_HOLD(&c->part->roles->pin);
-	CLEANUP(secret_done) struct secret key = { 0 };
+	CLEANUP(secret_done) struct secret key = { 0 }, made = { 0 };
 	struct role_record *r;
 	struct claim claim;
 
 	TRY(find_role(c, q, &claim, &r));
 	call_detail(c, "as %s", r->name);
 	TRY(login_allowed(c->app, c->part, r->role));
+	TRY(role_pin(c, c->part, r, claim.pin, &made, &claim.pin));
 	TRY(role_open_active(c->hsm, c->part, r, claim.pin, &key));
 	if (pin_expired(c->part, r))
 		return HF_E_PIN_EXPIRED;
@@ -219,17 +221,16 @@ enum hf_err on_ticket_renew(struct calls_ctx *c, const struct ticket_renew_req *
 
 /* --- PINs ---------------------------------------------------------------------------- */
 
-/* store_pin wraps the partition's key for a role under a new PIN. The caller
- * holds roles.pin. change: it has to be changed before it opens anything. */
-static enum hf_err store_pin(struct calls_ctx *c, struct role_record *now, struct slice pin,
-	struct slice key, bool change)
+enum hf_err role_new_pin(struct calls_ctx *c, struct role_record *now, const struct new_pin *n)
 {
 	struct partition *p = c->part;
 	struct role_record next;
 
-	TRY(role_wrap(c->hsm, p->serial, pin, key, now, &next));
+	TRY(role_wrap(c->hsm, p->serial, n->pin, n->key, now, &next));
 	TRY(activation_end(c->hsm, p, now->name));
-	next.change = change;
+	next.change = n->change;
+	if (n->quorum != NULL)
+		next.quorum = *n->quorum;
 	TRY(role_store(c->hsm, p, now, &next));
 	(void)pthread_rwlock_wrlock(&p->lock);
 	p->user_pin_set = p->roles->user.set;
@@ -250,8 +251,8 @@ static enum hf_err give_pin(struct calls_ctx *c, struct role_record *r, struct s
 	if (r->set && role_locked(c->hsm, c->part, r))
 		TRY(policy_need(c, POLICY_LOCK_OUT_USER));
 	TRY(partition_key(c->part, &key));
-	return store_pin(c, r, pin, secret_slice(&key),
-		change || policy_value(c->part, POLICY_PIN_FIRST) != 0);
+	return role_new_pin(c, r, &(struct new_pin){ pin, secret_slice(&key),
+		.change = change || policy_value(c->part, POLICY_PIN_FIRST) != 0 });
 }
 
 enum hf_err on_pin_init(struct calls_ctx *c, const struct pin_init_req *q, struct pin_init_res *r)
@@ -285,7 +286,7 @@ static enum hf_err whose(struct calls_ctx *c, struct slice old, struct claim *re
 
 static enum hf_err change_pin(struct calls_ctx *c, const struct pin_set_req *q)
 {
-	CLEANUP(secret_done) struct secret key = { 0 };
+	CLEANUP(secret_done) struct secret key = { 0 }, made = { 0 };
 	MUTEX_HOLD(&c->part->roles->pin);
 	struct role_record *r;
 	struct claim claim;
@@ -293,9 +294,10 @@ static enum hf_err change_pin(struct calls_ctx *c, const struct pin_set_req *q)
 	TRY(whose(c, q->old, &claim, &r));
 	call_detail(c, "PIN of %s", r->name);
 	TRY(pin_length(c->hsm, c->part, q->new));
+	TRY(role_pin(c, c->part, r, claim.pin, &made, &claim.pin));
 	TRY(role_open(c->hsm, c->part, r, claim.pin, &key));
 	TRY(pin_allowed(c->hsm, c->part, r, q->new));
-	return store_pin(c, r, q->new, secret_slice(&key), false);
+	return role_new_pin(c, r, &(struct new_pin){ q->new, secret_slice(&key) });
 }
 
 /* The tickets of the old PIN are void; the caller gets a new one. */

@@ -4,10 +4,12 @@
 #include <string.h>
 
 #include "app.h"
+#include "asks.h"
 #include "attest.h"
 #include "audit.h"
 #include "backup_keys.h"
 #include "clock.h"
+#include "consent.h"
 #include "damaged.h"
 #include "hsm_roles.h"
 #include "jobs.h"
@@ -36,6 +38,7 @@ const struct hsm_config hsm_config_default = {
 	.ticket_seconds = 24 * 3600,
 	.argon2_kib = 19456,
 	.argon2_passes = 2,
+	.quorum_s = 600,
 	.clients_may_create = true,
 	.admin_uid = 0,
 	.login_gid = UINT32_MAX,
@@ -162,6 +165,7 @@ static enum hf_err open_all(struct hsm *h, struct slice passphrase)
 	if (h->root_version == 0)
 		TRY(be_born(h, passphrase));
 	TRY(info_load(h));
+	TRY(consent_open(h));
 	TRY(attest_open(h));
 	TRY(open_audit(h));
 	TRY(hsm_roles_load(h));
@@ -230,6 +234,7 @@ static enum hf_err hsm_new(const struct hsm_config *cfg, struct keeper *k,
 	h->damaged = damaged_new();
 	if (h->damaged == NULL)
 		return HF_E_MEMORY;
+	TRY(asks_new(cfg->quorum_s, &h->asks));
 	TRY(facts_new(&h->facts));
 	TRY(jobs_new(&h->jobs));
 	TRY(backup_keys_new(&h->backup_keys));
@@ -251,7 +256,9 @@ static enum hf_err unlock(struct hsm *h)
 		hsm_fact(h, "unlock", "never again: the root key was destroyed");
 		return HF_OK;
 	}
+	TRY(consent_load(h));
 	TRY(unlock_at_open(h, &root));
+	TRY(quorum_refresh(h));
 	if (root.n == 0) {
 		if (h->root_version == 0)
 			atomic_store(&h->state, HSM_UNINITIALIZED);
@@ -291,8 +298,8 @@ void hsm_close(struct hsm *h)
 		(void)jobs_rest(h->jobs, UINT64_MAX / 2);
 	jobs_free(h->jobs);
 	close_all(h);
-	quorum_done(h);
 	backup_keys_free(h->backup_keys);
+	asks_free(h->asks);
 	map_done(&h->apps);
 	damaged_free(h->damaged);
 	facts_free(h->facts);

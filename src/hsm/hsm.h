@@ -37,8 +37,7 @@ struct hsm_config {
 	unsigned ticket_seconds;      /* a ticket's life */
 	unsigned argon2_kib, argon2_passes;
 	enum tamper_action tamper_action;
-	bool quorum_zeroize;          /* custodians, where there are some, agree to 'zeroize' */
-	bool quorum_policies;         /* ... and to changes of policies */
+	unsigned quorum_s;            /* seconds that custodians' shares, and their consent, last */
 	bool strict_partitions;       /* new ones begin with strict policies */
 	bool clients_may_create;      /* C_InitToken by anyone who may connect */
 	uint64_t admin_uid;           /* besides root */

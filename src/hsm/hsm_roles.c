@@ -9,7 +9,7 @@
 #include "log.h"
 #include "partition.h"
 #include "partition_int.h"
-#include "quorum.h"
+#include "consent.h"
 #include "unlock.h"
 
 #define NS_PER_S 1000000000ull
@@ -195,9 +195,12 @@ static enum hf_err find(struct calls_ctx *c, struct slice name, struct role_reco
 static enum hf_err attempt(struct calls_ctx *c, struct role_record *r, struct slice pin,
 	struct secret *ret_key)
 {
+	CLEANUP(secret_done) struct secret made = { 0 };
+
 	TRY(may_try(c));
 	if (!r->set)
 		return HF_E_PIN_NOT_SET;
+	TRY(role_pin(c, c->hsm->self, r, pin, &made, &pin));
 	return role_open(c->hsm, c->hsm->self, r, pin, ret_key);
 }
 
@@ -253,18 +256,22 @@ static void log_out_all(struct hsm *h, enum role role, const struct app *but)
 
 /* --- PINs -------------------------------------------------------------------------------------- */
 
+/* quorum: whose shares make it; or NULL. */
 static enum hf_err store_pin(struct calls_ctx *c, struct role_record *now, struct slice pin,
-	bool change)
+	bool change, const struct quorum *quorum)
 {
 	CLEANUP(secret_done) struct secret key = { 0 };
 	struct hsm *h = c->hsm;
 	struct role_record next;
 
-	TRY(pin_allowed(h, h->self, now, pin));
+	if (quorum == NULL)
+		TRY(pin_allowed(h, h->self, now, pin));
 	TRY(secret_alloc(&key, CRYPTO_KEY));
 	TRY(crypto_random(key.p, key.n));
 	TRY(role_wrap(h, HSM_SELF, pin, secret_slice(&key), now, &next));
 	next.change = change;
+	if (quorum != NULL)
+		next.quorum = *quorum;
 	TRY(role_store(h, h->self, now, &next));
 	TRY(records_fail_set(h->records, HSM_SELF, HAS_PIN | now->id, 1));
 	return records_fail_set(h->records, HSM_SELF, now->id, 0);
@@ -277,7 +284,7 @@ static enum hf_err custodians_replace(struct calls_ctx *c)
 
 	TRY(unlock_quorum_of(c->hsm, &q));
 	if (q.m > 0)
-		return quorum_consent(c);
+		return consent_ask(c);
 	call_detail(c, "changes that PIN himself ('holdfast hsm pin'), or custodians agree; there are none");
 	return HF_E_DENIED;
 }
@@ -298,7 +305,7 @@ static enum hf_err set_role(struct calls_ctx *c, const struct hsm_role_set_req *
 	TRY(find(c, q->name, &rec));
 	TRY(may_set(c, rec));
 	*ret = rec->role;
-	return store_pin(c, rec, q->pin, q->change);
+	return store_pin(c, rec, q->pin, q->change, NULL);
 }
 
 enum hf_err on_hsm_role_set(struct calls_ctx *c, const struct hsm_role_set_req *q,
@@ -308,6 +315,44 @@ enum hf_err on_hsm_role_set(struct calls_ctx *c, const struct hsm_role_set_req *
 
 	(void)r;
 	TRY(set_role(c, q, &role));
+	log_out_all(c->hsm, role, NULL);
+	return HF_OK;
+}
+
+enum hf_err on_hsm_role_quorum(struct calls_ctx *c, const struct hsm_role_quorum_req *q,
+	struct hsm_role_quorum_res *r)
+{
+	CLEANUP(dealt_done) struct dealt d = { .quorum = { .m = q->m, .n = q->n } };
+	MUTEX_HOLD(&c->hsm->self->roles->pin);
+	struct role_record *rec;
+
+	TRY(find(c, q->name, &rec));
+	TRY(may_set(c, rec));
+	scope_of(c->hsm->self, rec->name, d.scope);
+	return quorum_deal(c, &d, q->names, &r->shares);
+}
+
+static enum hf_err put_in_force(struct calls_ctx *c, struct slice name, enum role *ret)
+{
+	CLEANUP(dealt_done) struct dealt d = { 0 };
+	MUTEX_HOLD(&c->hsm->self->roles->pin);
+	char scope[ASK_SCOPE + 1];
+	struct role_record *rec;
+
+	TRY(find(c, name, &rec));
+	scope_of(c->hsm->self, rec->name, scope);
+	TRY(asks_dealt(c->hsm->asks, scope, c->conn->peer.uid, &d));
+	*ret = rec->role;
+	return store_pin(c, rec, secret_slice(&d.secret), false, &d.quorum);
+}
+
+enum hf_err on_hsm_role_quorum_commit(struct calls_ctx *c,
+	const struct hsm_role_quorum_commit_req *q, struct hsm_role_quorum_commit_res *r)
+{
+	enum role role;
+
+	(void)r;
+	TRY(put_in_force(c, q->name, &role));
 	log_out_all(c->hsm, role, NULL);
 	return HF_OK;
 }
@@ -322,7 +367,7 @@ static enum hf_err set_pin(struct calls_ctx *c, const struct hsm_pin_set_req *q,
 	TRY(pin_length(c->hsm, c->hsm->self, q->new));
 	TRY(attempt(c, rec, q->old, &key));
 	*ret = rec->role;
-	return store_pin(c, rec, q->new, false);
+	return store_pin(c, rec, q->new, false, NULL);
 }
 
 enum hf_err on_hsm_pin_set(struct calls_ctx *c, const struct hsm_pin_set_req *q,

@@ -6,6 +6,16 @@
 #include "app.h"
 #include "roles.h"
 
+/* role_new_pin puts a role under a new PIN; the caller holds roles.pin. change: it has
+ * to be changed before it opens anything. quorum: whose shares make it; or NULL. */
+struct new_pin {
+	struct slice pin, key;    /* key: the partition's, as partition_key (activate.h) gives it */
+	bool change;
+	const struct quorum *quorum;
+};
+enum hf_err role_new_pin(struct calls_ctx *c, struct role_record *now, const struct new_pin *n)
+	HF_MUST_CHECK;
+
 /* login_allowed checks what C_Login checks before it looks at the PIN. */
 enum hf_err login_allowed(struct app *app, struct partition *p, enum role role) HF_MUST_CHECK;
 /* struct login_as: whose PIN it was, and what that makes the application. */

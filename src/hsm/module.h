@@ -18,7 +18,6 @@
 #include "map.h"
 #include "mech.h"
 #include "policies.h"
-#include "shamir.h"
 
 #define UID_LEN 16    /* bytes of an object's unique id */
 #define APP_ID_LEN 32 /* bytes of an application's id */
@@ -144,7 +143,10 @@ struct calls_ctx {
 	bool admin;               /* root, or the daemon's own uid; what that means: hsm_roles.h */
 	const struct call_row *row;
 	struct wire_head head;
+	struct slice fields;      /* of the request, not decoded */
 	struct arena *arena;
+	uint64_t asks[2];         /* consents that this call uses (consent.h) */
+	unsigned ask_count;
 	struct {
 		uint8_t object[UID_LEN];
 		bool has_object;
@@ -158,14 +160,14 @@ struct calls_ctx {
 	} usage;
 };
 
-struct quorum; /* quorum.h */
+struct asks; /* asks.h */
 struct backup_keys; /* backup_keys.h */
 
-/* struct gathering: shares of custodians that came so far. */
-struct gathering {
-	struct secret y[SHAMIR_MAX];
-	uint64_t since_ns;   /* the first of them */
-	uint64_t consent_ns; /* until when consent holds; 0: there is none */
+/* struct consent_rules: what the custodians have to agree to besides (consent.h). */
+struct consent_rules {
+	_Atomic uint32_t rules;
+	uint64_t version;         /* of the record hsm/consent; 0: none. unlocking */
+	uint8_t mac[CRYPTO_HASH]; /* as it was read */
 };
 
 struct watch { /* watch.c's; of one thread, but for jumps */
@@ -176,11 +178,10 @@ struct watch { /* watch.c's; of one thread, but for jumps */
 
 struct hsm {
 	struct mutex unlocking;   /* outermost: one unlock or passphrase_set at a time */
-	struct gathering gathering; /* unlocking, as the next two */
-	uint64_t tamper_version;  /* of the record hsm/tamper; 0: none */
-	struct quorum *pending_quorum; /* made, its shares not yet known to be written; NULL */
-	struct secret pending_secret;
 	struct backup_keys *backup_keys; /* its own lock */
+	uint64_t tamper_version;  /* of the record hsm/tamper; 0: none. unlocking */
+	struct asks *asks;
+	struct consent_rules consent;
 	struct hsm_config cfg;
 	struct keeper *keeper;
 	struct records *records;

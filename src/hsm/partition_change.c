@@ -10,7 +10,7 @@
 #include "login.h"
 #include "object.h"
 #include "partition_int.h"
-#include "quorum.h"
+#include "consent.h"
 
 /* struct remembered is what a change may touch, to be put back when the store
  * does not take it. */
@@ -108,12 +108,14 @@ static enum hf_err apply(struct policy_value_list changes, struct remembered *ne
 		HF_E_POLICY_VALUE;
 }
 
-static enum hf_err check_officer(struct hsm *h, struct partition *p, struct slice so_pin)
+static enum hf_err check_officer(struct calls_ctx *c, struct partition *p, struct slice so_pin)
 {
-	CLEANUP(secret_done) struct secret key = { 0 };
+	CLEANUP(secret_done) struct secret key = { 0 }, made = { 0 };
 	MUTEX_HOLD(&p->roles->pin);
+	struct slice pin;
 
-	return role_open(h, p, &p->roles->so, so_pin, &key);
+	TRY(role_pin(c, p, &p->roles->so, so_pin, &made, &pin));
+	return role_open(c->hsm, p, &p->roles->so, pin, &key);
 }
 
 /* The new policies and the sentence over the objects are one record: from then
@@ -152,13 +154,6 @@ static enum hf_err destroying_change(struct hsm *h, struct partition *p,
 	return e;
 }
 
-static enum hf_err custodians_agree(struct calls_ctx *c)
-{
-	MUTEX_HOLD(&c->hsm->unlocking);
-
-	return c->hsm->cfg.quorum_policies ? quorum_consent(c) : HF_OK;
-}
-
 enum hf_err partition_policies_set(struct calls_ctx *c, struct partition *p, struct slice so_pin,
 	struct policy_value_list changes, bool may_destroy, bool *ret_destroyed)
 {
@@ -172,8 +167,7 @@ enum hf_err partition_policies_set(struct calls_ctx *c, struct partition *p, str
 		TRY(hsm_need(c, CALL_BY_H));
 	if (destroys && !may_destroy)
 		return HF_E_DESTRUCTIVE;
-	TRY(check_officer(c->hsm, p, so_pin));
-	TRY(custodians_agree(c));
+	TRY(check_officer(c, p, so_pin));
 	*ret_destroyed = destroys;
 	if (destroys) {
 		call_detail(c, "all objects destroyed");

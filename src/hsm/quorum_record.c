@@ -107,3 +107,15 @@ bool quorum_names(struct quorum *q, struct slice names)
 	}
 	return true;
 }
+
+enum hf_err quorum_list(const struct quorum *q, struct arena *a, struct slice *ret)
+{
+	CLEANUP(buf_done) struct buf b = BUF_MAX(QUORUM_NAMES);
+
+	for (unsigned i = 0; i < q->n; i++) {
+		buf_raw(&b, i > 0 ? SLICE_STR(",") : SLICE_NONE);
+		buf_raw(&b, slice_str(q->name[i]));
+	}
+	TRY(buf_err(&b));
+	return arena_dup(a, buf_slice(&b), ret);
+}

@@ -28,5 +28,8 @@ bool quorum_dec(struct rd *r, struct quorum *ret) HF_MUST_CHECK;
 /* quorum_names takes "anna,bert,carla" for the n custodians; empty: "custodian 1"
  * and so on. False: not n different names of printable characters. */
 bool quorum_names(struct quorum *q, struct slice names) HF_MUST_CHECK;
+/* quorum_list gives them back, in the arena. */
+enum hf_err quorum_list(const struct quorum *q, struct arena *a, struct slice *ret) HF_MUST_CHECK;
+#define QUORUM_NAMES (SHAMIR_MAX * (CUSTODIAN_NAME + 1u) + 1u)
 
 #endif

@@ -10,7 +10,8 @@
 #include "policy.h"
 #include "rights.h"
 
-#define FORMAT 5
+#define FORMAT 6
+#define FORMAT_5 5 /* before they could have custodians */
 #define FORMAT_4 4 /* before there were challenges */
 #define FORMAT_3 3 /* before users could be restricted */
 #define FORMAT_2 2 /* before users could be blocked */
@@ -249,6 +250,9 @@ void role_record_enc(const struct role_record *r, struct buf *out)
 	buf_bytes(out, slice_str(r->rights.keys));
 	buf_bool(out, r->challenge_set);
 	memory_enc(&r->challenge, out);
+	buf_bool(out, r->quorum.m > 0);
+	if (r->quorum.m > 0)
+		quorum_enc(&r->quorum, out);
 }
 
 static bool dec_1(struct rd *r, struct role_record *t)
@@ -296,11 +300,19 @@ static bool dec_5(struct rd *r, struct role_record *t)
 	return dec_4(r, t) && rd_bool(r, &t->challenge_set) && memory_dec(r, &t->challenge);
 }
 
+static bool dec_6(struct rd *r, struct role_record *t)
+{
+	bool has;
+
+	return dec_5(r, t) && rd_bool(r, &has) && (!has || quorum_dec(r, &t->quorum));
+}
+
 static bool dec_any(struct rd *r, struct role_record *t)
 {
 	static bool (*const dec[])(struct rd *, struct role_record *) = {
 		[FORMAT_1] = dec_1, [FORMAT_2] = dec_2, [FORMAT_3] = dec_3, [FORMAT_4] = dec_4,
-		[FORMAT] = dec_5,
+		[FORMAT_5] = dec_5,
+		[FORMAT] = dec_6,
 	};
 	uint8_t format;
 
@@ -313,6 +325,7 @@ enum hf_err role_record_dec(struct slice in, struct role_record *ret)
 	struct rd r = rd_of(in);
 
 	t.old_n = 0;
+	t.quorum = (struct quorum){ .m = 0 };
 	t.rights = (struct rights){ .may = RIGHTS_ALL };
 	if (!dec_any(&r, &t) || !rd_done(&r))
 		return HF_E_DAMAGED;
@@ -435,6 +448,8 @@ bool pin_expired(const struct partition *p, const struct role_record *r)
 {
 	uint64_t days = policy_value(p, POLICY_PIN_DAYS);
 
+	if (r->quorum.m > 0) /* nobody knows it who could change it */
+		return false;
 	if (r->change)
 		return true;
 	return days != 0 && r->changed != 0 && clock_wall_us() > r->changed + days * US_PER_DAY;
@@ -478,6 +493,7 @@ enum hf_err role_wrap(struct hsm *h, const char *serial, struct slice pin, struc
 
 	remember(now, &t);
 	t.set = true;
+	t.quorum = (struct quorum){ .m = 0 };
 	t.change = false;
 	t.changed = clock_wall_us();
 	t.epoch++;
@@ -528,6 +544,7 @@ static void rewrap(struct hsm *h, struct partition *p, struct role_record *now,
 	e = role_wrap(h, p->serial, pin, key, now, &next);
 	if (e == HF_OK) {
 		next.epoch = now->epoch;
+		next.quorum = now->quorum;
 		next.change = now->change;
 		next.changed = now->changed;
 		next.old_n = now->old_n;
@@ -621,6 +638,12 @@ enum hf_err role_open(struct hsm *h, struct partition *p, struct role_record *r,
 	enum hf_err e;
 
 	TRY(role_usable(h, p, r));
+	if (r->quorum.m > 0 && !r->challenge_set) { /* a challenge can be guessed */
+		e = unwrap(h, p, r, pin, ret);
+		return e == HF_E_PIN_INCORRECT ? HF_E_QUORUM : e;
+	}
+	if (pin.n == 0) /* no guess either */
+		return HF_E_PIN_INCORRECT;
 	failures = records_fail_get(h->records, p->serial, r->id);
 	TRY(records_fail_set(h->records, p->serial, r->id, failures + 1));
 	e = unwrap(h, p, r, pin, &key);

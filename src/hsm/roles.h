@@ -9,6 +9,7 @@
 
 #include "damaged.h"
 #include "module.h"
+#include "quorum_record.h"
 #include "records.h"
 
 #define HSM_SELF "hsm" /* in the place of a serial number: the HSM's own roles, "hsm/role/NAME" */
@@ -42,6 +43,7 @@ struct role_record {
 	struct pin_memory pin;    /* how the PIN opens wrapped */
 	struct pin_memory old[PIN_MEMORIES]; /* the PINs before, the latest first */
 	unsigned old_n;
+	struct quorum quorum;     /* whose shares make the PIN; m 0: somebody knows it */
 };
 
 struct user {
@@ -94,7 +96,8 @@ enum hf_err pin_allowed(const struct hsm *h, const struct partition *p,
 /* pin_expired: it opens nothing until it is changed. */
 bool pin_expired(const struct partition *p, const struct role_record *r);
 
-/* role_wrap makes the role's next record: key under pin, the epoch one on. */
+/* role_wrap makes the role's next record: key under pin, the epoch one on, without
+ * custodians. */
 enum hf_err role_wrap(struct hsm *h, const char *serial, struct slice pin, struct slice key,
 	const struct role_record *now, struct role_record *ret) HF_MUST_CHECK;
 /* role_unset makes the next record of a role without a PIN. */
@@ -105,7 +108,7 @@ enum hf_err role_record_dec(struct slice in, struct role_record *ret) HF_MUST_CH
 /* role_change fills a change that stores next in the place of now; name and b
  * must live as long as it. */
 #define ROLE_NAME_LEN 80
-#define ROLE_RECORD_MAX 4096u
+#define ROLE_RECORD_MAX 8192u
 enum hf_err role_change(const char *serial, const struct role_record *now,
 	const struct role_record *next, char name[ROLE_NAME_LEN], struct buf *b,
 	struct record_change *ret) HF_MUST_CHECK;
@@ -114,8 +117,8 @@ enum hf_err role_store(struct hsm *h, struct partition *p, struct role_record *n
 	const struct role_record *next) HF_MUST_CHECK;
 
 /* role_open is one attempt at a PIN: counted before it is made, so that pulling
- * the plug gains nothing; *ret is the partition's key. The caller holds
- * roles.pin. */
+ * the plug gains nothing; *ret is the partition's key. What custodians make nobody
+ * guesses: it is not counted, and HF_E_QUORUM if wrong. The caller holds roles.pin. */
 enum hf_err role_open(struct hsm *h, struct partition *p, struct role_record *r,
 	struct slice pin, struct secret *ret) HF_MUST_CHECK;
 /* role_open_active takes the challenge of one who is activated as well. */

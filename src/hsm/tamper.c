@@ -5,12 +5,13 @@
 
 #include "activate.h"
 #include "app.h"
+#include "asks.h"
 #include "audit.h"
+#include "backup_keys.h"
 #include "gate.h"
 #include "log.h"
 #include "object.h"
 #include "partition.h"
-#include "quorum.h"
 #include "status.h"
 #include "unlock.h"
 
@@ -150,7 +151,6 @@ enum hf_err on_tamper_clear(struct calls_ctx *c, const struct tamper_clear_req *
 
 	(void)q;
 	(void)r;
-	TRY(quorum_consent(c));
 	TRY(forget(h));
 	hsm_fact(h, "tampered", "no (cleared)");
 	(void)atomic_compare_exchange_strong(&h->state, &tampered, HSM_OPERATIONAL);
@@ -172,7 +172,8 @@ static void wipe_memory(struct hsm *h)
 	wipe_in_place(&h->role_key);
 	wipe_in_place(&h->ticket_key);
 	wipe_in_place(&h->attest);
-	quorum_done(h);
+	asks_forget(h->asks);
+	backup_keys_forget(h->backup_keys);
 	if (h->records != NULL)
 		records_forget_keys(h->records);
 }
@@ -182,6 +183,7 @@ enum hf_err hsm_zeroize(struct hsm *h, const char *why)
 	log_error("the HSM is zeroized: %s", why);
 	TRY(unlock_destroy(h));
 	atomic_store(&h->state, HSM_ZEROIZED);
+	asks_custodians_set(h->asks, &(struct quorum){ .m = 0 });
 	wipe_memory(h);
 	end_all_sessions(h, true);
 	hsm_fact(h, "unlock", "never again: the root key was destroyed");
@@ -197,7 +199,5 @@ enum hf_err on_zeroize(struct calls_ctx *c, const struct zeroize_req *q, struct 
 	(void)r;
 	if (atomic_load(&c->hsm->state) == HSM_ZEROIZED)
 		return HF_OK;
-	if (c->hsm->cfg.quorum_zeroize)
-		TRY(quorum_consent(c));
 	return hsm_zeroize(c->hsm, "by the administrator");
 }

@@ -82,11 +82,15 @@ CK_RV C_GetSessionInfo(CK_SESSION_HANDLE hSession, CK_SESSION_INFO_PTR pInfo)
 static CK_RV login(struct entry *e, CK_SESSION_HANDLE session, CK_USER_TYPE user,
 	struct slice name, struct slice pin)
 {
+	enum hf_err r;
+
 	if (user > UINT32_MAX)
 		return CKR_USER_TYPE_INVALID;
 	if (pin.n > PIN_MAX)
 		return CKR_PIN_INCORRECT;
-	return err_ckr(client_login(e->client, session, (uint32_t)user, name, pin));
+	r = client_login(e->client, session, (uint32_t)user, name, pin);
+	/* Without a PIN: a role whose custodians make it, and no other. */
+	return pin.p == NULL && r == HF_E_PIN_INCORRECT ? CKR_ARGUMENTS_BAD : err_ckr(r);
 }
 
 CK_RV C_Login(CK_SESSION_HANDLE hSession, CK_USER_TYPE userType, CK_UTF8CHAR_PTR pPin,
@@ -95,8 +99,7 @@ CK_RV C_Login(CK_SESSION_HANDLE hSession, CK_USER_TYPE userType, CK_UTF8CHAR_PTR
 	ENTER(e);
 	const char *name = userType == CKU_USER ? secure_getenv("HOLDFAST_USER") : NULL;
 
-	/* There is no other way to give the PIN than here. */
-	REQUIRE(pPin != NULL);
+	REQUIRE(given(pPin, ulPinLen));
 	REQUIRE(name == NULL || (strlen(name) <= NAME_MAX_BYTES && utf8_valid(slice_str(name))));
 	return login(&e, hSession, userType, name != NULL ? slice_str(name) : SLICE_NONE,
 		bytes_of(pPin, ulPinLen));
@@ -108,7 +111,7 @@ CK_RV C_LoginUser(CK_SESSION_HANDLE hSession, CK_USER_TYPE userType, CK_UTF8CHAR
 	ENTER(e);
 	struct slice name = bytes_of(pUsername, ulUsernameLen);
 
-	REQUIRE(pPin != NULL && given(pUsername, ulUsernameLen));
+	REQUIRE(given(pPin, ulPinLen) && given(pUsername, ulUsernameLen));
 	REQUIRE(name.n <= NAME_MAX_BYTES && utf8_valid(name));
 	return login(&e, hSession, userType, name, bytes_of(pPin, ulPinLen));
 }

@@ -243,7 +243,7 @@ static void a_new_pin_ends_the_logins_of_the_old(void **state)
 
 static void custodians_give_a_new_pin(void **state)
 {
-	struct quorum_create_req q = { 2, 2 };
+	struct quorum_create_req q = { 2, 2, SLICE_NONE };
 	struct quorum_create_res r;
 	struct quorum_share_res sr;
 
@@ -259,7 +259,7 @@ static void custodians_give_a_new_pin(void **state)
 	assert_int_equal(set(&root, "so", "Found-again-1"), HF_E_QUORUM);
 	for (size_t i = 0; i < 2; i++)
 		assert_int_equal(do_quorum_share(&root,
-			&(struct quorum_share_req){ r.shares.v[i].share }, &sr), HF_OK);
+			&(struct quorum_share_req){ 0, r.shares.v[i].share }, &sr), HF_OK);
 	assert_int_equal(set(&root, "so", "Found-again-1"), HF_OK);
 	assert_int_equal(leaves(&root), HF_OK);
 	assert_int_equal(enters(&root, "so", "Found-again-1"), HF_OK);

@@ -155,7 +155,7 @@ static void custodians_clear_together(void **state)
 	assert_int_equal(clear(&root), HF_E_QUORUM);
 	for (size_t i = 0; i < 2; i++)
 		assert_int_equal(do_quorum_share(&root,
-			&(struct quorum_share_req){ r.shares.v[i].share }, &sr), HF_OK);
+			&(struct quorum_share_req){ 0, r.shares.v[i].share }, &sr), HF_OK);
 	assert_int_equal(clear(&root), HF_OK);
 	assert_int_equal(state_told(), HSM_OPERATIONAL);
 }
@@ -274,6 +274,15 @@ static void no_copy_of_a_key_is_left_in_memory(void **state)
 	nothing_is_left();
 }
 
+/* Before there are custodians nobody is asked. */
+static void require(const char *name)
+{
+	struct consent_set_req q = { slice_str(name), true };
+	struct consent_set_res r;
+
+	assert_int_equal(do_consent_set(&root, &q, &r), HF_OK);
+}
+
 static void custodians_agree_to_the_end(void **state)
 {
 	struct quorum_create_req q = { 2, 3, SLICE_NONE };
@@ -281,8 +290,8 @@ static void custodians_agree_to_the_end(void **state)
 	struct quorum_share_res sr;
 
 	(void)state;
-	box.cfg.quorum_zeroize = true;
 	start(TAMPER_LOG);
+	require("zeroize");
 	assert_int_equal(do_quorum_create(&root, &q, &r), HF_OK);
 	assert_int_equal(do_quorum_commit(&root, &(struct quorum_commit_req){ 0 },
 		&(struct quorum_commit_res){ 0 }), HF_OK);
@@ -290,7 +299,7 @@ static void custodians_agree_to_the_end(void **state)
 	assert_int_equal(state_told(), HSM_OPERATIONAL);
 	for (size_t i = 1; i < 3; i++)
 		assert_int_equal(do_quorum_share(&root,
-			&(struct quorum_share_req){ r.shares.v[i].share }, &sr), HF_OK);
+			&(struct quorum_share_req){ 0, r.shares.v[i].share }, &sr), HF_OK);
 	assert_int_equal(zeroize(&root), HF_OK);
 	assert_int_equal(state_told(), HSM_ZEROIZED);
 }
@@ -305,11 +314,11 @@ static void custodians_agree_to_policies(void **state)
 	struct quorum_share_res sr;
 
 	(void)state;
-	box.cfg.quorum_policies = true;
 	start(TAMPER_LOG);
 	assert_int_equal(do_partition_list(&root, &(struct partition_list_req){ 0 }, &l), HF_OK);
 	struct policy_set_req pq = { l.partitions.v[0].serial, SLICE_STR(SO_PIN), { &change, 1 }, false };
 
+	require("policies");
 	assert_int_equal(do_policy_set(&root, &pq, &pr), HF_OK); /* no custodians yet */
 	assert_int_equal(do_quorum_create(&root, &q, &r), HF_OK);
 	assert_int_equal(do_quorum_commit(&root, &(struct quorum_commit_req){ 0 },
@@ -318,7 +327,7 @@ static void custodians_agree_to_policies(void **state)
 	assert_int_equal(do_policy_set(&root, &pq, &pr), HF_E_QUORUM);
 	for (size_t i = 0; i < 2; i++)
 		assert_int_equal(do_quorum_share(&root,
-			&(struct quorum_share_req){ r.shares.v[i].share }, &sr), HF_OK);
+			&(struct quorum_share_req){ 0, r.shares.v[i].share }, &sr), HF_OK);
 	assert_int_equal(do_policy_set(&root, &pq, &pr), HF_OK);
 	change.value = 7;
 	assert_int_equal(do_policy_set(&root, &pq, &pr), HF_E_QUORUM); /* one consent, one change */

@@ -1,0 +1,127 @@
+#include "share.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "crypto.h"
+
+#define SALT 16u
+#define KIB 19456u /* of Argon2id */
+#define PASSES 4u
+#define SEALED_MAX 512u
+#define KIND "holdfast share"
+#define VERSION 2
+
+static enum hf_err passphrase_key(struct slice passphrase, struct slice salt, struct secret *ret)
+{
+	CLEANUP(secret_done) struct secret stretched = { 0 };
+
+	TRY(crypto_argon2id(passphrase, salt, KIB, PASSES, &stretched));
+	return crypto_derive(secret_slice(&stretched), KIND, SLICE_NONE, ret);
+}
+
+/* aad_of: everything that stands there in the clear, as one text; the caller frees it. */
+static char *aad_of(const json_t *o)
+{
+	json_t *label = json_copy((json_t *)(uintptr_t)o);
+	char *text;
+
+	(void)json_object_del(label, "sealed");
+	text = json_dumps(label, JSON_COMPACT | JSON_SORT_KEYS);
+	json_decref(label);
+	return text;
+}
+
+/* The set is the share's first 16 bytes, which say nothing about the secret. */
+static json_t *label_json(const struct share_label *l, struct slice share, struct slice salt)
+{
+	return json_pack("{s:i, s:s, s:s, s:s, s:i, s:i, s:i, s:o, s:o}", KIND, VERSION, "hsm", l->hsm,
+		"whose", l->whose, "custodian", l->custodian, "number", (int)l->number, "needed",
+		(int)l->needed, "of", (int)l->of, "set", json_hex((struct slice){ share.p, 16 }), "salt",
+		json_hex(salt));
+}
+
+static enum hf_err add_sealed(json_t *o, struct slice key, struct slice share)
+{
+	CLEANUP(buf_done) struct buf sealed = BUF_MAX(SEALED_MAX);
+	char *aad = aad_of(o);
+	enum hf_err e;
+
+	if (aad == NULL)
+		return HF_E_MEMORY;
+	e = crypto_seal(key, slice_str(aad), share, &sealed);
+	hf_free(aad);
+	TRY(e);
+	return json_object_set_new(o, "sealed", json_hex(buf_slice(&sealed))) == 0 ? HF_OK : HF_E_MEMORY;
+}
+
+enum hf_err share_seal(const struct share_label *l, struct slice passphrase, struct slice share,
+	json_t **ret)
+{
+	CLEANUP(secret_done) struct secret key = { 0 };
+	uint8_t salt[SALT];
+	enum hf_err e;
+	json_t *o;
+
+	if (passphrase.n == 0)
+		return HF_E_PIN_LENGTH;
+	TRY(crypto_random(salt, sizeof(salt)));
+	TRY(passphrase_key(passphrase, SLICE_OF(salt), &key));
+	o = label_json(l, share, SLICE_OF(salt));
+	if (o == NULL)
+		return HF_E_MEMORY;
+	e = add_sealed(o, secret_slice(&key), share);
+	if (e != HF_OK)
+		json_decref(o);
+	else
+		*ret = o;
+	return e;
+}
+
+static bool hex_of(const json_t *o, const char *name, uint8_t *out, size_t max, size_t *ret_n)
+{
+	const char *s = json_string_value(json_object_get(o, name));
+
+	return s != NULL && hex_decode(s, out, max, ret_n);
+}
+
+enum hf_err share_open(json_t *o, struct slice passphrase, struct secret *ret)
+{
+	CLEANUP(secret_done) struct secret key = { 0 };
+	uint8_t salt[SALT], sealed[SEALED_MAX];
+	size_t n, sealed_n;
+	enum hf_err e;
+	char *aad;
+
+	if (json_integer_value(json_object_get(o, KIND)) != VERSION ||
+	    !hex_of(o, "salt", salt, sizeof(salt), &n) || n != SALT ||
+	    !hex_of(o, "sealed", sealed, sizeof(sealed), &sealed_n))
+		return HF_E_MALFORMED;
+	TRY(passphrase_key(passphrase, SLICE_OF(salt), &key));
+	aad = aad_of(o);
+	if (aad == NULL)
+		return HF_E_MEMORY;
+	e = crypto_open(secret_slice(&key), slice_str(aad), (struct slice){ sealed, sealed_n }, ret);
+	hf_free(aad);
+	return e == HF_E_DAMAGED ? HF_E_PIN_INCORRECT : e;
+}
+
+static const char *word(const json_t *o, const char *name)
+{
+	const char *s = json_string_value(json_object_get(o, name));
+
+	return s != NULL ? s : "?";
+}
+
+void share_text(const json_t *o, char *out, size_t n)
+{
+	(void)snprintf(out, n, "share %lld of %lld, of %s, for the custodians of HSM %s: %s",
+		(long long)json_integer_value(json_object_get(o, "number")),
+		(long long)json_integer_value(json_object_get(o, "of")), word(o, "custodian"), word(o, "hsm"),
+		word(o, "whose"));
+}
+
+const char *share_set(const json_t *o)
+{
+	return json_string_value(json_object_get(o, "set"));
+}

@@ -1,0 +1,84 @@
+/* asks.h: what waits for custodians. A call that needs them is refused once, and from
+ * then on there is an ask: for that call with these very fields, by this user. Each
+ * custodian gives his share to it, from wherever he sits; with the last one the call
+ * goes through when it is sent again, once.
+ *
+ * Nothing of it is stored: a restart forgets asks and shares, and so does the time. */
+#ifndef HF_ASKS_H
+#define HF_ASKS_H
+
+#include "quorum.h"
+
+#define ASK_WHAT 190u   /* bytes of what is asked for */
+#define ASK_SCOPE 56u   /* bytes of "hsm", or "SERIAL/role" */
+#define SCOPE_HSM "hsm"
+
+struct asks;
+
+/* seconds: within which the shares come, and then the call is sent again. */
+enum hf_err asks_new(unsigned seconds, struct asks **ret) HF_MUST_CHECK;
+void asks_free(struct asks *a);   /* NULL-safe */
+void asks_forget(struct asks *a); /* every ask, every share */
+
+/* The HSM's own custodians; m is 0 where there are none. */
+void asks_custodians_set(struct asks *a, const struct quorum *q);
+void asks_custodians(struct asks *a, struct quorum *ret);
+
+/* struct want is what somebody asks for. */
+struct want {
+	unsigned opcode;
+	uint64_t uid;
+	uint8_t digest[CRYPTO_HASH]; /* of the partition and the call's fields */
+	const char *scope;           /* whose custodians */
+	const struct quorum *quorum;
+	const char *what;            /* in words, for who is to agree */
+};
+/* asks_digest tells requests apart without keeping their fields, PINs among them: under
+ * a key of this start. */
+enum hf_err asks_digest(struct asks *a, struct slice place, struct slice fields,
+	uint8_t ret[CRYPTO_HASH]) HF_MUST_CHECK;
+
+/* asks_need: HF_OK: they agreed, and the ask is taken until asks_end; *ret_secret is
+ * what their shares made, empty if it is the HSM's. HF_E_QUORUM: it waits. *ret_id is
+ * its number in both cases. */
+enum hf_err asks_need(struct asks *a, const struct want *w, uint64_t *ret_id,
+	struct secret *ret_secret) HF_MUST_CHECK;
+/* asks_end: used up, or to be had again because the call failed. */
+void asks_end(struct asks *a, uint64_t id, bool used);
+
+/* asks_give takes a share for the ask of that number; 0: the only one that waits for
+ * these custodians. *ret_secret is full once it was the last one needed, and the ask
+ * waits for asks_agree. HF_E_SHARE_FOREIGN, _OTHER, _OLD, _WRONG, _TWICE; HF_E_REQUEST:
+ * there is none; HF_E_ASK_WHICH: several wait. */
+struct given {
+	uint64_t id;
+	unsigned opcode;
+	uint8_t have, needed;
+	char scope[ASK_SCOPE + 1], what[ASK_WHAT + 1], custodian[CUSTODIAN_NAME + 1];
+};
+enum hf_err asks_give(struct asks *a, uint64_t id, struct slice share, struct given *ret,
+	struct secret *ret_secret) HF_MUST_CHECK;
+/* asks_agree: the shares made the right secret; which a role's ask keeps until it is used. */
+void asks_agree(struct asks *a, uint64_t id, struct secret *secret);
+/* asks_cancel: HF_E_REQUEST: there is none; HF_E_DENIED: it is another user's. */
+enum hf_err asks_cancel(struct asks *a, uint64_t id, uint64_t uid, bool admin) HF_MUST_CHECK;
+/* asks_list: those that there are, in arena. */
+enum hf_err asks_list(struct asks *a, struct arena *arena, struct asking_list *ret) HF_MUST_CHECK;
+
+/* Shares that were made and handed out, but are not in force: one set at a time. */
+struct dealt {
+	uint64_t uid;
+	char scope[ASK_SCOPE + 1];
+	struct quorum quorum;
+	struct secret secret;
+};
+void asks_deal(struct asks *a, struct dealt *d); /* takes it over */
+/* asks_dealt takes out what this user had made for that scope; HF_E_STATE: nothing. */
+enum hf_err asks_dealt(struct asks *a, const char *scope, uint64_t uid, struct dealt *ret)
+	HF_MUST_CHECK;
+void dealt_done(struct dealt *d);
+/* quorum_deal is the rest of a call that makes shares: d has scope, m and n. */
+enum hf_err quorum_deal(struct calls_ctx *c, struct dealt *d, struct slice names,
+	struct share_list *ret) HF_MUST_CHECK;
+
+#endif

@@ -1,0 +1,201 @@
+#include "consent.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "app.h"
+#include "consent_tell.h"
+#include "gate.h"
+#include "keeper_ask.h"
+#include "log.h"
+#include "records.h"
+
+#define NAME "hsm/consent"
+#define FORMAT 1u
+#define ALWAYS true
+#define ASKED false
+
+const struct consent_row consent_rows[CONSENTS] = {
+#define CONSENT(bit, call, name, when, help) { bit, name, when, help },
+#include "consent.def"
+#undef CONSENT
+};
+
+/* By opcode: 0, or the row's place and one. */
+static const uint8_t row_of[CALLS_ROWS] = {
+#define CONSENT(bit, call, name, when, help) [CALLS_##call] = CONSENT_##call + 1,
+#include "consent.def"
+#undef CONSENT
+};
+
+/* --- the record: format u8 | rules u32 | HMAC over both -------------------------------- */
+
+static enum hf_err mac_of(const struct hsm *h, struct slice body, uint8_t mac[CRYPTO_HASH])
+{
+	CLEANUP(secret_done) struct secret key = { 0 };
+
+	TRY(crypto_derive(secret_slice(&h->root), "holdfast consent", SLICE_NONE, &key));
+	return crypto_hmac(secret_slice(&key), body, mac);
+}
+
+static enum hf_err rules_write(struct hsm *h, uint32_t rules)
+{
+	uint8_t v[5 + CRYPTO_HASH] = { FORMAT };
+	struct record_change c = {
+		.name = NAME,
+		.expect = h->consent.version,
+		.version = h->consent.version + 1,
+		.seal = SEAL_NONE,
+		.plain = SLICE_OF(v),
+	};
+
+	put_u32(v + 1, rules);
+	TRY(mac_of(h, (struct slice){ v, 5 }, v + 5));
+	TRY(records_write(h->records, &c, 1));
+	h->consent.version = c.version;
+	memcpy(h->consent.mac, v + 5, CRYPTO_HASH);
+	atomic_store(&h->consent.rules, rules);
+	return HF_OK;
+}
+
+enum hf_err consent_load(struct hsm *h)
+{
+	CLEANUP(arena_done) struct arena a = { 0 };
+	struct record rec;
+	bool found;
+
+	TRY(keeper_get(h->keeper, NAME, &a, &found, &rec));
+	if (!found)
+		return HF_OK;
+	h->consent.version = rec.version;
+	atomic_store(&h->consent.rules, UINT32_MAX);
+	if (rec.value.n != 5 + CRYPTO_HASH || rec.value.p[0] != FORMAT)
+		return HF_OK;
+	atomic_store(&h->consent.rules, get_u32(rec.value.p + 1));
+	memcpy(h->consent.mac, rec.value.p + 5, CRYPTO_HASH);
+	return HF_OK;
+}
+
+enum hf_err consent_open(struct hsm *h)
+{
+	uint8_t v[5] = { FORMAT }, mac[CRYPTO_HASH];
+
+	if (h->consent.version == 0)
+		return HF_OK;
+	put_u32(v + 1, atomic_load(&h->consent.rules));
+	TRY(mac_of(h, SLICE_OF(v), mac));
+	if (secret_eq(SLICE_OF(mac), SLICE_OF(h->consent.mac)))
+		return HF_OK;
+	log_error("the record %s was altered: custodians have to agree to all that they can be asked "
+		"('holdfast quorum require')", NAME);
+	atomic_store(&h->consent.rules, UINT32_MAX);
+	return HF_OK;
+}
+
+/* --- asking -------------------------------------------------------------------------- */
+
+/* need asks for consent to this call; what it gives lies in *ret_secret. */
+static enum hf_err need(struct calls_ctx *c, const char *place, struct want *w,
+	struct secret *ret_secret)
+{
+	uint64_t id;
+	enum hf_err e;
+
+	if (c->ask_count == sizeof(c->asks) / sizeof(c->asks[0]))
+		return HF_E_INTERNAL;
+	w->opcode = c->head.opcode;
+	w->uid = c->conn->peer.uid;
+	TRY(asks_digest(c->hsm->asks, slice_str(place), c->fields, w->digest));
+	e = asks_need(c->hsm->asks, w, &id, ret_secret);
+	if (e == HF_OK)
+		c->asks[c->ask_count++] = id;
+	if (e == HF_E_QUORUM)
+		call_detail(c, "%srequest %llu waits for %u of %u custodians",
+			c->audit.detail[0] != '\0' ? "; " : "", (unsigned long long)id, w->quorum->m,
+			w->quorum->n);
+	return e;
+}
+
+static enum hf_err ask_hsm(struct calls_ctx *c, const char *name)
+{
+	CLEANUP(secret_done) struct secret none = { 0 };
+	char what[ASK_WHAT + 1];
+	struct quorum q;
+	struct want w = { .scope = SCOPE_HSM, .quorum = &q, .what = what };
+
+	asks_custodians(c->hsm->asks, &q);
+	if (q.m == 0)
+		return HF_OK;
+	consent_tell(c, name, what);
+	return need(c, c->part != NULL ? c->part->serial : "", &w, &none);
+}
+
+enum hf_err consent_ask(struct calls_ctx *c)
+{
+	return ask_hsm(c, c->row->name);
+}
+
+static bool is_needed(const struct hsm *h, const struct consent_row *row)
+{
+	return row->always || (atomic_load(&h->consent.rules) >> row->bit & 1) != 0;
+}
+
+enum hf_err consent_needed(struct calls_ctx *c)
+{
+	unsigned k = row_of[c->head.opcode];
+
+	if (k == 0 || !is_needed(c->hsm, &consent_rows[k - 1]))
+		return HF_OK;
+	return ask_hsm(c, consent_rows[k - 1].name);
+}
+
+void consent_over(struct calls_ctx *c, enum hf_err e)
+{
+	for (unsigned i = 0; i < c->ask_count; i++)
+		asks_end(c->hsm->asks, c->asks[i], e == HF_OK);
+}
+
+/* --- a role's PIN ---------------------------------------------------------------------- */
+
+void scope_of(const struct partition *p, const char *role, char ret[ASK_SCOPE + 1])
+{
+	(void)snprintf(ret, ASK_SCOPE + 1, "%s/%s", p->serial, role);
+}
+
+enum hf_err role_pin(struct calls_ctx *c, const struct partition *p, const struct role_record *r,
+	struct slice given, struct secret *hold, struct slice *ret)
+{
+	char scope[ASK_SCOPE + 1], what[ASK_WHAT + 1], as[96];
+	struct want w = { .scope = scope, .quorum = &r->quorum, .what = what };
+
+	*ret = given;
+	if (r->quorum.m == 0 || (r->challenge_set && given.n > 0))
+		return HF_OK;
+	scope_of(p, r->name, scope);
+	(void)snprintf(as, sizeof(as), "%s as %s", c->row->name, r->name);
+	consent_tell(c, as, what);
+	TRY(need(c, p->serial, &w, hold));
+	*ret = secret_slice(hold);
+	return HF_OK;
+}
+
+/* --- the call -------------------------------------------------------------------------- */
+
+enum hf_err on_consent_set(struct calls_ctx *c, const struct consent_set_req *q,
+	struct consent_set_res *r)
+{
+	MUTEX_HOLD(&c->hsm->unlocking);
+
+	(void)r;
+	for (unsigned k = 0; k < CONSENTS; k++) {
+		uint32_t rules = atomic_load(&c->hsm->consent.rules), bit = 1u << consent_rows[k].bit;
+
+		if (!slice_eq(slice_str(consent_rows[k].name), q->name))
+			continue;
+		call_detail(c, "%s: %s", consent_rows[k].name, q->needed ? "yes" : "no");
+		if (consent_rows[k].always)
+			return q->needed ? HF_OK : HF_E_ARGUMENTS;
+		return rules_write(c->hsm, q->needed ? rules | bit : rules & ~bit);
+	}
+	return HF_E_ARGUMENTS;
+}
