@@ -6,7 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { NUMBER, SECONDS, FLAG, UNLOCK, TAMPER, LEVEL, USE, CLOSED, SIGNATURE, PATH };
+enum kind { NUMBER, SECONDS, FLAG, UNLOCK, TAMPER, LEVEL, USE, CLOSED, SIGNATURE, PATH, SOURCES };
+
+static bool is_text(enum kind k)
+{
+	return k == PATH || k == SOURCES;
+}
 
 struct setting {
 	const char *key;
@@ -37,6 +42,7 @@ static const char *const words[][6] = {
 	[CLOSED] = { "administration", "changes", "everything", NULL },
 	[SIGNATURE] = { "ed25519", "ed25519+ml-dsa-65", NULL },
 	[PATH] = { "none", NULL },
+	[SOURCES] = { "none", NULL },
 };
 
 static void *field(const struct config *c, const struct setting *s)
@@ -61,17 +67,17 @@ void config_default(struct config *c)
 {
 	*c = (struct config){ 0 };
 	for (size_t i = 0; i < SETTINGS; i++)
-		if (settings[i].kind != PATH)
+		if (!is_text(settings[i].kind))
 			put_number(c, &settings[i], settings[i].initial);
 }
 
-static bool set_path(struct config *c, const struct setting *s, const char *value)
+static bool set_text(struct config *c, const struct setting *s, const char *value)
 {
 	size_t n = strlen(value);
 
-	if (strcmp(value, words[PATH][0]) == 0)
+	if (strcmp(value, words[s->kind][0]) == 0)
 		n = 0;
-	else if (value[0] != '/' || n >= CONFIG_PATH)
+	else if ((s->kind == PATH ? value[0] != '/' : strchr(value, ':') == NULL) || n >= CONFIG_PATH)
 		return false;
 	memcpy(field(c, s), value, n);
 	((char *)field(c, s))[n] = '\0';
@@ -111,7 +117,8 @@ static bool set_value(struct config *c, const struct setting *s, const char *val
 	case SECONDS:
 		return set_word(c, s, value) || set_number(c, s, value);
 	case PATH:
-		return set_path(c, s, value);
+	case SOURCES:
+		return set_text(c, s, value);
 	case FLAG:
 	case UNLOCK:
 	case TAMPER:
@@ -134,6 +141,8 @@ static void say_allowed(const struct setting *s, char why[CONFIG_WHY])
 	if (s->kind == PATH)
 		n = snprintf(why, CONFIG_WHY, "must be a path that begins with / and has less than %d bytes",
 			CONFIG_PATH);
+	if (s->kind == SOURCES)
+		n = snprintf(why, CONFIG_WHY, "must be command:..., gpio:... or input:..., with ; between");
 	for (size_t i = 0; words[s->kind][i] != NULL && n >= 0 && n < CONFIG_WHY; i++)
 		n += snprintf(why + n, (size_t)(CONFIG_WHY - n), "%s%s", n == 0 ? "must be " : i > 0 ?
 			(words[s->kind][i + 1] == NULL ? " or " : ", ") : ", or ", words[s->kind][i]);
@@ -219,11 +228,11 @@ static void write_value(const struct config *c, const struct setting *s, FILE *f
 	const char *word = NULL;
 	uint64_t v = 0;
 
-	if (s->kind == PATH)
+	if (is_text(s->kind))
 		word = *(const char *)field(c, s) != '\0' ? field(c, s) : words[PATH][0];
 	else
 		v = get_number(c, s);
-	if (s->kind != PATH && s->kind != NUMBER && (s->kind != SECONDS || v == 0))
+	if (!is_text(s->kind) && s->kind != NUMBER && (s->kind != SECONDS || v == 0))
 		word = words[s->kind][v];
 	if (word != NULL)
 		fprintf(f, "%s = %s\n", s->key, word);

@@ -18,6 +18,7 @@
 #define CONFIG_FIELD_CLOSED(field) uint64_t field;
 #define CONFIG_FIELD_SIGNATURE(field) uint64_t field;
 #define CONFIG_FIELD_PATH(field) char field[CONFIG_PATH];
+#define CONFIG_FIELD_SOURCES(field) char field[CONFIG_PATH];
 
 struct config {
 #define SETTING(key, field, kind, initial, least, most, help) CONFIG_FIELD_##kind(field)

@@ -22,11 +22,13 @@
 #include "notify.h"
 #include "roles.h"
 #include "sandbox.h"
+#include "watch.h"
 
 #define RESTARTS_AT_ONCE 10 /* without a pause; one more is allowed each second */
 #define FIRST_STARTS 3      /* that may fail before the first that serves */
 #define STOP_S 15           /* for the vault to end calls and close the audit log */
 #define PATIENCE_S 5        /* for the other role to leave by itself */
+#define EVENTS 8            /* that wait for a vault; then the newest takes the last's place */
 #define GONE_S 10           /* between looks whether the instance is still there */
 
 enum { VAULT, KEEPER, ROLES }; /* the gate's place is behind them */
@@ -45,11 +47,54 @@ struct monitor {
 	bool stopping;        /* somebody asked for the end */
 	bool served;          /* it came to serving once */
 	uint64_t deadline;    /* of what goes on; 0: none */
+	struct watch *watch;
+	bool tells;           /* of ends by a signal, as tamper events */
+	bool ready;           /* the vault that runs hears events */
+	char events[EVENTS][WATCH_WHY]; /* that wait for a vault */
+	size_t event_count;
 };
 
 static uint64_t in_seconds(unsigned s)
 {
 	return clock_mono_ns() + s * 1000000000ull;
+}
+
+/* --- tamper events ------------------------------------------------------------- */
+
+static void pass_on(struct monitor *m)
+{
+	char line[WATCH_WHY + 1];
+
+	for (size_t i = 0; m->ready && m->control >= 0 && i < m->event_count; i++) {
+		int n = snprintf(line, sizeof(line), "%s\n", m->events[i]);
+
+		if (send(m->control, line, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT) != n)
+			log_error("the vault could not be told: %s", m->events[i]);
+	}
+	if (m->ready)
+		m->event_count = 0;
+}
+
+static void take_event(void *ctx, const char *why)
+{
+	struct monitor *m = ctx;
+
+	log_warn("tamper event: %s", why);
+	if (m->event_count == EVENTS)
+		m->event_count--;
+	(void)snprintf(m->events[m->event_count++], WATCH_WHY, "%s", why);
+	pass_on(m);
+}
+
+static void take_death(struct monitor *m, int role, pid_t pid, int status)
+{
+	char why[WATCH_WHY];
+
+	if (!m->tells || m->stopping || !WIFSIGNALED(status))
+		return;
+	(void)snprintf(why, sizeof(why), "the %s (process %d) was ended by signal %d", role_names[role],
+		(int)pid, WTERMSIG(status));
+	take_event(m, why);
 }
 
 /* --- starting a role -------------------------------------------------------- */
@@ -187,21 +232,29 @@ static void say_end(int role, pid_t pid, int status)
 			WEXITSTATUS(status));
 }
 
+static void ended(struct monitor *m, int role, int status)
+{
+	say_end(role, m->pid[role], status);
+	m->ready = false;
+	take_death(m, role, m->pid[role], status);
+	m->pid[role] = 0;
+	m->status[role] = status;
+	if (role == VAULT && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		instance_close(m->places);
+}
+
 /* Whoever comes when the vault has left for good must find nobody, not a queue. */
 static void reap(struct monitor *m)
 {
 	int status;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		watch_reaped(m->watch, pid, status);
 		for (int r = 0; r < ROLES; r++)
-			if (m->pid[r] == pid) {
-				say_end(r, pid, status);
-				m->pid[r] = 0;
-				m->status[r] = status;
-				if (r == VAULT && WIFEXITED(status) && WEXITSTATUS(status) == 0)
-					instance_close(m->places);
-			}
+			if (m->pid[r] == pid)
+				ended(m, r, status);
+	}
 }
 
 /* ask_end: the vault sees the end of its control channel, ends what goes on and
@@ -236,7 +289,11 @@ static void take_control(struct monitor *m)
 	if (read(m->control, &c, 1) != 1) {
 		close(m->control);
 		m->control = -1;
-	} else if (c == ROLE_READY && !m->served) {
+	} else if (c == ROLE_READY) {
+		m->ready = true;
+		pass_on(m);
+		if (m->served)
+			return;
 		m->served = true;
 		notify_say(m->notify, "READY=1");
 		log_info("ready");
@@ -245,30 +302,48 @@ static void take_control(struct monitor *m)
 
 static int wait_ms(const struct monitor *m)
 {
+	uint64_t now = clock_mono_ns(), ms = WATCH_TICK_MS;
+
+	if (m->deadline != 0 && m->deadline <= now)
+		return 0;
+	if (m->deadline != 0 && (m->deadline - now) / 1000000u < ms)
+		ms = (m->deadline - now) / 1000000u + 1;
+	return (int)ms;
+}
+
+static void tick(struct monitor *m)
+{
+	static uint64_t last, looked;
 	uint64_t now = clock_mono_ns();
 
-	if (m->deadline == 0)
-		return GONE_S * 1000;
-	return m->deadline <= now ? 0 : (int)((m->deadline - now) / 1000000u) + 1;
+	if (now - last < WATCH_TICK_MS * 1000000ull)
+		return;
+	last = now;
+	watch_tick(m->watch, m->pid, ROLES);
+	if (now - looked < GONE_S * 1000000000ull)
+		return;
+	looked = now;
+	if (m->deadline == 0 && m->flags->private_ && instance_gone(m->places)) {
+		log_warn("the directory was removed: leaving");
+		ask_end(m);
+	}
 }
 
 /* wait_event handles what comes next. False: the deadline has passed. */
 static bool wait_event(struct monitor *m)
 {
-	struct pollfd p[2] = { { m->signals, POLLIN, 0 }, { m->control, POLLIN, 0 } };
-	int n = poll(p, 2, wait_ms(m));
+	struct pollfd p[2 + WATCH_SOURCES] = { { m->signals, POLLIN, 0 }, { m->control, POLLIN, 0 } };
+	size_t sources = watch_poll(m->watch, p + 2);
 
-	if (n < 0)
+	if (poll(p, 2 + sources, wait_ms(m)) < 0)
 		return true;
+	watch_ready(m->watch, p + 2, sources);
 	if (p[1].revents != 0)
 		take_control(m);
 	if (p[0].revents != 0)
 		take_signals(m);
-	if (n == 0 && m->deadline == 0 && m->flags->private_ && instance_gone(m->places)) {
-		log_warn("the directory was removed: leaving");
-		ask_end(m);
-	}
-	return n > 0 || m->deadline == 0;
+	tick(m);
+	return m->deadline == 0 || clock_mono_ns() < m->deadline;
 }
 
 static void kill_rest(struct monitor *m)
@@ -404,6 +479,7 @@ int monitor_main(const struct config *c, const struct role_flags *f,
 {
 	struct instance places;
 	struct monitor m = { .flags = f, .places = &places, .control = -1 };
+	const struct watcher to = { &m, take_event };
 	int code;
 
 	switch (instance_open(c, paths, &places)) {
@@ -427,7 +503,10 @@ int monitor_main(const struct config *c, const struct role_flags *f,
 	if (m.signals < 0 || m.null < 0)
 		return 1;
 	give_up(&places);
-	code = watch(&m);
+	m.tells = c->tamper_watch != 0;
+	m.watch = watch_new(c, &to);
+	code = m.watch != NULL ? watch(&m) : 1;
+	watch_close(m.watch);
 	instance_close(&places);
 	log_info("stopped");
 	return code;

@@ -10,7 +10,8 @@
 enum {
 	FD_CONFIG = 3,  /* settings, as config_write writes them */
 	FD_LINK = 4,    /* socketpair between vault and keeper */
-	FD_CONTROL = 5, /* vault: says ROLE_READY; end of file: leave in order */
+	FD_CONTROL = 5, /* vault: says ROLE_READY, hears of tamper events, a line each; end of
+	                 * file: leave in order */
 	FD_DATA = 6,    /* keeper: the data directory */
 	FD_LISTEN = 6,  /* vault: the listening socket */
 	FD_UNLOCK = 7,  /* vault: the unlock file; closed when there is none */

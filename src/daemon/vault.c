@@ -18,6 +18,8 @@
 #include "serve.h"
 
 #define TICK_MS 5000
+#define ORDERLY_MS 500 /* in which the monitor asks for the end, if it does */
+#define CODE_NS 60000000000ull /* between looks at the code */
 #define REST_NS 3000000000ull /* for calls that run apart, at the stop */
 
 static const char *grade_name(enum secret_grade g)
@@ -118,9 +120,60 @@ static void say_ready(void)
 	(void)!send(FD_CONTROL, &c, 1, MSG_NOSIGNAL);
 }
 
+/* hear takes lines from the monitor, each a tamper event. False: no more will come. */
+static bool hear(struct hsm *h)
+{
+	char some[512], *rest = some, *line;
+	ssize_t n = read(FD_CONTROL, some, sizeof(some) - 1);
+
+	if (n <= 0)
+		return false;
+	some[n] = '\0';
+	while ((line = strsep(&rest, "\n")) != NULL)
+		if (*line != '\0')
+			hsm_tampered(h, line);
+	return true;
+}
+
+static pid_t monitor_pid; /* seccomp lets nobody ask any more */
+
+/* Signals are sent by the monitor, by the system's first process as it goes down, and by the
+ * kernel for the terminal. */
+static void who_signals(struct hsm *h, int signals)
+{
+	struct pollfd monitor = { FD_CONTROL, POLLIN, 0 };
+	struct signalfd_siginfo s;
+	char why[120];
+
+	if (read(signals, &s, sizeof(s)) != (ssize_t)sizeof(s) || s.ssi_pid <= 1 ||
+	    s.ssi_pid == (uint32_t)monitor_pid)
+		return;
+	if (poll(&monitor, 1, ORDERLY_MS) > 0) /* all processes got it, the monitor too */
+		return;
+	(void)snprintf(why, sizeof(why), "signal %u to the vault from process %u of uid %u", s.ssi_signo,
+		s.ssi_pid, s.ssi_uid);
+	hsm_tampered(h, why);
+}
+
+/* check_code finds what was changed in the code since the start, as breakpoints do. */
+static void check_code(struct hsm *h)
+{
+	static uint64_t last;
+	static bool told;
+	uint64_t now = clock_mono_ns();
+
+	if (told || now - last < CODE_NS)
+		return;
+	if (last != 0 && integrity_check() == INTEGRITY_WRONG) {
+		told = true;
+		hsm_tampered(h, "the code of the vault was changed in memory");
+	}
+	last = now;
+}
+
 /* wait_for_end returns when the vault should end: told by the monitor, a signal, an
  * administrator, or idleness. */
-static void wait_for_end(struct hsm *h, struct server *s, int signals, uint64_t idle_s)
+static void wait_for_end(struct hsm *h, struct server *s, int signals, uint64_t idle_s, bool watch)
 {
 	struct pollfd p[] = { { FD_CONTROL, POLLIN, 0 }, { signals, POLLIN, 0 },
 		{ serve_wake_fd(s), POLLIN, 0 } };
@@ -129,8 +182,12 @@ static void wait_for_end(struct hsm *h, struct server *s, int signals, uint64_t 
 
 	for (;;) {
 		poll(p, 3, timeout);
-		if (p[0].revents != 0 || p[1].revents != 0 || hsm_stop_wanted(h))
+		if (p[1].revents != 0 && watch)
+			who_signals(h, signals);
+		if ((p[0].revents != 0 && !hear(h)) || p[1].revents != 0 || hsm_stop_wanted(h))
 			return;
+		if (watch)
+			check_code(h);
 		serve_tick(s);
 		hsm_tick(h);
 		if (hsm_connections(h) > 0)
@@ -175,7 +232,8 @@ static int run(const struct config *c, const struct role_flags *f, struct keeper
 	if (serve_start(h, FD_LISTEN, c, &s) != HF_OK)
 		return 1;
 	say_ready();
-	wait_for_end(h, s, signals, f->private_ ? c->idle_seconds : 0);
+	wait_for_end(h, s, signals, f->private_ ? c->idle_seconds : 0,
+		c->tamper_watch != 0);
 	if (serve_stop(s) && hsm_rest(h, clock_mono_ns() + REST_NS))
 		hsm_close(h);
 	return 0;
@@ -186,6 +244,7 @@ int vault_main(const struct config *c, const struct role_flags *f)
 	struct keeper *k;
 	int landlock, signals = signals_fd();
 
+	monitor_pid = getppid();
 	if (signals < 0 || sandbox_harden() != HF_OK)
 		return 1;
 	if (secret_init(0) != HF_OK || crypto_init() != HF_OK) {

@@ -75,6 +75,8 @@ void hsm_tick(struct hsm *h);
 
 /* hsm_fact adds a line to 'holdfast status' ("sandbox", "seccomp, Landlock 4, ..."). */
 void hsm_fact(struct hsm *h, const char *name, const char *value);
+/* hsm_tampered tells of a tamper event; the setting tamper-action decides what follows. */
+void hsm_tampered(struct hsm *h, const char *why);
 /* hsm_fail puts the HSM into its error state, for good. */
 void hsm_fail(struct hsm *h, const char *why);
 

@@ -130,6 +130,15 @@ enum hf_err hsm_tamper(struct hsm *h, const char *why)
 	return HF_E_INTERNAL;
 }
 
+void hsm_tampered(struct hsm *h, const char *why)
+{
+	MUTEX_HOLD(&h->unlocking);
+	enum hf_err e = atomic_load(&h->state) == HSM_ZEROIZED ? HF_OK : hsm_tamper(h, why);
+
+	if (e != HF_OK)
+		log_error("the tamper event is not on record: %s", err_text(e));
+}
+
 enum hf_err on_tamper_report(struct calls_ctx *c, const struct tamper_report_req *q,
 	struct tamper_report_res *r)
 {

@@ -71,7 +71,7 @@ def check_settings():
              'TAMPER': ('log', 'lock', 'zeroize'), 'USE': ('none', 'every', 'counted', 'first'),
              'CLOSED': ('administration', 'changes', 'everything'),
              'SIGNATURE': ('ed25519', 'ed25519+ml-dsa-65'),
-             'LEVEL': ('error', 'warn', 'notice', 'info', 'debug'), 'PATH': ('none',)}
+             'LEVEL': ('error', 'warn', 'notice', 'info', 'debug'), 'PATH': ('none',), 'SOURCES': ('none',)}
     settings = rows(read('spec/config.def'), 'SETTING')
     assert settings
     yield from differ('holdfast.conf.5', {f'Cm {s[0]}' for s in settings}, set(page))
