@@ -107,11 +107,39 @@ static struct audit_check last_of(const struct audit_read_res *r, struct arena *
 	return check;
 }
 
+/* write_keys writes what 'audit verify --audit-key FILE' reads: a line a key. */
+static int write_keys(struct cli *c, const char *path)
+{
+	struct audit_keys_req q = { 0 };
+	struct audit_keys_res r;
+	enum hf_err e = do_audit_keys(c->client, 0, &q, &r, &c->arena);
+	FILE *f;
+	bool ok;
+
+	if (e != HF_OK)
+		return cli_fail("audit", e);
+	f = fopen(path, "we");
+	if (f == NULL)
+		return cli_fail(path, HF_E_STORE);
+	fputs("ed25519 ", f);
+	for (size_t i = 0; i < r.ed25519.n; i++)
+		fprintf(f, "%02x", r.ed25519.p[i]);
+	fputs(r.ml_dsa_65.n > 0 ? "\nml-dsa-65 " : "", f);
+	for (size_t i = 0; i < r.ml_dsa_65.n; i++)
+		fprintf(f, "%02x", r.ml_dsa_65.p[i]);
+	fputc('\n', f);
+	ok = ferror(f) == 0;
+	return fclose(f) == 0 && ok ? EXIT_DONE : cli_fail(path, HF_E_STORE);
+}
+
 int cmd_audit_key(struct cli *c)
 {
 	struct audit_read_res r;
 	struct audit_check last;
 	enum hf_err e = crypto_init();
+
+	if (c->opt[OPT_OUT] != NULL && write_keys(c, c->opt[OPT_OUT]) != EXIT_DONE)
+		return EXIT_FAILED;
 
 	if (e == HF_OK)
 		e = page(c, 0, 1, &r);

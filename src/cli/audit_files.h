@@ -8,10 +8,10 @@
 /* struct audit_files: where the reading stands. */
 struct audit_files {
 	int dir;
-	uint64_t *first; /* each segment's first record, in order */
-	size_t n, at;    /* segments; the next one to open */
-	int fd;          /* the open one; -1: none */
-	struct auditseg seg;
+	struct auditseg_list list;
+	size_t at;           /* the next segment to open */
+	bool open;
+	struct auditseg seg; /* if open */
 };
 
 /* audit_files_open opens the directory. HF_E_STORE: it cannot be read, see errno. */

@@ -15,6 +15,8 @@ struct verify {
 	uint64_t from, last;      /* which have to be there */
 	uint8_t last_hash[CRYPTO_HASH]; /* of the record `last`, if it is known */
 	bool has_hash;
+	uint8_t ml_public[CRYPTO_ML_DSA65_PUBLIC];
+	uint64_t last_us, clock_back; /* of the record before; how often the clock went back */
 	uint64_t records, signed_seq;
 	bool stopped;             /* the last record is the one of an orderly stop */
 	char why[160];            /* what is wrong with the record `bad`; or empty */
@@ -36,6 +38,8 @@ static uint64_t expected(const struct verify *v)
 static void note(struct verify *v, const struct audit_record *rec)
 {
 	v->records++;
+	v->clock_back += rec->time_us < v->last_us;
+	v->last_us = rec->time_us;
 	if (rec->signature.n > 0)
 		v->signed_seq = rec->seq;
 	v->stopped = slice_eq(rec->event, SLICE_STR("stop"));
@@ -67,6 +71,8 @@ static bool complete(struct verify *v)
 {
 	if (v->records == 0)
 		return found(v, v->from, "there are no records");
+	if (v->check.ml_public != NULL && v->check.ml_signed == 0)
+		return found(v, v->check.seq, "no record has a signature by the ML-DSA key");
 	if (v->check.seq < v->last)
 		return found(v, v->check.seq + 1, "the end of the log is missing");
 	return true;
@@ -99,9 +105,11 @@ static enum hf_err walk(struct verify *v, struct arena *a)
 
 static int report(struct cli *c, const struct verify *v)
 {
-	json_t *o = json_pack("{s:b, s:I, s:I, s:I, s:b}", "intact", v->why[0] == '\0', "records",
+	json_t *o = json_pack("{s:b, s:I, s:I, s:I, s:b, s:I, s:I}", "intact", v->why[0] == '\0', "records",
 		(json_int_t)v->records, "last", (json_int_t)v->check.seq, "last_signed",
-		(json_int_t)v->signed_seq, "stopped", v->stopped);
+		(json_int_t)v->signed_seq, "stopped", v->stopped, "ml_dsa_signed",
+		(json_int_t)v->check.ml_signed,
+		"clock_went_back", (json_int_t)v->clock_back);
 
 	if (v->why[0] != '\0') {
 		json_object_set_new(o, "bad", json_integer((json_int_t)v->bad));
@@ -131,13 +139,46 @@ static bool read_last(struct verify *v, const char *arg)
 		(colon == NULL || (hex_decode(colon + 1, v->last_hash, CRYPTO_HASH, &n) && n == CRYPTO_HASH));
 }
 
+/* read_key_file reads the lines "ed25519 HEX" and "ml-dsa-65 HEX". */
+static bool read_key_file(struct verify *v, const char *path)
+{
+	static const char ed[] = "ed25519 ", ml[] = "ml-dsa-65 ";
+	char line[2 * CRYPTO_ML_DSA65_PUBLIC + 32];
+	FILE *f = fopen(path, "re");
+	bool has_ed = false, ok = f != NULL;
+	size_t n;
+
+	while (ok && fgets(line, sizeof(line), f) != NULL) {
+		line[strcspn(line, "\r\n")] = '\0';
+		if (strncmp(line, ed, strlen(ed)) == 0) {
+			has_ed = hex_decode(line + strlen(ed), v->check.public_key, 32, &n) && n == 32;
+		} else if (strncmp(line, ml, strlen(ml)) == 0) {
+			ok = hex_decode(line + strlen(ml), v->ml_public, sizeof(v->ml_public), &n) &&
+				n == sizeof(v->ml_public);
+			v->check.ml_public = v->ml_public;
+		}
+	}
+	if (f != NULL)
+		(void)fclose(f);
+	return ok && has_ed;
+}
+
+static bool read_key(struct verify *v, const char *key)
+{
+	size_t n = 0;
+
+	if (strlen(key) == 64 && hex_decode(key, v->check.public_key, 32, &n) && n == 32)
+		return true;
+	return read_key_file(v, key);
+}
+
 static int read_options(struct cli *c, struct verify *v)
 {
 	const char *key = c->opt[OPT_AUDIT_KEY], *from = c->opt[OPT_FROM], *last = c->opt[OPT_LAST];
-	size_t n = 0;
 
-	if (key == NULL || !hex_decode(key, v->check.public_key, 32, &n) || n != 32)
-		return cli_usage("--audit-key wants the 64 digits that 'holdfast audit key' prints");
+	if (key == NULL || !read_key(v, key))
+		return cli_usage("--audit-key wants the 64 digits that 'holdfast audit key' prints, or the "
+			"file that it writes with --out");
 	if (from != NULL && !cli_number(from, 1, UINT64_MAX, &v->from))
 		return cli_usage("--from wants a sequence number, not '%s'", from);
 	if (last != NULL && !read_last(v, last))

@@ -1,5 +1,6 @@
 /* key.c: key generate, key types. */
 #include "cli.h"
+#include "clock.h"
 #include "pkcs11_numbers.h"
 
 #include <stdio.h>
@@ -115,5 +116,33 @@ int cmd_key_generate(struct cli *c)
 		return cli_fail("key generate", e);
 	if (c->opt[OPT_JSON])
 		cli_print(c, json_pack("{s:s, s:s}", "type", k->name, "label", c->opt[OPT_LABEL]));
+	return EXIT_DONE;
+}
+
+int cmd_key_usage(struct cli *c)
+{
+	struct key_usage_req q;
+	struct key_usage_res r;
+	uint64_t session;
+	char when[28] = "never";
+	json_t *o;
+	enum hf_err e;
+
+	if (!cli_session(c, false, &session) || !cli_any_key(c, session, &q.key))
+		return EXIT_FAILED;
+	e = do_key_usage(c->client, session, &q, &r, &c->arena);
+	if (e != HF_OK)
+		return cli_fail("key usage", e);
+	if (r.last != 0)
+		clock_iso(r.last, when);
+	o = json_pack("{s:s, s:I}", "last", when, "failures", (json_int_t)r.failures);
+	for (size_t i = 0; i < r.uses.n; i++) {
+		char kind[33];
+
+		snprintf(kind, sizeof(kind), "%.*s", (int)r.uses.v[i].kind.n,
+			(const char *)r.uses.v[i].kind.p);
+		json_object_set_new(o, kind, json_integer((json_int_t)r.uses.v[i].uses));
+	}
+	cli_print(c, o);
 	return EXIT_DONE;
 }

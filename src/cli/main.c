@@ -36,6 +36,7 @@ static const struct {
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 #define EVERYWHERE (O(JSON) | O(HOME) | O(AS) | O(AS_FILE) | O(AS_FD) | O(HELP))
 
+_Static_assert(OPTS < 'f', "-f is told from the long options by its number");
 _Static_assert(OPTS <= 8 * sizeof(option_set), "the options of a command are a set of bits");
 
 int cli_usage(const char *fmt, ...)
@@ -154,7 +155,9 @@ static bool parse(struct cli *c, const struct command *k, int argc, char **argv)
 			longs[n++] = (struct option){ options[i].name,
 				*options[i].arg ? required_argument : no_argument, NULL, i };
 	opterr = 0;
-	while ((o = getopt_long(argc, argv, ":", longs, NULL)) != -1) {
+	while ((o = getopt_long(argc, argv, k->options & O(FOLLOW) ? ":f" : ":", longs, NULL)) != -1) {
+		if (o == 'f')
+			o = OPT_FOLLOW;
 		if (o == '?' || o == ':') {
 			cli_usage("%s '%s'; see 'holdfast %s%s%s --help'",
 				o == '?' ? "no such option" : "an argument is missing after",
@@ -223,7 +226,7 @@ static void *json_alloc(size_t n)
 static bool needs_hsm(const struct command *k)
 {
 	return k->run != cmd_completion && k->run != cmd_bench &&
-		k->run != cmd_audit_verify && k->run != cmd_audit_export &&
+		k->run != cmd_audit_verify && k->run != cmd_audit_query && k->run != cmd_audit_export &&
 		k->run != cmd_backup_inspect && k->run != cmd_backup_verify &&
 		k->run != cmd_softhsm_list && k->run != cmd_quorum_cards &&
 		k->run != cmd_attest_verify && k->run != cmd_audit_forward;

@@ -18,6 +18,12 @@ static void gauge(const char *name, const char *help, uint64_t value)
 	printf("holdfast_%s %" PRIu64 "\n", name, value);
 }
 
+static void count(const char *name, const char *help, uint64_t value)
+{
+	head(name, "counter", help);
+	printf("holdfast_%s %" PRIu64 "\n", name, value);
+}
+
 /* Labels are UTF-8; three characters mean something in the exposition format. */
 static void print_label(struct slice s)
 {
@@ -49,45 +55,92 @@ static void print_calls(struct call_count_list l)
 	}
 }
 
-static void print_histogram(const struct call_count *c)
+/* struct histogram: labels as they stand in the exposition, such as call="sign". */
+struct histogram {
+	const char *name, *labels;
+	struct u64_list timed;
+	uint64_t ns;
+};
+
+static void print_histogram(const struct histogram *h)
 {
 	uint64_t sum = 0, us = 1;
 
-	for (size_t i = 0; i < c->timed.n; i++, us *= 4) {
+	for (size_t i = 0; i < h->timed.n; i++, us *= 4) {
 		char bound[32];
 
-		sum += c->timed.v[i];
+		sum += h->timed.v[i];
 		(void)snprintf(bound, sizeof(bound), "%" PRIu64 ".%06" PRIu64, us / 1000000, us % 1000000);
-		printf("holdfast_call_seconds_bucket{call=\"%.*s\",le=\"%s\"} %" PRIu64 "\n", (int)c->name.n,
-			(const char *)c->name.p, i + 1 < c->timed.n ? bound : "+Inf", sum);
+		printf("holdfast_%s_bucket{%s,le=\"%s\"} %" PRIu64 "\n", h->name, h->labels,
+			i + 1 < h->timed.n ? bound : "+Inf", sum);
 	}
-	printf("holdfast_call_seconds_sum{call=\"%.*s\"} %" PRIu64 ".%09" PRIu64 "\n"
-	       "holdfast_call_seconds_count{call=\"%.*s\"} %" PRIu64 "\n",
-		(int)c->name.n, (const char *)c->name.p, c->timed_ns / 1000000000, c->timed_ns % 1000000000,
-		(int)c->name.n, (const char *)c->name.p, sum);
+	printf("holdfast_%s_sum{%s} %" PRIu64 ".%09" PRIu64 "\nholdfast_%s_count{%s} %" PRIu64 "\n", h->name,
+		h->labels, h->ns / 1000000000, h->ns % 1000000000, h->name, h->labels, sum);
+}
+
+static bool any(struct u64_list l)
+{
+	for (size_t i = 0; i < l.n; i++)
+		if (l.v[i] > 0)
+			return true;
+	return false;
 }
 
 static void print_times(struct call_count_list l)
 {
 	head("call_seconds", "histogram", "Time in the vault; of quick calls one in 16 is timed.");
-	for (size_t i = 0; i < l.n; i++)
-		for (size_t k = 0; k < l.v[i].timed.n; k++)
-			if (l.v[i].timed.v[k] > 0) {
-				print_histogram(&l.v[i]);
-				break;
-			}
+	for (size_t i = 0; i < l.n; i++) {
+		char labels[96];
+		struct histogram h = { "call_seconds", labels, l.v[i].timed, l.v[i].timed_ns };
+
+		(void)snprintf(labels, sizeof(labels), "call=\"%.*s\"", (int)l.v[i].name.n,
+			(const char *)l.v[i].name.p);
+		if (any(h.timed))
+			print_histogram(&h);
+	}
+}
+
+static void mechanism_text(uint32_t mechanism, char *out, size_t n)
+{
+	const char *name = name_of_mechanism(mechanism);
+
+	if (name != NULL)
+		(void)snprintf(out, n, "%s", name);
+	else
+		(void)snprintf(out, n, "0x%08" PRIx32, mechanism);
+}
+
+static void print_mechanism_times(struct mechanism_time_list l)
+{
+	head("mechanism_seconds", "histogram", "As call_seconds, by call and mechanism.");
+	for (size_t i = 0; i < l.n; i++) {
+		char labels[200], name[80];
+		struct histogram h = { "mechanism_seconds", labels, l.v[i].timed, l.v[i].timed_ns };
+
+		mechanism_text(l.v[i].mechanism, name, sizeof(name));
+		(void)snprintf(labels, sizeof(labels), "call=\"%.*s\",mechanism=\"%s\"", (int)l.v[i].call.n,
+			(const char *)l.v[i].call.p, name);
+		if (any(h.timed))
+			print_histogram(&h);
+	}
+	head("mechanism_calls_total", "counter", "Calls by mechanism, however they ended.");
+	for (size_t i = 0; i < l.n; i++) {
+		char name[80];
+
+		mechanism_text(l.v[i].mechanism, name, sizeof(name));
+		printf("holdfast_mechanism_calls_total{call=\"%.*s\",mechanism=\"%s\"} %" PRIu64 "\n",
+			(int)l.v[i].call.n, (const char *)l.v[i].call.p, name, l.v[i].uses);
+	}
 }
 
 static void print_mechanisms(struct mechanism_count_list l)
 {
 	head("mechanism_uses_total", "counter", "Calls that went well, by mechanism.");
 	for (size_t i = 0; i < l.n; i++) {
-		const char *name = name_of_mechanism(l.v[i].mechanism);
-		char number[16];
+		char name[80];
 
-		(void)snprintf(number, sizeof(number), "0x%08" PRIx32, l.v[i].mechanism);
-		printf("holdfast_mechanism_uses_total{mechanism=\"%s\"} %" PRIu64 "\n",
-			name != NULL ? name : number, l.v[i].uses);
+		mechanism_text(l.v[i].mechanism, name, sizeof(name));
+		printf("holdfast_mechanism_uses_total{mechanism=\"%s\"} %" PRIu64 "\n", name, l.v[i].uses);
 	}
 }
 
@@ -131,30 +184,81 @@ static void print_metrics(const struct metrics_res *r)
 	gauge("connections", "Open connections.", r->connections);
 	gauge("audit_sequence", "The last audit record's number.", r->audit_sequence);
 	gauge("audit_backlog", "Audit records that are not kept yet.", r->audit_backlog);
+	gauge("audit_failing", "1 while audit records cannot be kept.", r->audit_failing);
+	count("audit_dropped_total", "Records of calls that were dropped, the queue being full.",
+		r->audit_dropped);
+	count("clock_jumps_total", "Jumps of the system's clock.", r->clock_jumps);
+	count("locked_pin_calls_total", "Calls that were refused since a PIN is locked.", r->pins_locked);
+	gauge("slow_calls_waiting", "Slow calls that wait for a thread.", r->slow_waiting);
 	print_partitions(r->partitions);
 	print_mechanisms(r->mechanisms);
 	print_calls(r->calls);
 	print_times(r->calls);
+	print_mechanism_times(r->times);
 }
 
-/* answer_head reads a request from standard input and begins its answer; false:
- * the head is all of it. /ready is for those who balance load. */
-static bool answer_head(bool ready)
+/* --- over HTTP ------------------------------------------------------------------------ */
+
+enum page { PAGE_METRICS, PAGE_HEALTH, PAGE_READY, PAGE_NONE, PAGE_NOT_GET };
+
+/* read_request reads from standard input as far as an answer needs it. */
+static enum page read_request(void)
 {
-	char request[1024], line[1024];
-	bool about_ready;
+	static const struct { const char *path; enum page page; } pages[] = {
+		{ "/metrics", PAGE_METRICS }, { "/healthz", PAGE_HEALTH }, { "/readyz", PAGE_READY },
+	};
+	char request[1024] = "", line[4096];
+	size_t n;
 
 	if (fgets(request, sizeof(request), stdin) == NULL)
-		return false;
+		return PAGE_NONE;
 	while (fgets(line, sizeof(line), stdin) != NULL && strcmp(line, "\r\n") != 0 &&
 	       strcmp(line, "\n") != 0)
 		;
-	about_ready = strncmp(request, "GET /ready", 10) == 0;
-	printf("HTTP/1.0 %s\r\nContent-Type: text/plain; version=0.0.4\r\n\r\n",
-		about_ready && !ready ? "503 Not Ready" : "200 OK");
-	if (about_ready)
-		puts(ready ? "ready" : "not ready");
-	return !about_ready;
+	if (strncmp(request, "GET ", 4) != 0)
+		return PAGE_NOT_GET;
+	n = strcspn(request + 4, " ?\r\n");
+	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
+		if (strlen(pages[i].path) == n && strncmp(request + 4, pages[i].path, n) == 0)
+			return pages[i].page;
+	return PAGE_NONE;
+}
+
+static void answer(const char *status, const char *text)
+{
+	printf("HTTP/1.1 %s\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n%s\n",
+		status, text);
+}
+
+/* The HSM in its error state is not healthy; one that is locked is, and not ready. */
+static void answer_all(enum page p, const struct metrics_res *r)
+{
+	bool healthy = r != NULL && r->state != HSM_ERROR && r->state != HSM_ZEROIZED;
+	bool ready = r != NULL && r->state == HSM_OPERATIONAL;
+
+	switch (p) {
+	case PAGE_METRICS:
+		if (r == NULL) {
+			answer("503 Service Unavailable", "the HSM does not answer");
+			return;
+		}
+		printf("HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"
+		       "Connection: close\r\n\r\n");
+		print_metrics(r);
+		return;
+	case PAGE_HEALTH:
+		answer(healthy ? "200 OK" : "503 Service Unavailable", healthy ? "healthy" : "not healthy");
+		return;
+	case PAGE_READY:
+		answer(ready ? "200 OK" : "503 Service Unavailable", ready ? "ready" : "not ready");
+		return;
+	case PAGE_NONE:
+		answer("404 Not Found", "there are /metrics, /healthz and /readyz");
+		return;
+	case PAGE_NOT_GET:
+		answer("405 Method Not Allowed", "GET only");
+		return;
+	}
 }
 
 int cmd_metrics(struct cli *c)
@@ -162,13 +266,14 @@ int cmd_metrics(struct cli *c)
 	const char *format = c->opt[OPT_FORMAT];
 	struct metrics_req q = { 0 };
 	struct metrics_res r;
-	enum hf_err e = do_metrics(c->client, 0, &q, &r, &c->arena);
+	enum hf_err e;
 
-	if (e != HF_OK)
-		return cli_fail("metrics", e);
 	if (format != NULL && strcmp(format, "http") != 0)
 		return cli_usage("--format wants http here, not '%s'", format);
-	if (format == NULL || answer_head(r.state == HSM_OPERATIONAL))
+	e = do_metrics(c->client, 0, &q, &r, &c->arena);
+	if (format != NULL)
+		answer_all(read_request(), e == HF_OK ? &r : NULL);
+	else if (e == HF_OK)
 		print_metrics(&r);
-	return EXIT_DONE;
+	return e == HF_OK ? EXIT_DONE : cli_fail("metrics", e);
 }

@@ -159,7 +159,8 @@ static json_t *json_policy(const struct policy_value *v)
 		w != NULL ? w->help : "of a newer version");
 }
 
-int cmd_policy_show(struct cli *c)
+/* show prints the policies whose names begin so. */
+static int show(struct cli *c, const char *begins)
 {
 	struct policy_value_list l;
 	struct partition_info p;
@@ -167,10 +168,28 @@ int cmd_policy_show(struct cli *c)
 
 	if (!get(c, &p, &l))
 		return EXIT_FAILED;
-	for (size_t i = 0; i < l.n; i++)
-		json_array_append_new(a, json_policy(&l.v[i]));
+	for (size_t i = 0; i < l.n; i++) {
+		const struct row *w = row_numbered(l.v[i].number);
+
+		if (w == NULL ? *begins == '\0' : strncmp(w->name, begins, strlen(begins)) == 0)
+			json_array_append_new(a, json_policy(&l.v[i]));
+	}
 	cli_print(c, a);
 	return EXIT_DONE;
+}
+
+int cmd_policy_show(struct cli *c)
+{
+	return show(c, "");
+}
+
+int cmd_audit_config(struct cli *c)
+{
+	for (int i = 0; i < c->arg_count; i++)
+		if (strncmp(c->args[i], "audit-", 6) != 0)
+			return cli_usage("'%s' is no policy of the audit log: their names begin with audit-",
+				c->args[i]);
+	return c->arg_count > 0 ? cmd_policy_set(c) : show(c, "audit-");
 }
 
 /* --- changing -------------------------------------------------------------------- */

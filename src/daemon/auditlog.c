@@ -1,20 +1,18 @@
 #include "auditlog.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "auditkeep.h"
+#include "clock.h"
 #include "crc.h"
 #include "log.h"
 #include "secret.h"
 
-#define NAME_SIZE 32
 #define INDEX_STEP 1024 /* every so many records one place is remembered */
 
 /* struct mark: where a record begins in its segment. */
@@ -33,6 +31,8 @@ struct segment {
 struct auditlog {
 	int dir;
 	size_t segment_bytes;
+	uint64_t segment_us; /* 0: no limit */
+	uint64_t began_us;   /* the last segment */
 	struct segment *v;
 	size_t n;
 	int fd;             /* the last segment; -1: none yet */
@@ -41,16 +41,11 @@ struct auditlog {
 	uint64_t last;
 };
 
-static void segment_name(uint64_t first, char out[NAME_SIZE])
-{
-	(void)snprintf(out, NAME_SIZE, "%020" PRIu64 ".log", first);
-}
-
 static int segment_open(struct auditlog *l, uint64_t first, int flags)
 {
-	char name[NAME_SIZE];
+	char name[AUDITSEG_NAME];
 
-	segment_name(first, name);
+	auditseg_name(first, false, name);
 	return openat(l->dir, name, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
 }
 
@@ -123,39 +118,33 @@ struct visit {
 	bool more;
 };
 
-static enum hf_err read_open(struct segment *s, int fd, off_t end, uint64_t from, struct visit *v)
+static void read_from(struct segment *s, struct auditseg *r, uint64_t from, struct visit *v)
 {
-	CLEANUP(auditseg_done) struct auditseg r = { 0 };
-	struct mark m = mark_before(s, from);
 	struct auditseg_record rec;
 
-	TRY(auditseg_open(fd, m.at, end, m.seq, &r));
-	while (v->more && auditseg_next(&r, &rec)) {
+	while (v->more && auditseg_next(r, &rec)) {
 		mark_add(s, rec.seq, rec.at);
 		if (rec.seq >= from)
 			v->more = v->fn(v->ctx, rec.seq, rec.bytes);
 	}
-	return HF_OK;
 }
 
 static enum hf_err read_segment(struct auditlog *l, size_t i, uint64_t from, struct visit *v)
 {
-	struct stat st;
-	enum hf_err e;
-	int fd;
+	CLEANUP(auditseg_done) struct auditseg r = { .own = -1 };
+	struct mark m = mark_before(&l->v[i], from);
+	const struct auditseg_place place = { l->v[i].first, m.seq, m.at };
 
-	if (i + 1 == l->n)
-		return read_open(&l->v[i], l->fd, l->size, from, v);
-	fd = segment_open(l, l->v[i].first, O_RDONLY);
-	if (fd < 0 || fstat(fd, &st) != 0) {
+	if (i + 1 == l->n && l->fd >= 0) {
+		TRY(auditseg_open(l->fd, m.at, l->size, m.seq, &r));
+	} else if (auditseg_open_in(l->dir, &place, &r) != HF_OK) {
+		if (errno == ENOENT) /* retention deleted it */
+			return HF_OK;
 		log_error("audit: the segment of record %" PRIu64 " cannot be read: %m", l->v[i].first);
-		if (fd >= 0)
-			close(fd);
 		return HF_E_DAMAGED;
 	}
-	e = read_open(&l->v[i], fd, st.st_size, from, v);
-	close(fd);
-	return e;
+	read_from(&l->v[i], &r, from, v);
+	return HF_OK;
 }
 
 enum hf_err auditlog_read(struct auditlog *l, uint64_t from, auditlog_visit visit, void *ctx)
@@ -171,7 +160,7 @@ enum hf_err auditlog_read(struct auditlog *l, uint64_t from, auditlog_visit visi
 
 static enum hf_err make_segment(struct auditlog *l, uint64_t first, int *ret_fd)
 {
-	char name[NAME_SIZE];
+	char name[AUDITSEG_NAME];
 	int fd = segment_open(l, first, O_RDWR | O_CREAT | O_EXCL);
 
 	if (fd >= 0 && fsync(l->dir) == 0) {
@@ -181,7 +170,7 @@ static enum hf_err make_segment(struct auditlog *l, uint64_t first, int *ret_fd)
 	log_error("audit: a new segment for record %" PRIu64 " cannot be made: %m", first);
 	if (fd >= 0) {
 		close(fd);
-		segment_name(first, name);
+		auditseg_name(first, false, name);
 		(void)unlinkat(l->dir, name, 0);
 	}
 	return HF_E_STORE;
@@ -203,7 +192,19 @@ static enum hf_err rotate(struct auditlog *l, uint64_t first)
 		close(l->fd);
 	l->fd = fd;
 	l->size = l->synced = 0;
+	l->began_us = clock_wall_us();
+	auditkeep_wake();
 	return HF_OK;
+}
+
+/* is_full: by size or by age. A clock that was set back makes it neither. */
+static bool is_full(const struct auditlog *l)
+{
+	uint64_t now = clock_wall_us();
+
+	if (l->fd < 0 || (size_t)l->size >= l->segment_bytes)
+		return true;
+	return l->segment_us != 0 && l->size > 0 && now > l->began_us && now - l->began_us >= l->segment_us;
 }
 
 static size_t encoded_size(const struct slice *v, size_t n)
@@ -253,7 +254,7 @@ enum hf_err auditlog_append(struct auditlog *l, uint64_t first, const struct sli
 	if (first == 0 || (l->n > 0 && first != l->last + 1))
 		return HF_E_CONFLICT;
 	TRY(encode(&b, first, records, n));
-	if (l->fd < 0 || (size_t)l->size >= l->segment_bytes)
+	if (is_full(l))
 		TRY(rotate(l, first));
 	TRY(write_end(l, first, buf_slice(&b)));
 	for (size_t i = 0; i < n; i++) {
@@ -301,69 +302,63 @@ uint64_t auditlog_last(const struct auditlog *l)
 
 /* --- opening ------------------------------------------------------------ */
 
-static int by_first(const void *a, const void *b)
+static enum hf_err list_segments(struct auditlog *l, bool *ret_plain)
 {
-	uint64_t x = ((const struct segment *)a)->first, y = ((const struct segment *)b)->first;
+	struct auditseg_list found = { 0 };
+	enum hf_err e = auditseg_list(l->dir, &found);
 
-	return (x > y) - (x < y);
-}
-
-static bool parse_name(const char *name, uint64_t *ret)
-{
-	char back[NAME_SIZE];
-
-	if (name[0] < '0' || name[0] > '9')
-		return false;
-	*ret = strtoull(name, NULL, 10);
-	segment_name(*ret, back);
-	return *ret > 0 && strcmp(name, back) == 0;
-}
-
-static enum hf_err list_segments(struct auditlog *l)
-{
-	int fd = openat(l->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
-	struct dirent *e;
-	uint64_t first;
-	enum hf_err err = HF_OK;
-
-	if (d == NULL) {
+	if (e == HF_E_STORE)
 		log_error("audit: the directory cannot be read: %m");
-		if (fd >= 0)
-			close(fd);
-		return HF_E_STORE;
-	}
-	while (err == HF_OK && (e = readdir(d)) != NULL)
-		if (parse_name(e->d_name, &first))
-			err = segment_add(l, first);
-	closedir(d);
-	if (l->n > 0)
-		qsort(l->v, l->n, sizeof(*l->v), by_first);
-	return err;
+	for (size_t i = 0; e == HF_OK && i < found.n; i++)
+		e = segment_add(l, found.v[i].first);
+	*ret_plain = found.n > 0 && found.v[found.n - 1].plain;
+	auditseg_list_done(&found);
+	return e;
 }
 
 /* find_end reads the last segment through, up to its last whole record. */
-static enum hf_err find_end(struct auditlog *l, off_t file_size)
+static void find_end(struct auditlog *l, struct auditseg *r)
 {
-	CLEANUP(auditseg_done) struct auditseg r = { 0 };
 	struct segment *s = &l->v[l->n - 1];
 	struct auditseg_record rec;
 
 	l->last = s->first - 1;
-	TRY(auditseg_open(l->fd, 0, file_size, s->first, &r));
-	while (auditseg_next(&r, &rec)) {
+	while (auditseg_next(r, &rec)) {
 		mark_add(s, rec.seq, rec.at);
 		if (!rec.whole)
 			continue;
 		l->last = rec.seq;
 		l->size = rec.end;
 	}
+}
+
+/* open_packed: the open segment is missing; a new one begins behind the closed ones. */
+static enum hf_err open_packed(struct auditlog *l)
+{
+	CLEANUP(auditseg_done) struct auditseg r = { .own = -1 };
+	const struct auditseg_place p = { l->v[l->n - 1].first, l->v[l->n - 1].first, 0 };
+
+	log_error("audit: the segment behind the one of record %" PRIu64 " is missing", p.first);
+	TRY(auditseg_open_in(l->dir, &p, &r));
+	find_end(l, &r);
+	l->size = l->synced = 0;
 	return HF_OK;
+}
+
+/* began_us: when the file was made, as far as its file system knows. */
+static uint64_t began_us(int fd)
+{
+	struct statx st;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &st) != 0 || (st.stx_mask & STATX_BTIME) == 0)
+		return clock_wall_us();
+	return (uint64_t)st.stx_btime.tv_sec * 1000000u;
 }
 
 /* open_last cuts off what is torn. What is there was perhaps never synced. */
 static enum hf_err open_last(struct auditlog *l)
 {
+	CLEANUP(auditseg_done) struct auditseg r = { .own = -1 };
 	struct stat st;
 
 	l->fd = segment_open(l, l->v[l->n - 1].first, O_RDWR);
@@ -371,7 +366,9 @@ static enum hf_err open_last(struct auditlog *l)
 		log_error("audit: the last segment cannot be opened: %m");
 		return HF_E_STORE;
 	}
-	TRY(find_end(l, st.st_size));
+	l->began_us = began_us(l->fd);
+	TRY(auditseg_open(l->fd, 0, st.st_size, l->v[l->n - 1].first, &r));
+	find_end(l, &r);
 	if (st.st_size == l->size)
 		return HF_OK;
 	log_warn("audit: %lld bytes of an incomplete record after number %" PRIu64 " cut off",
@@ -386,6 +383,7 @@ static enum hf_err open_last(struct auditlog *l)
 enum hf_err auditlog_open(int dirfd, const char *name, size_t segment_bytes, struct auditlog **ret)
 {
 	struct auditlog *l = hf_alloc(1, sizeof(*l));
+	bool plain = false;
 	enum hf_err e;
 
 	if (l == NULL)
@@ -397,15 +395,25 @@ enum hf_err auditlog_open(int dirfd, const char *name, size_t segment_bytes, str
 	l->dir = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (l->dir < 0)
 		log_error("audit: directory %s cannot be opened: %m", name);
-	e = l->dir < 0 ? HF_E_STORE : list_segments(l);
+	e = l->dir < 0 ? HF_E_STORE : list_segments(l, &plain);
 	if (e == HF_OK && l->n > 0)
-		e = open_last(l);
+		e = plain ? open_last(l) : open_packed(l);
 	if (e != HF_OK) {
 		auditlog_close(l);
 		return e;
 	}
 	*ret = l;
 	return HF_OK;
+}
+
+void auditlog_age(struct auditlog *l, uint64_t seconds)
+{
+	l->segment_us = seconds * 1000000u;
+}
+
+int auditlog_dir(const struct auditlog *l)
+{
+	return l->dir;
 }
 
 void auditlog_close(struct auditlog *l)

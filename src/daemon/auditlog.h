@@ -1,7 +1,6 @@
 /* auditlog.h: audit records in append-only segment files.
  *
- * A segment is named after its first record's number (20 digits, ".log") and
- * holds | length u32 | number u64 | record | crc u32 | again and again. */
+ * A segment (auditseg.h) holds | length u32 | number u64 | record | crc u32 | again and again. */
 #ifndef HF_AUDITLOG_H
 #define HF_AUDITLOG_H
 
@@ -21,6 +20,9 @@ struct auditlog;
 enum hf_err auditlog_open(int dirfd, const char *name, size_t segment_bytes, struct auditlog **ret)
 	HF_MUST_CHECK;
 void auditlog_close(struct auditlog *l); /* NULL-safe */
+/* auditlog_age: a segment takes records for so long at most; 0: for ever. */
+void auditlog_age(struct auditlog *l, uint64_t seconds);
+int auditlog_dir(const struct auditlog *l); /* borrowed */
 
 /* auditlog_append adds n records, numbered first, first + 1, ..., all or none.
  * HF_E_CONFLICT: first does not follow the last one. HF_E_STORE: disk full, say.

@@ -1,7 +1,15 @@
 #include "auditseg.h"
 
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "crc.h"
 #include "log.h"
@@ -11,13 +19,98 @@
 #define TAIL AUDITSEG_TAIL
 #define WINDOW ((size_t)262144) /* more than the largest record with head and tail */
 
+/* --- names ------------------------------------------------------------------------ */
+
+void auditseg_name(uint64_t first, bool packed, char out[AUDITSEG_NAME])
+{
+	(void)snprintf(out, AUDITSEG_NAME, "%020" PRIu64 ".log%s", first, packed ? ".gz" : "");
+}
+
+static bool parse_name(const char *name, struct auditseg_entry *ret)
+{
+	char back[AUDITSEG_NAME];
+
+	if (name[0] < '0' || name[0] > '9')
+		return false;
+	ret->first = strtoull(name, NULL, 10);
+	auditseg_name(ret->first, false, back);
+	ret->plain = strcmp(name, back) == 0;
+	auditseg_name(ret->first, true, back);
+	return ret->first > 0 && (ret->plain || strcmp(name, back) == 0);
+}
+
+static int by_first(const void *a, const void *b)
+{
+	uint64_t x = ((const struct auditseg_entry *)a)->first,
+		y = ((const struct auditseg_entry *)b)->first;
+
+	return (x > y) - (x < y);
+}
+
+static enum hf_err add(struct auditseg_list *l, struct auditseg_entry e)
+{
+	struct auditseg_entry *v = hf_realloc(l->v, l->n + 1, sizeof(*v));
+
+	if (v == NULL)
+		return HF_E_MEMORY;
+	l->v = v;
+	l->v[l->n++] = e;
+	return HF_OK;
+}
+
+/* join makes one of the two files that a crash may leave of a segment. */
+static void join(struct auditseg_list *l)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->n; i++)
+		if (n > 0 && l->v[n - 1].first == l->v[i].first)
+			l->v[n - 1].plain = true;
+		else
+			l->v[n++] = l->v[i];
+	l->n = n;
+}
+
+enum hf_err auditseg_list(int dir, struct auditseg_list *ret)
+{
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	struct auditseg_entry one;
+	struct dirent *e;
+	enum hf_err err = HF_OK;
+
+	if (d == NULL) {
+		if (fd >= 0)
+			close(fd);
+		return HF_E_STORE;
+	}
+	ret->n = 0;
+	while (err == HF_OK && (e = readdir(d)) != NULL)
+		if (parse_name(e->d_name, &one))
+			err = add(ret, one);
+	closedir(d);
+	if (ret->n > 0)
+		qsort(ret->v, ret->n, sizeof(*ret->v), by_first);
+	join(ret);
+	return err;
+}
+
+void auditseg_list_done(struct auditseg_list *l)
+{
+	hf_free(l->v);
+	*l = (struct auditseg_list){ 0 };
+}
+
+/* --- opening ---------------------------------------------------------------------- */
+
 enum hf_err auditseg_open(int fd, off_t at, off_t end, uint64_t expect, struct auditseg *ret)
 {
 	uint8_t *window = hf_alloc(1, WINDOW);
 
 	if (window == NULL)
 		return HF_E_MEMORY;
-	*ret = (struct auditseg){ fd, at, end, expect, window, 0, 0 };
+	*ret = (struct auditseg){ .fd = fd, .own = -1, .at = at, .end = end, .expect = expect,
+		.window = window };
 	return HF_OK;
 }
 
@@ -25,6 +118,81 @@ void auditseg_done(struct auditseg *s)
 {
 	hf_free(s->window);
 	s->window = NULL;
+	if (s->packed != NULL)
+		(void)gzclose(s->packed);
+	else if (s->own >= 0)
+		close(s->own);
+	s->packed = NULL;
+	s->own = -1;
+}
+
+/* open_either: a segment may be compressed, and its first file deleted, at any moment. */
+static int open_either(int dir, uint64_t first, bool *ret_packed)
+{
+	char name[AUDITSEG_NAME];
+	int fd;
+
+	auditseg_name(first, false, name);
+	fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	*ret_packed = fd < 0 && errno == ENOENT;
+	if (!*ret_packed)
+		return fd;
+	auditseg_name(first, true, name);
+	return openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+}
+
+/* size_of: a compressed file's last four bytes say how long it was. Where that is not
+ * so, the file is damaged, and reading it will show where. */
+static bool size_of(int fd, bool packed, off_t *ret)
+{
+	uint8_t last[4];
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return false;
+	*ret = st.st_size;
+	if (!packed)
+		return true;
+	*ret = 1;
+	if (st.st_size >= 4 && pread(fd, last, 4, st.st_size - 4) == 4)
+		*ret = (off_t)((uint32_t)last[3] << 24 | (uint32_t)last[2] << 16 |
+			(uint32_t)last[1] << 8 | last[0]);
+	return true;
+}
+
+enum hf_err auditseg_open_in(int dir, const struct auditseg_place *p, struct auditseg *ret)
+{
+	struct auditseg s;
+	bool packed;
+	off_t end;
+	int fd = open_either(dir, p->first, &packed);
+
+	if (fd < 0)
+		return HF_E_STORE;
+	if (!size_of(fd, packed, &end) || auditseg_open(fd, p->at, end, p->expect, &s) != HF_OK) {
+		close(fd);
+		return HF_E_STORE;
+	}
+	s.own = fd;
+	if (packed) {
+		s.packed = gzdopen(fd, "rb");
+		s.fd = -1;
+		if (s.packed == NULL) {
+			auditseg_done(&s);
+			return HF_E_MEMORY;
+		}
+	}
+	*ret = s;
+	return HF_OK;
+}
+
+static ssize_t read_at(struct auditseg *s, off_t at)
+{
+	if (s->packed == NULL)
+		return pread(s->fd, s->window, WINDOW, at);
+	if (gzseek(s->packed, at, SEEK_SET) < 0)
+		return -1;
+	return gzread(s->packed, s->window, WINDOW);
 }
 
 /* see returns n bytes of the file at `at`; NULL: so many are not there. */
@@ -36,7 +204,7 @@ static const uint8_t *see(struct auditseg *s, off_t at, size_t n)
 		return NULL;
 	if (at >= s->window_at && (size_t)(at - s->window_at) + n <= s->window_n)
 		return s->window + (at - s->window_at);
-	got = pread(s->fd, s->window, WINDOW, at);
+	got = read_at(s, at);
 	s->window_at = at;
 	s->window_n = got > 0 ? (size_t)got : 0;
 	return s->window_n >= n ? s->window : NULL;

@@ -1,4 +1,7 @@
-/* auditseg.h: reads one segment file of the audit log, past damage. */
+/* auditseg.h: reads one segment file of the audit log, past damage.
+ *
+ * It is named after its first record's number, 20 digits and ".log"; ".log.gz" when it
+ * was closed and compressed (RFC 1952). Where both are there, the first counts. */
 #ifndef HF_AUDITSEG_H
 #define HF_AUDITSEG_H
 
@@ -10,6 +13,21 @@
 #define AUDITSEG_HEAD 12 /* length u32, number u64 */
 #define AUDITSEG_TAIL 4  /* crc u32, over the record */
 #define AUDITSEG_RECORD_MAX 65536u
+#define AUDITSEG_NAME 40
+
+void auditseg_name(uint64_t first, bool packed, char out[AUDITSEG_NAME]);
+
+/* struct auditseg_list: the segments of a directory, in order. */
+struct auditseg_list {
+	struct auditseg_entry {
+		uint64_t first;
+		bool plain; /* there is one that is not compressed */
+	} *v;
+	size_t n;
+};
+/* auditseg_list replaces what *ret held. HF_E_STORE: the directory cannot be read, see errno. */
+enum hf_err auditseg_list(int dir, struct auditseg_list *ret) HF_MUST_CHECK;
+void auditseg_list_done(struct auditseg_list *l);
 
 struct auditseg_record {
 	uint64_t seq;
@@ -19,7 +37,9 @@ struct auditseg_record {
 };
 
 struct auditseg {
-	int fd;
+	int fd;            /* -1: it is read through packed */
+	int own;           /* closed with it; -1: none */
+	void *packed;      /* zlib's gzFile; NULL: none */
 	off_t at, end;     /* the next record; where the file ends */
 	uint64_t expect;   /* the next record's number */
 	uint8_t *window;   /* a piece of the file */
@@ -30,6 +50,14 @@ struct auditseg {
 /* auditseg_open reads fd (borrowed) from `at`, where record number `expect` begins,
  * to `end`. */
 enum hf_err auditseg_open(int fd, off_t at, off_t end, uint64_t expect, struct auditseg *ret)
+	HF_MUST_CHECK;
+/* auditseg_open_in opens the segment that begins with record `first` in dir, and reads
+ * from `at`, where record `expect` begins in it. HF_E_STORE: it cannot be read, see errno. */
+struct auditseg_place {
+	uint64_t first, expect;
+	off_t at;
+};
+enum hf_err auditseg_open_in(int dir, const struct auditseg_place *p, struct auditseg *ret)
 	HF_MUST_CHECK;
 void auditseg_done(struct auditseg *s);
 

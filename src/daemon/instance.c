@@ -100,6 +100,16 @@ static bool open_unlock(const struct config *c, const char *where, struct instan
 	return true;
 }
 
+static bool open_archive(const struct config *c, struct instance *i)
+{
+	if (*c->audit_archive == '\0')
+		return true;
+	i->archive = fd_high(open(c->audit_archive, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	if (i->archive < 0)
+		log_error("audit-archive = %s cannot be opened: %m", c->audit_archive);
+	return i->archive >= 0;
+}
+
 /* socket_at names the socket through /proc/self/fd, since a socket's path may have 107
  * bytes only. */
 static struct sockaddr_un socket_at(int dir)
@@ -205,7 +215,7 @@ static bool open_socket(const struct instance_paths *p, struct instance *i)
 enum instance_result instance_open(const struct config *c, const struct instance_paths *p,
 	struct instance *ret)
 {
-	struct instance i = { -1, -1, -1, -1, -1, -1, -1, false };
+	struct instance i = { -1, -1, -1, -1, -1, -1, -1, -1, false };
 	enum instance_result r;
 
 	i.home = open_dir(p->home, 0700);
@@ -216,7 +226,7 @@ enum instance_result instance_open(const struct config *c, const struct instance
 		return r;
 	i.data = open_dir(p->data, 0700);
 	if (i.data < 0 || !is_ours(i.data, p->data) || !open_unlock(c, p->data, &i) ||
-	    !open_socket(p, &i))
+	    !open_archive(c, &i) || !open_socket(p, &i))
 		return INSTANCE_FAILED;
 	*ret = i;
 	return INSTANCE_OPEN;

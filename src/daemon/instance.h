@@ -18,7 +18,7 @@ struct instance_paths {
 /* struct instance: descriptors, -1 where there is none, and all above those that
  * a role inherits (roles.h). */
 struct instance {
-	int home, lock, data, socket_dir, listen, unlock, passphrase;
+	int home, lock, data, socket_dir, listen, unlock, passphrase, archive;
 	bool own_socket; /* not from systemd: removed at the end */
 };
 

@@ -3,6 +3,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "auditkeep.h"
 #include "keeper.h"
 #include "log.h"
 #include "roles.h"
@@ -22,15 +23,21 @@ static bool only_one(void)
 
 int keeper_main(const struct config *c, const struct role_flags *f)
 {
+	static const int own[] = { FD_DATA, FD_ARCHIVE };
+	struct auditkeep_rules rules = { .archive = *c->audit_archive != '\0' ? FD_ARCHIVE : -1, .home = -1,
+		.segments = c->audit_keep_files, .days = c->audit_keep_days, .bytes = c->audit_keep_bytes };
 	struct keeper_ctx k;
 
 	if (sandbox_harden() != HF_OK || !only_one())
 		return 1;
 	if (keeper_open(FD_DATA, c->audit_segment, &k) != HF_OK)
 		return 1;
-	sandbox_no_files(FD_DATA);
+	auditlog_age(k.audit, c->audit_age);
+	sandbox_only_in(own, *c->audit_archive != '\0' ? 2 : 1);
 	if (sandbox_calls(SANDBOX_KEEPER) != HF_OK && !f->allow_no_seccomp)
 		return EXIT_NO_SANDBOX;
+	if (auditkeep_start(auditlog_dir(k.audit), &rules) != HF_OK)
+		return 1;
 	if (keeper_loop(&k, FD_LINK) != HF_E_CONNECTION)
 		log_error("the keeper stops: out of memory");
 	keeper_close(&k);

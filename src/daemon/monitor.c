@@ -122,7 +122,7 @@ static void give_all(const struct monitor *m, int role, int link, int control)
 	give(link, FD_LINK);
 	give(vault ? control : -1, FD_CONTROL);
 	give(vault ? m->places->listen : m->places->data, vault ? FD_LISTEN : FD_DATA);
-	give(vault ? m->places->unlock : -1, FD_UNLOCK);
+	give(vault ? m->places->unlock : m->places->archive, vault ? FD_UNLOCK : FD_ARCHIVE);
 	give(vault ? m->places->passphrase : -1, FD_PASSPHRASE);
 	(void)syscall(SYS_close_range, FD_PASSPHRASE + 1, UINT_MAX, 0);
 }
@@ -467,7 +467,7 @@ static int signals_fd(void)
  * outside the instance, get more rights, or be looked at. */
 static void give_up(const struct instance *i)
 {
-	const int own[] = { i->home, i->data, i->socket_dir };
+	const int own[] = { i->home, i->data, i->socket_dir, i->archive };
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_DUMPABLE, 0) != 0)
 		log_warn("prctl: %m");

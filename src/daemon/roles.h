@@ -15,6 +15,7 @@ enum {
 	FD_DATA = 6,    /* keeper: the data directory */
 	FD_LISTEN = 6,  /* vault: the listening socket */
 	FD_UNLOCK = 7,  /* vault: the unlock file; closed when there is none */
+	FD_ARCHIVE = 7, /* keeper: where closed audit segments are copied to; closed when there is none */
 	FD_PASSPHRASE = 8, /* vault: the passphrase file; closed when there is none */
 };
 

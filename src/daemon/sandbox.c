@@ -109,16 +109,26 @@ static int restrict_to(const struct grant *g, size_t n)
 	return abi;
 }
 
+#define GRANTS 8u
+
+int sandbox_only_in(const int *dirs, size_t n)
+{
+	struct grant g[GRANTS];
+	size_t count = 0;
+
+	for (; count < n && count < GRANTS; count++)
+		g[count] = (struct grant){ dirs[count], UINT64_MAX };
+	return restrict_to(g, count);
+}
+
 int sandbox_no_files(int dirfd)
 {
-	const struct grant own = { dirfd, UINT64_MAX };
-
-	return restrict_to(&own, 1);
+	return sandbox_only_in(&dirfd, 1);
 }
 
 int sandbox_write_only_in(const int *dirs, size_t n)
 {
-	struct grant g[8] = { { open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), FS_READ } };
+	struct grant g[GRANTS] = { { open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), FS_READ } };
 	size_t count = 1;
 	int abi;
 

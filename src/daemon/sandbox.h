@@ -17,6 +17,9 @@ enum hf_err sandbox_harden(void) HF_MUST_CHECK;
  * -1. Returns the Landlock ABI in force; 0: the kernel has none. */
 int sandbox_no_files(int dirfd);
 
+/* sandbox_only_in is sandbox_no_files with several directories that remain. */
+int sandbox_only_in(const int *dirs, size_t n);
+
 /* sandbox_write_only_in leaves reading and executing, and writing in n directories
  * (-1: none); for this process and all that it starts. Returns as above. */
 int sandbox_write_only_in(const int *dirs, size_t n);

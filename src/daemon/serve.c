@@ -154,6 +154,7 @@ static void to_slow(struct server *s, struct conn *c)
 	c->next_slow = NULL;
 	*s->slow_last = c;
 	s->slow_last = &c->next_slow;
+	hsm_waiting(s->hsm, 1);
 	cond_signal(&s->slow_ready);
 }
 
@@ -282,6 +283,7 @@ static struct conn *next_slow(struct server *s)
 		return NULL;
 	c = s->slow_first;
 	s->slow_first = c->next_slow;
+	hsm_waiting(s->hsm, -1);
 	if (s->slow_first == NULL)
 		s->slow_last = &s->slow_first;
 	return c;

@@ -52,6 +52,7 @@ enum hf_err audit_event(struct audit *a, const char *event, const char *detail, 
 /* audit_flush waits until what was recorded before is kept. */
 enum hf_err audit_flush(struct audit *a) HF_MUST_CHECK;
 uint64_t audit_sequence(struct audit *a); /* of the last record */
+uint64_t audit_durable(struct audit *a);  /* of the last record that is kept */
 uint64_t audit_backlog(struct audit *a);  /* records that are not kept yet */
 uint64_t audit_dropped(struct audit *a);  /* since the start */
 bool audit_failing(const struct audit *a); /* records cannot be kept now */

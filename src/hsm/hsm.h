@@ -73,6 +73,9 @@ bool hsm_rest(struct hsm *h, uint64_t until_ns);
 /* hsm_tick does what is due; called every few seconds, from one thread. */
 void hsm_tick(struct hsm *h);
 
+/* hsm_waiting tells, for the metrics, that so many more slow calls wait for a thread. */
+void hsm_waiting(struct hsm *h, int more);
+
 /* hsm_fact adds a line to 'holdfast status' ("sandbox", "seccomp, Landlock 4, ..."). */
 void hsm_fact(struct hsm *h, const char *name, const char *value);
 /* hsm_tampered tells of a tamper event; the setting tamper-action decides what follows. */

@@ -10,6 +10,7 @@
 #define BLAMES 4         /* enum hf_blame */
 #define SLOTS 13         /* up to 1 us, 4 us, 16 us, ... 4^11 us, and all above */
 #define MECHANISMS 256   /* a power of two */
+#define PAIRS 512        /* of call and mechanism; a power of two */
 #define TIMED_ONE_IN 16u
 #define TOLD_MAX 65536u
 
@@ -27,6 +28,10 @@ struct block {
 		_Atomic uint32_t mechanism; /* and one: 0 is a free place */
 		counter uses;
 	} mech[MECHANISMS];
+	struct pair {
+		_Atomic uint64_t key; /* opcode and mechanism; 0 is a free place */
+		counter uses, ns, timed[SLOTS];
+	} pairs[PAIRS];
 };
 
 static _Atomic(struct block *) blocks;
@@ -113,10 +118,50 @@ static void add_mechanism(struct block *b, uint32_t mechanism)
 	}
 }
 
+static uint64_t pair_key(unsigned opcode, uint32_t mechanism)
+{
+	return (uint64_t)opcode << 32 | mechanism;
+}
+
+/* find_pair: NULL when all places are taken. */
+static struct pair *find_pair(struct pair *v, uint64_t key)
+{
+	unsigned at = (unsigned)(key * 0x9e3779b97f4a7c15u >> 55);
+
+	for (unsigned i = 0; i < PAIRS; i++, at = (at + 1) % PAIRS) {
+		uint64_t there = atomic_load_explicit(&v[at].key, memory_order_relaxed);
+
+		if (there == 0)
+			atomic_store_explicit(&v[at].key, key, memory_order_relaxed);
+		if (there == 0 || there == key)
+			return &v[at];
+	}
+	return NULL;
+}
+
+/* worked_with: what the call's work was done with, which its _init named. */
+static uint32_t worked_with(const struct calls_ctx *c)
+{
+	return c->worked != 0 ? c->worked - 1 : c->audit.mechanism;
+}
+
+static void time_call(struct block *b, struct pair *p, unsigned opcode, uint64_t ns)
+{
+	unsigned slot = slot_of(ns);
+
+	add(&b->timed[opcode][slot], 1);
+	add(&b->ns[opcode], ns);
+	if (p != NULL) {
+		add(&p->timed[slot], 1);
+		add(&p->ns, ns);
+	}
+}
+
 void metrics_call(const struct calls_ctx *c, enum hf_err result, uint64_t began_ns)
 {
 	unsigned opcode = c->head.opcode;
 	struct block *b = mine;
+	struct pair *p = NULL;
 
 	if (b == NULL)
 		b = mine = begin();
@@ -125,12 +170,14 @@ void metrics_call(const struct calls_ctx *c, enum hf_err result, uint64_t began_
 	add(&b->calls[opcode][err_blame(result)], 1);
 	if (c->audit.mechanism != UINT32_MAX && result == HF_OK)
 		add_mechanism(b, c->audit.mechanism);
-	if (c->row->slow || b->turn++ % TIMED_ONE_IN == 0) {
-		uint64_t ns = clock_mono_ns() - began_ns;
-
-		add(&b->timed[opcode][slot_of(ns)], 1);
-		add(&b->ns[opcode], ns);
-	}
+	if (result == HF_E_PIN_LOCKED)
+		atomic_fetch_add(&c->hsm->pins_locked, 1);
+	if (worked_with(c) != UINT32_MAX)
+		p = find_pair(b->pairs, pair_key(opcode, worked_with(c)));
+	if (p != NULL)
+		add(&p->uses, 1);
+	if (c->row->slow || b->turn++ % TIMED_ONE_IN == 0)
+		time_call(b, p, opcode, clock_mono_ns() - began_ns);
 }
 
 /* --- telling ---------------------------------------------------------------------------- */
@@ -198,6 +245,48 @@ static enum hf_err sum_mechanisms(struct arena *a, struct mechanism_count_list *
 	return HF_OK;
 }
 
+static enum hf_err add_pair(const struct pair *from, struct pair *sum, struct arena *a,
+	struct mechanism_time *v, size_t *n)
+{
+	uint64_t key = atomic_load_explicit(&from->key, memory_order_relaxed), *slots;
+	struct pair *to = key != 0 ? find_pair(sum, key) : NULL;
+	size_t i;
+
+	if (to == NULL)
+		return HF_OK;
+	i = (size_t)get(&to->ns); /* its place in v, and one */
+	if (i == 0) {
+		slots = arena_alloc(a, SLOTS, sizeof(*slots));
+		if (slots == NULL)
+			return HF_E_SECRET_MEMORY;
+		v[(*n)++] = (struct mechanism_time){ .call = slice_str(calls_rows[key >> 32].name),
+			.mechanism = (uint32_t)key, .timed = { slots, SLOTS } };
+		i = *n;
+		add(&to->ns, i);
+	}
+	slots = (uint64_t *)(uintptr_t)v[i - 1].timed.v;
+	for (unsigned k = 0; k < SLOTS; k++)
+		slots[k] += get(&from->timed[k]);
+	v[i - 1].timed_ns += get(&from->ns);
+	v[i - 1].uses += get(&from->uses);
+	return HF_OK;
+}
+
+static enum hf_err sum_pairs(struct arena *a, struct mechanism_time_list *ret)
+{
+	struct mechanism_time *v = arena_alloc(a, PAIRS, sizeof(*v));
+	struct pair *sum = arena_alloc(a, PAIRS, sizeof(*sum));
+	size_t n = 0;
+
+	if (v == NULL || sum == NULL)
+		return HF_E_SECRET_MEMORY;
+	for (struct block *b = atomic_load(&blocks); b != NULL; b = b->next)
+		for (unsigned i = 0; i < PAIRS; i++)
+			TRY(add_pair(&b->pairs[i], sum, a, v, &n));
+	*ret = (struct mechanism_time_list){ v, n };
+	return HF_OK;
+}
+
 static enum hf_err tell_partition(struct partition *p, struct arena *a, struct partition_count *ret)
 {
 	enum hf_err e;
@@ -237,6 +326,8 @@ enum hf_err on_metrics(struct calls_ctx *c, const struct metrics_req *q, struct 
 	if (h->audit != NULL) {
 		r->audit_sequence = audit_sequence(h->audit);
 		r->audit_backlog = audit_backlog(h->audit);
+		r->audit_dropped = audit_dropped(h->audit);
+		r->audit_failing = audit_failing(h->audit);
 	}
 	{
 		MUTEX_HOLD(&h->lock);
@@ -244,5 +335,9 @@ enum hf_err on_metrics(struct calls_ctx *c, const struct metrics_req *q, struct 
 	}
 	TRY(sum_calls(c->arena, &r->calls));
 	TRY(sum_mechanisms(c->arena, &r->mechanisms));
+	TRY(sum_pairs(c->arena, &r->times));
+	r->clock_jumps = atomic_load(&h->watch.jumps);
+	r->pins_locked = atomic_load(&h->pins_locked);
+	r->slow_waiting = atomic_load(&h->slow_waiting);
 	return tell_partitions(h, c->arena, &r->partitions);
 }

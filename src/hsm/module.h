@@ -154,6 +154,7 @@ struct calls_ctx {
 		uint32_t mechanism; /* or 0xffffffff */
 		char detail[256];
 	} audit;
+	uint32_t worked;          /* the mechanism that did the work, and one; 0: as audit says */
 	struct {
 		struct usage *u;  /* of the key that is used, a reference; NULL: none */
 		unsigned kind;    /* usage.h */
@@ -207,6 +208,8 @@ struct hsm {
 	struct map apps;          /* by the first 8 bytes of the id */
 	unsigned conns, app_count;
 	_Atomic bool stop;
+	_Atomic uint64_t pins_locked; /* calls that a locked PIN refused */
+	_Atomic unsigned slow_waiting; /* calls for the slow threads, see hsm_waiting */
 	_Atomic uint64_t counter; /* looks at the monotonic counter since the start */
 	struct facts *facts;      /* status.c */
 	struct jobs *jobs;        /* jobs.c */

@@ -317,6 +317,7 @@ enum hf_err op_data(struct calls_ctx *c, enum op_kind k, enum op_step s, const s
 
 	if (op == NULL)
 		return HF_E_OP_NONE;
+	c->worked = op->crypt.mech->type + 1;
 	e = usable(c, op, s);
 	if (e == HF_OK) {
 		switch (s) {

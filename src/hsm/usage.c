@@ -6,6 +6,7 @@
 #include "object.h"
 #include "object_table.h"
 #include "pkcs11_numbers.h"
+#include "utf8.h"
 
 struct usages {
 	struct rwlock lock;
@@ -141,6 +142,26 @@ static unsigned kind_of(uint32_t ckf)
 	return i;
 }
 
+static void take_label(struct usages *t, struct usage *u, const struct object *key)
+{
+	struct slice label = attrs_get(&key->attrs, CKA_LABEL);
+
+	if (label.n >= sizeof(u->label) || !utf8_valid(label))
+		label = SLICE_NONE;
+	rwlock_write(&t->lock);
+	if (label.n > 0)
+		memcpy(u->label, label.p, label.n);
+	u->label[label.n] = '\0';
+	rwlock_unlock(&t->lock);
+}
+
+void usage_label(struct usages *t, const struct usage *u, char out[65])
+{
+	rwlock_read(&t->lock);
+	memcpy(out, u->label, sizeof(u->label));
+	rwlock_unlock(&t->lock);
+}
+
 /* Each snapshot of a key looks its counters up once. */
 enum hf_err usage_note(struct calls_ctx *c, struct object *key, uint32_t ckf)
 {
@@ -152,6 +173,7 @@ enum hf_err usage_note(struct calls_ctx *c, struct object *key, uint32_t ckf)
 		return HF_OK;
 	if (u == NULL) {
 		TRY(find_or_make(c->part->usages, key, &u));
+		take_label(c->part->usages, u, key);
 		if (!atomic_compare_exchange_strong(&key->usage, &was, u)) {
 			usage_unref(u);
 			u = was;

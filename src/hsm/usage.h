@@ -20,6 +20,7 @@ struct usage {
 	struct map_node by_handle;    /* the table's */
 	atomic_uint refs;
 	uint8_t uid[UID_LEN];
+	char label[65];               /* the key's, when it was used last; the table's */
 	_Atomic bool gone;            /* the key was destroyed */
 	_Atomic uint64_t uses[USAGE_KINDS], failures;
 	_Atomic uint64_t last_us;     /* UTC; 0: never */
@@ -58,6 +59,8 @@ void usages_pass(struct hsm *h);
 
 /* usage_of finds what is known of a key: a reference, or NULL. */
 struct usage *usage_of(struct usages *t, uint64_t handle);
+/* usage_label copies the key's label, as far as it is text. */
+void usage_label(struct usages *t, const struct usage *u, char out[65]);
 const char *usage_kind_name(unsigned kind);
 
 #endif

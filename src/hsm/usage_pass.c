@@ -5,10 +5,7 @@
 #include "audit.h"
 #include "audit_level.h"
 #include "log.h"
-#include "object.h"
-#include "object_table.h"
 #include "partition.h"
-#include "pkcs11_numbers.h"
 #include "records.h"
 #include "usage.h"
 
@@ -95,25 +92,9 @@ static void describe(struct usage *u, char *out, size_t max)
 	}
 }
 
-static struct slice label_of(struct partition *p, struct usage *u, struct arena *a)
-{
-	struct slice label = SLICE_NONE, kept;
-	struct object *o;
-
-	rwlock_read(&p->objects->lock);
-	o = table_get(p->objects, u->by_handle.key);
-	if (o != NULL)
-		label = attrs_get(&o->attrs, CKA_LABEL);
-	if (label.n > 64 || arena_dup(a, label, &kept) != HF_OK)
-		kept = SLICE_NONE;
-	rwlock_unlock(&p->objects->lock);
-	return kept;
-}
-
 static void tell(struct hsm *h, struct partition *p, struct usage *u, bool counted)
 {
-	CLEANUP(arena_done) struct arena a = { 0 };
-	char detail[400], label[33];
+	char detail[400], label[33], key_label[65];
 	struct audit_uses uses = { .serial = slice_str(p->serial), .object = SLICE_OF(u->uid) };
 
 	describe(u, detail, sizeof(detail));
@@ -121,9 +102,10 @@ static void tell(struct hsm *h, struct partition *p, struct usage *u, bool count
 		return;
 	(void)pthread_rwlock_rdlock(&p->lock);
 	memcpy(label, p->label, sizeof(label));
-	uses.object_label = label_of(p, u, &a);
 	(void)pthread_rwlock_unlock(&p->lock);
+	usage_label(p->usages, u, key_label);
 	uses.label = slice_str(label);
+	uses.object_label = slice_str(key_label);
 	uses.detail = slice_str(detail);
 	if (audit_uses(h->audit, &uses) != HF_OK)
 		log_error("audit: the uses of a key could not be recorded");

@@ -30,6 +30,11 @@ void watch_clock(struct hsm *h, int64_t offset_us)
 		log_error("audit: the clock's jump could not be recorded");
 }
 
+void hsm_waiting(struct hsm *h, int more)
+{
+	atomic_fetch_add_explicit(&h->slow_waiting, (unsigned)more, memory_order_relaxed);
+}
+
 void hsm_tick(struct hsm *h)
 {
 	uint64_t now = clock_mono_ns();

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import struct
+import subprocess
 import sys
 import zlib
 
@@ -154,6 +155,104 @@ def test_an_export_is_a_line_a_record_up_to_the_damage(i):
     r = log.instance.cli('audit', 'export', '--from', '2', log.dir)
     assert r.returncode == 1 and 'record 3 ' in r.stderr, r.stderr
     assert [json.loads(x)['seq'] for x in r.stdout.splitlines()] == [2, 3]
+
+
+def lines_of(text):
+    return [json.loads(x) for x in text.splitlines()]
+
+
+def test_a_query_finds_what_matches_in_the_hsm_and_in_files(i):
+    i.must('init', 'e2e')
+    i.must('sign', '0.2', '1')
+    wrong = i.cli('object', 'list', '--pin-file', '/dev/null')
+    assert wrong.returncode != 0
+    asked = ('--json', '--call', 'sign_init,login', '--partition', 'e2e', '--since', '1h', '--result', 'OK')
+    told = lines_of(i.cli('audit', 'query', *asked).stdout)
+    assert told and all(r['event'] in ('sign_init', 'login') and r['partition'] == 'e2e' for r in told)
+    label = next(r['label'] for r in told if r['event'] == 'sign_init')
+    r = lines_of(i.cli('audit', 'query', '--json', '--object', label, '--count', '2').stdout)
+    assert len(r) == 2 and all(x['label'] == label for x in r)
+    assert i.cli('audit', 'query', '--until', '2001-01-01').stdout == ''
+    assert i.cli('audit', 'query', '--since', 'yesterday').returncode == 2
+    i.stop()
+    from_files = lines_of(i.cli('audit', 'query', *asked, f'{i.home}/data/audit').stdout)
+    assert from_files == told
+
+
+def test_a_tail_shows_the_last_records_and_those_that_come(i):
+    i.must('init', 'e2e')
+    assert len(i.cli('audit', 'tail', '--count', '3').stdout.splitlines()) == 3
+    p = subprocess.Popen([f'{e2e.BUILD}/holdfast', 'audit', 'tail', '-f', '--count', '0', '--call', 'self_test'],
+                         env=i.env, text=True, stdout=subprocess.PIPE)
+    try:
+        e2e.wait_for(lambda: i.cli('selftest').returncode == 0)
+        line = p.stdout.readline()
+        assert 'self_test: OK' in line, line
+    finally:
+        p.kill()
+        p.wait()
+
+
+def test_levels_are_shown_and_changed(i):
+    i.must('init', 'e2e')
+    rows = {r['policy']: r['value'] for r in json.loads(i.cli('audit', 'config', '--json').stdout)}
+    assert rows['audit-key-use'] == 'every' and 'backup' not in rows, rows
+    with open(f'{i.home}-so', 'w') as f:
+        f.write('12345678\n')
+    r = i.cli('audit', 'config', '--so-pin-file', f'{i.home}-so', 'audit-key-use=counted')
+    assert r.returncode == 0, r.stderr
+    i.must('sign', '0.2', '1')
+    with open(f'{i.home}-pin', 'w') as f:
+        f.write('87654321\n')
+    used = json.loads(i.cli('key', 'usage', '--json', '--key', 'k', '--pin-file', f'{i.home}-pin').stdout)
+    assert used['sign'] > 0, used
+    i.stop()
+    told = lines_of(i.cli('audit', 'query', '--json', '--call', 'sign_init,key_uses', '--object', 'k').stdout)
+    assert told[-1]['event'] == 'key_uses' and told[-1]['detail'] == f'sign {used["sign"]}', told[-1]
+    again = json.loads(i.cli('key', 'usage', '--json', '--key', 'k', '--pin-file', f'{i.home}-pin').stdout)
+    assert again['sign'] == used['sign'], again
+    assert i.cli('audit', 'config', 'backup=no').returncode == 2
+
+
+def test_closed_files_are_compressed_archived_and_verify(i):
+    os.makedirs(i.home, 0o700)
+    os.mkdir(f'{i.home}-archive')
+    with open(f'{i.home}/holdfast.conf', 'w') as f:
+        f.write(f'audit-segment-size = 4096\naudit-keep-files = 2\naudit-archive = {i.home}-archive\n')
+    i.must('init', 'e2e')
+    i.must('sign', '1.5', '1')
+    told = json.loads(i.cli('audit', 'key', '--json').stdout)
+    i.cli('audit', 'key', '--out', f'{i.home}-keys')
+    d, a = f'{i.home}/data/audit', f'{i.home}-archive'
+    def gone():
+        """all closed files are in the archive, and two are left"""
+        return (len([x for x in os.listdir(d) if x.endswith('.gz')]) == 2 and
+                len([x for x in os.listdir(d) if x.endswith('.log')]) == 1 and f'{1:020}.log.gz' in os.listdir(a))
+    e2e.wait_for(gone)
+    i.stop()
+    shutil.copytree(d, a, dirs_exist_ok=True)
+    r = i.cli('audit', 'verify', '--json', '--audit-key', f'{i.home}-keys', '--last',
+              f'{told["last"]}:{told["hash"]}', a)
+    assert r.returncode == 0, r.stdout + r.stderr
+    with open(f'{a}/{1:020}.log.gz', 'r+b') as f:
+        f.seek(200)
+        byte = f.read(1)[0]
+        f.seek(200)
+        f.write(bytes([byte ^ 1]))
+    told = json.loads(i.cli('audit', 'verify', '--json', '--audit-key', f'{i.home}-keys', a).stdout)
+    assert not told['intact'] and told['bad'] > 0, told
+
+
+def test_ml_dsa_signs_too_where_it_is_asked_for(i):
+    os.makedirs(i.home, 0o700)
+    with open(f'{i.home}/holdfast.conf', 'w') as f:
+        f.write('audit-signature = ed25519+ml-dsa-65\n')
+    assert i.cli('selftest').returncode == 0
+    i.cli('audit', 'key', '--out', f'{i.home}-keys')
+    i.stop()
+    r = i.cli('audit', 'verify', '--json', '--audit-key', f'{i.home}-keys', f'{i.home}/data/audit')
+    told = json.loads(r.stdout)
+    assert told['intact'] and told['ml_dsa_signed'] == 2, told
 
 
 if __name__ == '__main__':

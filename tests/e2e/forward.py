@@ -235,9 +235,21 @@ def test_metrics_count_what_was_done(i):
     assert int(values['holdfast_calls_total{call="sign",result="ok"}']) > 0
     assert int(values['holdfast_call_seconds_count{call="sign"}']) > 0
     assert any(x.startswith('holdfast_mechanism_uses_total{mechanism="') for x in values), text
-    p = subprocess.run([f'{e2e.BUILD}/holdfast', 'metrics', '--format', 'http'], env=i.env, text=True,
-                       input='GET /ready HTTP/1.1\r\nHost: x\r\n\r\n', capture_output=True)
-    assert p.stdout.startswith('HTTP/1.0 200 OK') and p.stdout.endswith('ready\n'), p.stdout
+    assert any(x.startswith('holdfast_mechanism_seconds_count{call="sign",mechanism="') for x in values), text
+    assert values['holdfast_audit_failing'] == '0' and values['holdfast_audit_dropped_total'] == '0'
+    health = json.loads(i.cli('health', '--json').stdout)
+    assert health['ready'] and health['audit'] and health['selftest'], health
+
+
+def test_metrics_and_health_are_told_over_http(i):
+    assert i.cli('selftest').returncode == 0
+    cases = (('GET /readyz', '200', 'ready'), ('GET /healthz', '200', 'healthy'),
+             ('GET /metrics', '200', 'holdfast_ready 1'), ('GET /metrics?x=1', '200', 'holdfast_ready 1'),
+             ('GET /other', '404', '/metrics'), ('POST /metrics', '405', 'GET'))
+    for line, status, word in cases:
+        p = subprocess.run([f'{e2e.BUILD}/holdfast', 'metrics', '--format', 'http'], env=i.env, text=True,
+                           input=f'{line} HTTP/1.1\r\nHost: x\r\n\r\n', capture_output=True)
+        assert p.stdout.startswith(f'HTTP/1.1 {status} ') and word in p.stdout, (line, p.stdout)
 
 
 def test_a_full_disk_keeps_the_cursor(i):

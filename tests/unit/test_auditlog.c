@@ -1,5 +1,6 @@
 /* The audit log's files: order, damage, torn ends, full disks. */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -11,10 +12,12 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "auditkeep.h"
 #include "auditlog.h"
 #include "fault.h"
 #include "scratch.h"
@@ -43,6 +46,18 @@ __attribute__((visibility("default"))) ssize_t pwrite(int fd, const void *p, siz
 {
 	writes++;
 	return syscall(SYS_pwrite64, fd, p, n, at);
+}
+
+/* The log's clock. */
+static uint64_t clock_ahead_us;
+
+__attribute__((visibility("default"))) int clock_gettime(clockid_t which, struct timespec *t)
+{
+	int r = (int)syscall(SYS_clock_gettime, which, t);
+
+	if (which == CLOCK_REALTIME)
+		t->tv_sec += (time_t)(clock_ahead_us / 1000000);
+	return r;
 }
 
 static void again_with(size_t segment_bytes)
@@ -214,7 +229,7 @@ static void its_files_are_nobody_elses_and_others_are_left_alone(void **state)
 
 	(void)state;
 	scratch_write(&scratch, "audit/1.log", SLICE_STR("x"));
-	scratch_write(&scratch, "audit/00000000000000000009.log.gz", SLICE_STR("x"));
+	scratch_write(&scratch, "audit/00000000000000000009.log.old", SLICE_STR("x"));
 	scratch_write(&scratch, "audit/README", SLICE_STR("x"));
 	again();
 	number(1, 1);
@@ -522,6 +537,183 @@ static void a_directory_that_cannot_be_made_is_refused(void **state)
 	assert_null(l);
 }
 
+/* --- closed segments ------------------------------------------------------------- */
+
+/* segments makes n of them, with 10 records each, the last one open. */
+static void segments(size_t n)
+{
+	again_with(4096);
+	for (uint64_t seq = 1; seq <= 10 * n; seq++) {
+		if (seq > 1 && seq % 10 == 1)
+			again_with(1); /* the next append begins a new one */
+		assert_int_equal(append(seq, "a record that compresses well, well, well, well"), HF_OK);
+		if (seq % 10 == 1)
+			again_with(4096);
+	}
+}
+
+static bool there(const char *name)
+{
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "audit/%s", name);
+	return faccessat(scratch.fd, path, F_OK, 0) == 0;
+}
+
+static bool count_one(void *ctx, uint64_t seq, struct slice record)
+{
+	uint64_t *last = ctx;
+
+	(void)record;
+	assert_int_equal(seq, *last + 1);
+	*last = seq;
+	return true;
+}
+
+static bool count_any(void *ctx, uint64_t seq, struct slice record)
+{
+	(void)seq;
+	(void)record;
+	++*(size_t *)ctx;
+	return true;
+}
+
+static void pass(struct auditkeep_rules r)
+{
+	auditkeep_pass(auditlog_dir(audit), &r);
+}
+
+#define RULES { .archive = -1, .home = -1 }
+
+static void closed_segments_are_compressed_and_read_as_before(void **state)
+{
+	uint64_t last = 0;
+
+	(void)state;
+	segments(3);
+	pass((struct auditkeep_rules)RULES);
+	assert_true(there("00000000000000000001.log.gz") && !there("00000000000000000001.log"));
+	assert_true(there("00000000000000000011.log.gz"));
+	assert_true(there("00000000000000000021.log") && !there("00000000000000000021.log.gz"));
+	assert_int_equal(auditlog_read(audit, 1, count_one, &last), HF_OK);
+	assert_int_equal(last, 30);
+	again();
+	last = 14;
+	assert_int_equal(auditlog_read(audit, 15, count_one, &last), HF_OK);
+	assert_int_equal(last, 30);
+	assert_int_equal(append(31, "and goes on"), HF_OK);
+}
+
+static void a_crash_between_both_files_leaves_one_segment(void **state)
+{
+	uint64_t last = 0;
+	int from, to;
+	char bytes[4096];
+	ssize_t n;
+
+	(void)state;
+	segments(2);
+	from = openat(scratch.fd, FIRST, O_RDONLY);
+	n = read(from, bytes, sizeof(bytes));
+	pass((struct auditkeep_rules)RULES);
+	to = openat(scratch.fd, FIRST, O_WRONLY | O_CREAT, 0600);
+	assert_int_equal(write(to, bytes, (size_t)n), n);
+	close(from);
+	close(to);
+	again();
+	assert_int_equal(auditlog_read(audit, 1, count_one, &last), HF_OK);
+	assert_int_equal(last, 20);
+	pass((struct auditkeep_rules)RULES);
+	assert_false(there("00000000000000000001.log"));
+}
+
+static void a_damaged_compressed_segment_is_read_up_to_the_damage(void **state)
+{
+	size_t seen = 0;
+	struct stat st;
+	int fd;
+
+	(void)state;
+	segments(2);
+	pass((struct auditkeep_rules)RULES);
+	fd = openat(scratch.fd, FIRST ".gz", O_RDWR);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(ftruncate(fd, st.st_size / 2), 0);
+	close(fd);
+	again();
+	assert_int_equal(auditlog_read(audit, 11, count_one, &(uint64_t){ 10 }), HF_OK);
+	assert_int_equal(auditlog_read(audit, 1, count_any, &seen), HF_OK);
+	assert_true(seen >= 10 && seen < 20); /* those of the second, not all of the first */
+}
+
+static void a_log_whose_open_segment_is_lost_goes_on_behind_the_closed_ones(void **state)
+{
+	(void)state;
+	segments(3);
+	pass((struct auditkeep_rules)RULES);
+	assert_int_equal(unlinkat(scratch.fd, "audit/00000000000000000021.log", 0), 0);
+	again();
+	assert_int_equal(auditlog_last(audit), 20);
+	assert_int_equal(append(21, "and goes on"), HF_OK);
+	assert_int_equal(auditlog_read(audit, 1, count_one, &(uint64_t){ 0 }), HF_OK);
+}
+
+static void the_oldest_go_first_and_the_open_one_never(void **state)
+{
+	(void)state;
+	segments(5);
+	pass((struct auditkeep_rules){ .archive = -1, .home = -1, .segments = 2 });
+	assert_false(there("00000000000000000001.log.gz") || there("00000000000000000011.log.gz"));
+	assert_true(there("00000000000000000021.log.gz") && there("00000000000000000031.log.gz"));
+	pass((struct auditkeep_rules){ .archive = -1, .home = -1, .bytes = 1 });
+	assert_false(there("00000000000000000031.log.gz"));
+	assert_true(there("00000000000000000041.log"));
+	assert_int_equal(auditlog_read(audit, 1, count_one, &(uint64_t){ 40 }), HF_OK);
+	again();
+	assert_int_equal(auditlog_last(audit), 50);
+	assert_int_equal(append(51, "and goes on"), HF_OK);
+}
+
+static void nothing_is_deleted_that_is_neither_archived_nor_forwarded(void **state)
+{
+	struct scratch other;
+	struct auditkeep_rules r = { .archive = -1, .home = scratch.fd, .cursor = "cursor", .segments = 1 };
+	int fd;
+
+	(void)state;
+	segments(4);
+	pass(r);
+	assert_true(there("00000000000000000001.log.gz"));
+	fd = openat(scratch.fd, "cursor", O_WRONLY | O_CREAT, 0600);
+	assert_int_equal(write(fd, "11\n", 3), 3);
+	close(fd);
+	pass(r);
+	assert_false(there("00000000000000000001.log.gz"));
+	assert_true(there("00000000000000000011.log.gz"));
+	scratch_new(&other);
+	r = (struct auditkeep_rules){ .archive = other.fd, .home = -1, .segments = 1 };
+	pass(r);
+	assert_false(there("00000000000000000011.log.gz"));
+	assert_int_equal(faccessat(other.fd, "00000000000000000011.log.gz", F_OK, 0), 0);
+	assert_int_equal(faccessat(other.fd, "00000000000000000021.log.gz", F_OK, 0), 0);
+	scratch_free(&other);
+}
+
+static void a_segment_ends_by_age(void **state)
+{
+	(void)state;
+	auditlog_age(audit, 3600);
+	assert_int_equal(append(1, "first"), HF_OK);
+	assert_int_equal(append(2, "second"), HF_OK);
+	assert_false(there("00000000000000000002.log"));
+	clock_ahead_us = 3601 * 1000000ull;
+	assert_int_equal(append(3, "an hour later"), HF_OK);
+	assert_true(there("00000000000000000003.log"));
+	clock_ahead_us = 0; /* set back */
+	assert_int_equal(append(4, "before that"), HF_OK);
+	assert_false(there("00000000000000000004.log"));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -547,6 +739,13 @@ int main(void)
 		TEST(a_segment_is_left_only_when_it_is_on_the_disk),
 		TEST(no_memory_keeps_the_log_usable),
 		TEST(a_directory_that_cannot_be_made_is_refused),
+		TEST(closed_segments_are_compressed_and_read_as_before),
+		TEST(a_crash_between_both_files_leaves_one_segment),
+		TEST(a_damaged_compressed_segment_is_read_up_to_the_damage),
+		TEST(a_log_whose_open_segment_is_lost_goes_on_behind_the_closed_ones),
+		TEST(the_oldest_go_first_and_the_open_one_never),
+		TEST(nothing_is_deleted_that_is_neither_archived_nor_forwarded),
+		TEST(a_segment_ends_by_age),
 		TEST(a_full_disk_at_a_new_segment_is_no_end),
 	};
 
