@@ -56,20 +56,6 @@ int cmd_selftest(struct cli *c)
 	return EXIT_DONE;
 }
 
-int cmd_unlock(struct cli *c)
-{
-	CLEANUP(secret_done) struct secret s = { 0 };
-	struct unlock_req q;
-	struct unlock_res r;
-	enum hf_err e;
-
-	if (cli_pin(c, OPT_PIN_FILE, OPT_PIN_FD, "Passphrase of the HSM", false, &s) != HF_OK)
-		return EXIT_FAILED;
-	q.passphrase = secret_slice(&s);
-	e = do_unlock(c->client, 0, &q, &r, &c->arena);
-	return e == HF_OK ? EXIT_DONE : cli_fail("unlock", e);
-}
-
 int cmd_passphrase(struct cli *c)
 {
 	CLEANUP(secret_done) struct secret s = { 0 };

@@ -10,6 +10,7 @@
 #include "share.h"
 
 #define NAMES 1024u
+#define BESIDE 3 /* custodians, of enum unlock_by (src/hsm/unlock_record.h) */
 
 /* --- dealing ------------------------------------------------------------------------ */
 
@@ -67,6 +68,9 @@ static enum hf_err put_in_force(struct cli *c, const struct terms *t)
 {
 	struct slice role = t->role != NULL ? slice_str(t->role) : SLICE_NONE;
 
+	if (t->role == NULL && c->opt[OPT_BESIDE] != NULL)
+		return do_unlock_add(c->client, 0, &(struct unlock_add_req){ .by = BESIDE },
+			&(struct unlock_add_res){ 0 }, &c->arena);
 	if (t->role == NULL)
 		return do_quorum_commit(c->client, 0, &(struct quorum_commit_req){ 0 },
 			&(struct quorum_commit_res){ 0 }, &c->arena);

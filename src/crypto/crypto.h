@@ -44,6 +44,19 @@ enum hf_err crypto_seal(struct slice key, struct slice aad, struct slice plain, 
 enum hf_err crypto_open(struct slice key, struct slice aad, struct slice sealed,
 	struct secret *ret) HF_MUST_CHECK;
 
+/* A key wrapped for whoever holds a private key: so that a new one can take its place
+ * without him. crypto_kem_new makes a pair (X-Wing, xwing.h); crypto_kem_wrap
+ * appends CRYPTO_KEM_WRAPPED bytes for a key of CRYPTO_KEY, with place authenticated.
+ * crypto_kem_unwrap: HF_E_DAMAGED unless all of it belongs together. */
+#define CRYPTO_KEM_PUBLIC 1216
+#define CRYPTO_KEM_PRIVATE 32
+#define CRYPTO_KEM_WRAPPED (1120 + CRYPTO_KEY + CRYPTO_SEAL_EXTRA)
+enum hf_err crypto_kem_new(uint8_t pub[CRYPTO_KEM_PUBLIC], struct secret *ret) HF_MUST_CHECK;
+enum hf_err crypto_kem_wrap(struct slice pub, struct slice place, struct slice key, struct buf *out)
+	HF_MUST_CHECK;
+enum hf_err crypto_kem_unwrap(struct slice private_, struct slice place, struct slice wrapped,
+	struct secret *ret) HF_MUST_CHECK;
+
 /* crypto_argon2id (RFC 9106) makes a 32-byte key from a PIN or passphrase. */
 enum hf_err crypto_argon2id(struct slice pin, struct slice salt, uint32_t kib, uint32_t passes,
 	struct secret *ret) HF_MUST_CHECK;
@@ -61,6 +74,14 @@ enum hf_err crypto_ml_dsa65_public(struct slice seed, uint8_t out[CRYPTO_ML_DSA6
 enum hf_err crypto_ml_dsa65_sign(struct slice seed, struct slice msg,
 	uint8_t out[CRYPTO_ML_DSA65_SIGNATURE]) HF_MUST_CHECK;
 enum hf_err crypto_ml_dsa65_verify(struct slice pub, struct slice msg, struct slice sig)
+	HF_MUST_CHECK;
+
+/* For sessions with a TPM (src/tpm): AES-128-CFB in place; and an ECDH agreement on P-256
+ * with a key made for this once, whose public point (x, y) goes to own; *ret is x of the
+ * shared point. HF_E_PUBLIC_KEY: peer is no point of the curve. */
+enum hf_err crypto_aes128_cfb(const uint8_t key[16], const uint8_t iv[16], bool encrypt, uint8_t *p,
+	size_t n) HF_MUST_CHECK;
+enum hf_err crypto_p256_agree(const uint8_t peer[64], uint8_t own[64], struct secret *ret)
 	HF_MUST_CHECK;
 
 /* crypto_selftest runs the known-answer tests of each approved family and the

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { NUMBER, SECONDS, FLAG, UNLOCK, TAMPER, LEVEL, USE, CLOSED, SIGNATURE, PATH, SOURCES };
+#include "tpm.h"
+
+enum kind { NUMBER, SECONDS, FLAG, UNLOCK, TAMPER, LEVEL, USE, CLOSED, SIGNATURE, PATH, SOURCES, PCRS };
 
 static bool is_text(enum kind k)
 {
@@ -35,7 +37,7 @@ static const char *const words[][6] = {
 	[NUMBER] = { NULL },
 	[SECONDS] = { "never", NULL },
 	[FLAG] = { "no", "yes", NULL },
-	[UNLOCK] = { "file", "passphrase", NULL },
+	[UNLOCK] = { "file", "passphrase", "tpm", NULL },
 	[TAMPER] = { "log", "lock", "zeroize", NULL },
 	[LEVEL] = { "error", "warn", "notice", "info", "debug", NULL },
 	[USE] = { "none", "every", "counted", "first", NULL },
@@ -43,6 +45,7 @@ static const char *const words[][6] = {
 	[SIGNATURE] = { "ed25519", "ed25519+ml-dsa-65", NULL },
 	[PATH] = { "none", NULL },
 	[SOURCES] = { "none", NULL },
+	[PCRS] = { "none", NULL },
 };
 
 static void *field(const struct config *c, const struct setting *s)
@@ -109,6 +112,16 @@ static bool set_number(struct config *c, const struct setting *s, const char *va
 	return true;
 }
 
+static bool set_pcrs(struct config *c, const struct setting *s, const char *value)
+{
+	uint32_t pcrs;
+
+	if (!tpm_pcrs_parse(value, &pcrs))
+		return false;
+	put_number(c, s, pcrs);
+	return true;
+}
+
 static bool set_value(struct config *c, const struct setting *s, const char *value)
 {
 	switch (s->kind) {
@@ -119,6 +132,8 @@ static bool set_value(struct config *c, const struct setting *s, const char *val
 	case PATH:
 	case SOURCES:
 		return set_text(c, s, value);
+	case PCRS:
+		return set_word(c, s, value) || set_pcrs(c, s, value);
 	case FLAG:
 	case UNLOCK:
 	case TAMPER:
@@ -143,6 +158,9 @@ static void say_allowed(const struct setting *s, char why[CONFIG_WHY])
 			CONFIG_PATH);
 	if (s->kind == SOURCES)
 		n = snprintf(why, CONFIG_WHY, "must be command:..., gpio:... or input:..., with ; between");
+	if (s->kind == PCRS)
+		n = snprintf(why, CONFIG_WHY, "must be numbers from 0 to %u with commas between",
+			TPM_PCRS - 1);
 	for (size_t i = 0; words[s->kind][i] != NULL && n >= 0 && n < CONFIG_WHY; i++)
 		n += snprintf(why + n, (size_t)(CONFIG_WHY - n), "%s%s", n == 0 ? "must be " : i > 0 ?
 			(words[s->kind][i + 1] == NULL ? " or " : ", ") : ", or ", words[s->kind][i]);
@@ -226,13 +244,17 @@ bool config_read(struct config *c, FILE *f, const char *name)
 static void write_value(const struct config *c, const struct setting *s, FILE *f)
 {
 	const char *word = NULL;
+	char pcrs[TPM_PCRS_TEXT];
 	uint64_t v = 0;
 
 	if (is_text(s->kind))
 		word = *(const char *)field(c, s) != '\0' ? field(c, s) : words[PATH][0];
 	else
 		v = get_number(c, s);
-	if (!is_text(s->kind) && s->kind != NUMBER && (s->kind != SECONDS || v == 0))
+	if (s->kind == PCRS) {
+		tpm_pcrs_text((uint32_t)v, pcrs);
+		word = pcrs;
+	} else if (!is_text(s->kind) && s->kind != NUMBER && (s->kind != SECONDS || v == 0))
 		word = words[s->kind][v];
 	if (word != NULL)
 		fprintf(f, "%s = %s\n", s->key, word);

@@ -210,12 +210,49 @@ static bool open_socket(const struct instance_paths *p, struct instance *i)
 	return i->own_socket;
 }
 
+/* --- the TPM -------------------------------------------------------------- */
+
+static int connect_to(const char *path)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || strlen(path) >= sizeof(a.sun_path)) {
+		errno = fd < 0 ? errno : ENAMETOOLONG;
+	} else {
+		memcpy(a.sun_path, path, strlen(path));
+		if (connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0)
+			return fd;
+	}
+	if (fd >= 0) {
+		int saved = errno;
+
+		close(fd);
+		errno = saved;
+	}
+	return -1;
+}
+
+int instance_tpm(const struct instance *i)
+{
+	struct stat st;
+	int fd;
+
+	if (*i->tpm == '\0')
+		return -1;
+	fd = stat(i->tpm, &st) == 0 && S_ISSOCK(st.st_mode) ? connect_to(i->tpm) :
+		open(i->tpm, O_RDWR | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		log_error("tpm = %s cannot be opened: %m", i->tpm);
+	return fd_high(fd);
+}
+
 /* --- all of it ------------------------------------------------------------ */
 
 enum instance_result instance_open(const struct config *c, const struct instance_paths *p,
 	struct instance *ret)
 {
-	struct instance i = { -1, -1, -1, -1, -1, -1, -1, -1, false };
+	struct instance i = { -1, -1, -1, -1, -1, -1, -1, -1, c->tpm, false };
 	enum instance_result r;
 
 	i.home = open_dir(p->home, 0700);

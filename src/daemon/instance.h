@@ -19,6 +19,7 @@ struct instance_paths {
  * a role inherits (roles.h). */
 struct instance {
 	int home, lock, data, socket_dir, listen, unlock, passphrase, archive;
+	const char *tpm; /* path, or "" */
 	bool own_socket; /* not from systemd: removed at the end */
 };
 
@@ -35,6 +36,10 @@ bool instance_gone(const struct instance *i);
 
 /* instance_close removes the socket; the lock goes with the process. */
 void instance_close(struct instance *i);
+
+/* instance_tpm opens the TPM, anew for each start of the vault; -1: there is none, or it
+ * has logged why not. */
+int instance_tpm(const struct instance *i);
 
 /* fd_high moves a descriptor above those that a role inherits; -1 stays -1. */
 int fd_high(int fd);

@@ -42,6 +42,7 @@ struct monitor {
 	int null, signals;
 	int notify;
 	int control;          /* the vault's other end */
+	int tpm;              /* while the vault starts; else -1 */
 	pid_t pid[ROLES];     /* 0: has ended */
 	int status[ROLES];    /* of those that have, as waitpid(2) tells */
 	bool stopping;        /* somebody asked for the end */
@@ -124,7 +125,8 @@ static void give_all(const struct monitor *m, int role, int link, int control)
 	give(vault ? m->places->listen : m->places->data, vault ? FD_LISTEN : FD_DATA);
 	give(vault ? m->places->unlock : m->places->archive, vault ? FD_UNLOCK : FD_ARCHIVE);
 	give(vault ? m->places->passphrase : -1, FD_PASSPHRASE);
-	(void)syscall(SYS_close_range, FD_PASSPHRASE + 1, UINT_MAX, 0);
+	give(vault ? m->tpm : -1, FD_TPM);
+	(void)syscall(SYS_close_range, FD_TPM + 1, UINT_MAX, 0);
 }
 
 /* Nothing of the environment reaches the roles but what is for them: it could
@@ -212,7 +214,11 @@ static bool start_all(struct monitor *m)
 	m->control = control[0];
 	m->deadline = 0;
 	m->pid[KEEPER] = spawn(m, KEEPER, link[0], -1);
+	m->tpm = instance_tpm(m->places);
 	m->pid[VAULT] = spawn(m, VAULT, link[1], control[1]);
+	if (m->tpm >= 0)
+		close(m->tpm);
+	m->tpm = -1;
 	close(link[0]);
 	close(link[1]);
 	close(control[1]);
@@ -467,18 +473,21 @@ static int signals_fd(void)
  * outside the instance, get more rights, or be looked at. */
 static void give_up(const struct instance *i)
 {
-	const int own[] = { i->home, i->data, i->socket_dir, i->archive };
+	int tpm = *i->tpm != '\0' ? open(i->tpm, O_PATH | O_CLOEXEC) : -1;
+	const int own[] = { i->home, i->data, i->socket_dir, i->archive, tpm };
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_DUMPABLE, 0) != 0)
 		log_warn("prctl: %m");
 	(void)sandbox_write_only_in(own, sizeof(own) / sizeof(own[0]));
+	if (tpm >= 0)
+		close(tpm);
 }
 
 int monitor_main(const struct config *c, const struct role_flags *f,
 	const struct instance_paths *paths)
 {
 	struct instance places;
-	struct monitor m = { .flags = f, .places = &places, .control = -1 };
+	struct monitor m = { .flags = f, .places = &places, .control = -1, .tpm = -1 };
 	const struct watcher to = { &m, take_event };
 	int code;
 

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -51,6 +52,7 @@ enum hf_err sandbox_harden(void)
  * names, so the bits of Documentation/userspace-api/landlock.rst stand here. */
 #define FS_ABI1 ((1ull << 13) - 1)
 #define FS_READ 0xdull           /* execute, read files and directories */
+#define FS_FILE 0x7ull           /* execute, write and read files */
 #define FS_REFER (1ull << 13)    /* ABI 2 */
 #define FS_TRUNCATE (1ull << 14) /* ABI 3 */
 #define FS_IOCTL_DEV (1ull << 15) /* ABI 5 */
@@ -78,10 +80,21 @@ struct grant {
 	uint64_t rights;
 };
 
+/* Of a file, only these can be given. */
+static uint64_t rights_at(int fd, uint64_t rights)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0 || S_ISDIR(st.st_mode))
+		return rights;
+	return rights & (FS_FILE | FS_TRUNCATE | FS_IOCTL_DEV);
+}
+
 static bool grant_all(int ruleset, const struct grant *g, size_t n, uint64_t handled)
 {
 	for (size_t i = 0; i < n; i++) {
-		struct landlock_path_beneath_attr below = { g[i].rights & handled, g[i].dir };
+		struct landlock_path_beneath_attr below = { rights_at(g[i].dir, g[i].rights) & handled,
+			g[i].dir };
 
 		if (g[i].dir >= 0 &&
 		    syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &below, 0) != 0)

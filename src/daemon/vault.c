@@ -1,4 +1,5 @@
 /* vault.c: the process with the keys: gives up what it can, then serves. */
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include "roles.h"
 #include "sandbox.h"
 #include "serve.h"
+#include "tpm.h"
 
 #define TICK_MS 5000
 #define ORDERLY_MS 500 /* in which the monitor asks for the end, if it does */
@@ -111,6 +113,21 @@ static void unlock_by_file(struct hsm *h, struct secret *passphrase)
 		log_notice("unlocked with the passphrase of passphrase-file");
 	else if (e != HF_E_STATE)
 		log_error("passphrase-file does not unlock the HSM: %s", err_text(e));
+}
+
+/* The TPM is the module's from here on. */
+static struct hsm_unlock unlock_settings(const struct config *c)
+{
+	struct hsm_unlock u = {
+		.key_fd = c->unlock == UNLOCK_BY_FILE ? FD_UNLOCK : -1,
+		.pcrs = (uint32_t)c->tpm_pcrs,
+		.by_tpm = c->unlock == UNLOCK_BY_TPM,
+		.attended = c->attended_start != 0,
+	};
+
+	if (fcntl(FD_TPM, F_GETFD) >= 0 && tpm_open(FD_TPM, &u.tpm) != HF_OK)
+		log_error("this holdfastd was built without TPM");
+	return u;
 }
 
 static void say_ready(void)
@@ -214,7 +231,7 @@ static int run(const struct config *c, const struct role_flags *f, struct keeper
 	int signals)
 {
 	struct hsm_config settings = hsm_settings(c);
-	struct hsm_unlock unlock = { c->unlock == UNLOCK_BY_FILE ? FD_UNLOCK : -1 };
+	struct hsm_unlock unlock = unlock_settings(c);
 	struct secret passphrase = { 0 };
 	struct hsm *h;
 	struct server *s;

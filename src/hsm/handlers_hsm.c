@@ -51,17 +51,35 @@ enum hf_err on_self_test(struct calls_ctx *c, const struct self_test_req *q,
 	return HF_OK;
 }
 
-enum hf_err on_unlock(struct calls_ctx *c, const struct unlock_req *q, struct unlock_res *r)
+static enum hf_err open_with(struct hsm *h, const struct unlock_with *w)
 {
 	CLEANUP(secret_done) struct secret root = { 0 };
-	struct hsm *h = c->hsm;
 	MUTEX_HOLD(&h->unlocking);
 
-	(void)r;
 	if (h->root.n > 0) /* somebody was faster */
 		return HF_E_STATE;
-	TRY(unlock_passphrase(h, q->passphrase, &root));
-	return hsm_start(h, &root, q->passphrase);
+	TRY(unlock_with(h, w, &root));
+	return hsm_start(h, &root, w->by == BY_PASSPHRASE ? w->secret : SLICE_NONE);
+}
+
+enum hf_err on_unlock(struct calls_ctx *c, const struct unlock_req *q, struct unlock_res *r)
+{
+	const struct unlock_with w = { .by = BY_PASSPHRASE, .secret = q->passphrase };
+
+	(void)r;
+	return open_with(c->hsm, &w);
+}
+
+/* Custodians unlock with their shares (quorum_share). */
+enum hf_err on_unlock_by(struct calls_ctx *c, const struct unlock_by_req *q,
+	struct unlock_by_res *r)
+{
+	const struct unlock_with w = { .by = (enum unlock_by)q->by, .secret = q->secret };
+
+	(void)r;
+	if (q->by != BY_FILE && q->by != BY_PASSPHRASE && q->by != BY_TPM)
+		return HF_E_ARGUMENTS;
+	return open_with(c->hsm, &w);
 }
 
 enum hf_err on_stop(struct calls_ctx *c, const struct stop_req *q, struct stop_res *r)
@@ -76,12 +94,14 @@ enum hf_err on_stop(struct calls_ctx *c, const struct stop_req *q, struct stop_r
 enum hf_err on_passphrase_set(struct calls_ctx *c, const struct passphrase_set_req *q,
 	struct passphrase_set_res *r)
 {
+	const struct unlock_with w = { .by = q->passphrase.n > 0 ? BY_PASSPHRASE : BY_FILE,
+		.secret = q->passphrase };
 	MUTEX_HOLD(&c->hsm->unlocking);
 
 	(void)r;
 	call_detail(c, "unlock by %s", q->passphrase.n > 0 ? "passphrase" : "file");
 	if (q->passphrase.n > 0 && q->passphrase.n < c->hsm->cfg.pin_min)
 		return HF_E_PIN_LENGTH;
-	TRY(unlock_change(c->hsm, q->passphrase));
+	TRY(unlock_only(c->hsm, &w));
 	return quorum_refresh(c->hsm);
 }

@@ -19,6 +19,7 @@
 #include "start.h"
 #include "status.h"
 #include "tamper.h"
+#include "tpm.h"
 #include "unlock.h"
 #include "usage.h"
 
@@ -132,7 +133,7 @@ static enum hf_err open_audit(struct hsm *h)
 /* A new HSM: the root key is wrapped and kept before anything stands under it. */
 static enum hf_err be_born(struct hsm *h, struct slice passphrase)
 {
-	TRY(root_write(h, passphrase));
+	TRY(unlock_born(h, passphrase));
 	TRY(info_make(h));
 	log_notice("a new HSM, serial number %s", h->serial);
 	return HF_OK;
@@ -164,6 +165,8 @@ static enum hf_err open_all(struct hsm *h, struct slice passphrase)
 	TRY(open_records(h));
 	if (h->root_version == 0)
 		TRY(be_born(h, passphrase));
+	else
+		TRY(unlock_settle(h));
 	TRY(info_load(h));
 	TRY(consent_open(h));
 	TRY(attest_open(h));
@@ -262,7 +265,7 @@ static enum hf_err unlock(struct hsm *h)
 	if (root.n == 0) {
 		if (h->root_version == 0)
 			atomic_store(&h->state, HSM_UNINITIALIZED);
-		log_notice("locked: waiting for the passphrase ('holdfast unlock')");
+		log_notice("locked: waiting for somebody to unlock it ('holdfast unlock')");
 		return HF_OK;
 	}
 	return hsm_start(h, &root, SLICE_NONE);
@@ -300,6 +303,8 @@ void hsm_close(struct hsm *h)
 	close_all(h);
 	backup_keys_free(h->backup_keys);
 	asks_free(h->asks);
+	root_record_free(&h->root_next);
+	tpm_close(h->unlock.tpm);
 	map_done(&h->apps);
 	damaged_free(h->damaged);
 	facts_free(h->facts);

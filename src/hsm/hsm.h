@@ -53,9 +53,14 @@ extern const struct hsm_config hsm_config_default;
 
 /* struct hsm_unlock: how the root key is protected. key_fd: a file of the
  * method "file", open for reading and writing, empty when the HSM is new (then
- * the module writes 32 random bytes); -1 for a passphrase. */
+ * the module writes 32 random bytes); -1: there is none. */
+struct tpm; /* tpm.h */
 struct hsm_unlock {
 	int key_fd;
+	struct tpm *tpm;     /* the module's from hsm_open on; NULL: there is none */
+	uint32_t pcrs;       /* that a secret is sealed to, unless said otherwise */
+	bool by_tpm;         /* a new HSM begins with it */
+	bool attended;       /* stay locked at the start */
 };
 
 struct hsm;

@@ -163,6 +163,7 @@ struct calls_ctx {
 
 struct asks; /* asks.h */
 struct backup_keys; /* backup_keys.h */
+struct root_record; /* unlock_record.h */
 
 /* struct consent_rules: what the custodians have to agree to besides (consent.h). */
 struct consent_rules {
@@ -195,6 +196,8 @@ struct hsm {
 	uint64_t boot;            /* random, one per start */
 	struct secret root;       /* the root key; empty while locked */
 	uint64_t root_version;    /* of the record hsm/root; 0: none yet */
+	struct root_record *root_next; /* unlocking renewed it: to be written; or NULL */
+	bool root_renewed;
 	/* Set while unlocking, then only read. */
 	struct secret role_key;   /* wraps partition keys, with the role's PIN */
 	struct secret ticket_key;

@@ -1,237 +1,12 @@
-/* unlock.c: the record "hsm/root", in the clear but for what it wraps:
- *
- *   format u8 | method u8 | salt 16 | Argon2id KiB u32 | passes u32 | sealed root key
- *
- * and for custodians what quorum_enc writes.
- */
+/* unlock.c: from locked to open, and to the end. */
 #include "unlock.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "keeper_ask.h"
 #include "log.h"
-#include "records.h"
-
-#define FORMAT 1
-#define ROOT_NAME "hsm/root"
-#define SALT_LEN 16
-#define WRAPPED_LEN (CRYPTO_KEY + CRYPTO_SEAL_EXTRA)
-
-enum method { METHOD_FILE = 1, METHOD_PASSPHRASE = 2, METHOD_QUORUM = 3, METHOD_NONE = 4 };
-
-struct root_record {
-	uint8_t method;
-	uint8_t salt[SALT_LEN];
-	uint32_t kib, passes;
-	uint8_t wrapped[WRAPPED_LEN];
-	struct quorum quorum; /* m 0: none */
-};
-
-static void root_enc(const struct root_record *r, struct buf *b)
-{
-	buf_u8(b, FORMAT);
-	buf_u8(b, r->method);
-	buf_raw(b, SLICE_OF(r->salt));
-	buf_u32(b, r->kib);
-	buf_u32(b, r->passes);
-	buf_raw(b, SLICE_OF(r->wrapped));
-	if (r->method == METHOD_QUORUM)
-		quorum_enc(&r->quorum, b);
-}
-
-static bool root_dec(struct slice in, struct root_record *ret)
-{
-	const uint8_t *salt, *wrapped;
-	struct rd r = rd_of(in);
-	uint8_t format;
-
-	if (!rd_u8(&r, &format) || format != FORMAT || !rd_u8(&r, &ret->method) ||
-	    !rd_take(&r, SALT_LEN, &salt) || !rd_u32(&r, &ret->kib) || !rd_u32(&r, &ret->passes) ||
-	    !rd_take(&r, WRAPPED_LEN, &wrapped))
-		return false;
-	ret->quorum = (struct quorum){ .m = 0 };
-	if (ret->method == METHOD_QUORUM && !quorum_dec(&r, &ret->quorum))
-		return false;
-	memcpy(ret->salt, salt, SALT_LEN);
-	memcpy(ret->wrapped, wrapped, WRAPPED_LEN);
-	return rd_done(&r) && ret->method >= METHOD_FILE && ret->method <= METHOD_NONE;
-}
-
-/* --- the file --------------------------------------------------------------------- */
-
-static enum hf_err file_size(int fd, off_t *ret)
-{
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) != 0) {
-		log_error("the file of the unlock key cannot be used: %m");
-		return HF_E_STORE;
-	}
-	*ret = st.st_size;
-	return HF_OK;
-}
-
-static enum hf_err file_read(int fd, struct secret *ret)
-{
-	CLEANUP(secret_done) struct secret key = { 0 };
-	off_t size;
-
-	TRY(file_size(fd, &size));
-	if (size != CRYPTO_KEY) {
-		log_error("the file of the unlock key has %lld bytes instead of %d; put the right one back",
-			(long long)size, CRYPTO_KEY);
-		return HF_E_DAMAGED;
-	}
-	TRY(secret_alloc(&key, CRYPTO_KEY));
-	if (pread(fd, key.p, key.n, 0) != CRYPTO_KEY)
-		return HF_E_STORE;
-	*ret = secret_take(&key);
-	return HF_OK;
-}
-
-static bool file_is_empty(int fd)
-{
-	struct stat st;
-
-	return fd >= 0 && fstat(fd, &st) == 0 && st.st_size == 0;
-}
-
-static enum hf_err file_write(int fd)
-{
-	CLEANUP(secret_done) struct secret key = { 0 };
-
-	TRY(secret_alloc(&key, CRYPTO_KEY));
-	TRY(crypto_random(key.p, key.n));
-	if (ftruncate(fd, 0) != 0 || pwrite(fd, key.p, key.n, 0) != CRYPTO_KEY || fsync(fd) != 0) {
-		log_error("the unlock key could not be written: %m");
-		return HF_E_STORE;
-	}
-	return HF_OK;
-}
-
-/* A file that was unlock key once must not open an old copy of the store. */
-static void file_wipe(int fd)
-{
-	static const uint8_t zero[CRYPTO_KEY];
-
-	if (fd < 0)
-		return;
-	if (pwrite(fd, zero, sizeof(zero), 0) != CRYPTO_KEY || fsync(fd) != 0 || ftruncate(fd, 0) != 0 ||
-	    fsync(fd) != 0)
-		log_warn("the old unlock key could not be wiped from its file: %m");
-}
-
-static void say_method(struct hsm *h, const struct root_record *r)
-{
-	char text[64] = "by passphrase";
-
-	if (r->method == METHOD_QUORUM)
-		(void)snprintf(text, sizeof(text), "by %u of %u custodians", r->quorum.m, r->quorum.n);
-	hsm_fact(h, "unlock", text);
-}
-
-static void say_file(struct hsm *h)
-{
-	hsm_fact(h, "unlock", "by a file beside the data (for development)");
-	log_warn("the unlock key lies in a file beside the data: whoever copies both has every key; "
-		"for production set a passphrase ('holdfast passphrase')");
-}
-
-/* --- wrapping ------------------------------------------------------------------------ */
-
-static enum hf_err key_from_file(int fd, struct secret *ret)
-{
-	CLEANUP(secret_done) struct secret file = { 0 };
-
-	TRY(file_read(fd, &file));
-	return crypto_derive(secret_slice(&file), "holdfast unlock file", SLICE_NONE, ret);
-}
-
-static enum hf_err key_for(struct hsm *h, const struct root_record *r, struct slice passphrase,
-	struct secret *ret)
-{
-	CLEANUP(secret_done) struct secret stretched = { 0 };
-
-	if (r->method == METHOD_FILE)
-		return key_from_file(h->unlock.key_fd, ret);
-	if (r->method == METHOD_QUORUM) /* passphrase is the secret that the shares gave */
-		return crypto_derive(passphrase, "holdfast unlock quorum", SLICE_OF(r->salt), ret);
-	TRY(crypto_argon2id(passphrase, SLICE_OF(r->salt), r->kib, r->passes, &stretched));
-	return crypto_derive(secret_slice(&stretched), "holdfast unlock passphrase", SLICE_NONE, ret);
-}
-
-/* quorum: passphrase is the secret of these custodians, or NULL. */
-static enum hf_err wrap(struct hsm *h, struct slice passphrase, const struct quorum *quorum,
-	struct slice root, struct root_record *ret)
-{
-	CLEANUP(secret_done) struct secret key = { 0 };
-	CLEANUP(buf_done) struct buf b = BUF_MAX(WRAPPED_LEN);
-	struct root_record r = {
-		.method = quorum != NULL ? METHOD_QUORUM : passphrase.n > 0 ? METHOD_PASSPHRASE :
-			METHOD_FILE,
-		.kib = h->cfg.argon2_kib,
-		.passes = h->cfg.argon2_passes,
-	};
-
-	if (quorum != NULL)
-		r.quorum = *quorum;
-	TRY(crypto_random(r.salt, sizeof(r.salt)));
-	TRY(key_for(h, &r, passphrase, &key));
-	TRY(crypto_seal(secret_slice(&key), SLICE_STR(ROOT_NAME), root, &b));
-	if (b.n != WRAPPED_LEN)
-		return HF_E_INTERNAL;
-	memcpy(r.wrapped, b.p, b.n);
-	*ret = r;
-	return HF_OK;
-}
-
-static enum hf_err unwrap(struct hsm *h, const struct root_record *r, struct slice passphrase,
-	struct secret *ret)
-{
-	CLEANUP(secret_done) struct secret key = { 0 };
-
-	TRY(key_for(h, r, passphrase, &key));
-	return crypto_open(secret_slice(&key), SLICE_STR(ROOT_NAME), SLICE_OF(r->wrapped), ret);
-}
-
-/* --- the record ------------------------------------------------------------------------- */
-
-static enum hf_err root_read(struct hsm *h, bool *ret_found, struct root_record *ret)
-{
-	CLEANUP(arena_done) struct arena a = { 0 };
-	struct record rec;
-
-	TRY(keeper_get(h->keeper, ROOT_NAME, &a, ret_found, &rec));
-	if (!*ret_found)
-		return HF_OK;
-	h->root_version = rec.version;
-	if (root_dec(rec.value, ret))
-		return HF_OK;
-	log_error("the record %s is damaged: restore it from a backup", ROOT_NAME);
-	return HF_E_DAMAGED;
-}
-
-static enum hf_err root_put(struct hsm *h, const struct root_record *r)
-{
-	CLEANUP(buf_done) struct buf b = BUF_MAX(2048);
-	struct record_change c = {
-		.name = ROOT_NAME,
-		.expect = h->root_version,
-		.version = h->root_version + 1,
-		.seal = SEAL_NONE,
-	};
-
-	root_enc(r, &b);
-	TRY(buf_err(&b));
-	c.plain = buf_slice(&b);
-	TRY(records_write(h->records, &c, 1));
-	h->root_version++;
-	return HF_OK;
-}
+#include "unlock_file.h"
+#include "unlock_wrap.h"
 
 /* Only an empty store is a new HSM: one that lost its root key, or whose anchor
  * remembers more, must not be taken for new. */
@@ -261,78 +36,167 @@ static enum hf_err root_new(struct secret *ret)
 	return HF_OK;
 }
 
-/* --- for hsm.c ------------------------------------------------------------------------------ */
+/* --- opening ------------------------------------------------------------------------ */
 
-enum hf_err unlock_at_open(struct hsm *h, struct secret *ret)
+static enum hf_err check_tag(const struct root_record *r, struct slice root)
 {
-	struct root_record r;
-	bool found;
-	enum hf_err e;
+	enum hf_err e = root_record_true(r, root);
 
-	TRY(root_read(h, &found, &r));
-	if (!found) {
-		TRY(check_empty(h));
-		if (h->unlock.key_fd < 0)
-			return HF_OK; /* the first passphrase makes it */
-		if (file_is_empty(h->unlock.key_fd))
-			TRY(file_write(h->unlock.key_fd));
-		say_file(h);
-		return root_new(ret);
-	}
-	if (r.method != METHOD_FILE) {
-		say_method(h, &r);
-		if (h->unlock.key_fd >= 0 && !file_is_empty(h->unlock.key_fd))
-			file_wipe(h->unlock.key_fd); /* a change was cut short */
-		return HF_OK;
-	}
-	say_file(h);
-	e = unwrap(h, &r, SLICE_NONE, ret);
-	if (e == HF_E_DAMAGED)
-		log_error("the unlock key in its file does not open %s: put the right one back", ROOT_NAME);
+	if (e != HF_E_DAMAGED)
+		return e;
+	log_error("%s", err_text(HF_E_UNLOCK_FORGED));
+	return HF_E_UNLOCK_FORGED;
+}
+
+/* try_method keeps a record that was renewed for unlock_settle. */
+static enum hf_err try_method(struct hsm *h, struct root_record *r, struct unlock_method_record *m,
+	struct slice secret, struct secret *ret)
+{
+	CLEANUP(secret_done) struct secret root = { 0 };
+	bool renewed;
+
+	TRY(unlock_unwrap(h, m, secret, &root, &renewed));
+	if (!renewed)
+		TRY(check_tag(r, secret_slice(&root)));
+	h->root_renewed = renewed;
+	*ret = secret_take(&root);
+	return HF_OK;
+}
+
+/* try_all: the first method of this kind that opens; else what the last one said. */
+static enum hf_err try_all(struct hsm *h, struct root_record *r, enum unlock_by by,
+	struct slice secret, struct secret *ret)
+{
+	enum hf_err e = HF_E_STATE;
+
+	for (unsigned i = 0; i < r->n && e != HF_OK; i++)
+		if (r->v[i].by == by)
+			e = try_method(h, r, &r->v[i], secret, ret);
 	return e;
 }
 
-enum hf_err unlock_passphrase(struct hsm *h, struct slice passphrase, struct secret *ret)
+static void keep_renewed(struct hsm *h, struct root_record **r)
 {
-	struct root_record r;
-	enum hf_err e;
-	bool found;
-
-	if (passphrase.n == 0)
-		return HF_E_PIN_LENGTH;
-	TRY(root_read(h, &found, &r));
-	if (!found)
-		return root_new(ret);
-	if (r.method != METHOD_PASSPHRASE)
-		return HF_E_STATE;
-	e = unwrap(h, &r, passphrase, ret);
-	return e == HF_E_DAMAGED ? HF_E_PIN_INCORRECT : e;
-}
-
-enum hf_err root_write(struct hsm *h, struct slice passphrase)
-{
-	struct root_record r;
-
-	TRY(wrap(h, passphrase, NULL, secret_slice(&h->root), &r));
-	return root_put(h, &r);
-}
-
-enum hf_err unlock_change(struct hsm *h, struct slice passphrase)
-{
-	bool to_file = passphrase.n == 0;
-
-	if (to_file && h->unlock.key_fd < 0)
-		return HF_E_ARGUMENTS;
-	if (to_file && file_is_empty(h->unlock.key_fd))
-		TRY(file_write(h->unlock.key_fd));
-	TRY(root_write(h, passphrase));
-	if (to_file) {
-		say_file(h);
-	} else {
-		hsm_fact(h, "unlock", "by passphrase");
-		file_wipe(h->unlock.key_fd);
+	root_record_free(&h->root_next);
+	if (h->root_renewed) {
+		h->root_next = *r;
+		*r = NULL;
 	}
+}
+
+enum hf_err unlock_settle(struct hsm *h)
+{
+	enum hf_err e = HF_OK;
+
+	if (h->root_next != NULL)
+		e = unlock_put(h, h->root_next);
+	root_record_free(&h->root_next);
+	return e;
+}
+
+static enum hf_err open_new(struct hsm *h, struct secret *ret)
+{
+	TRY(check_empty(h));
+	if (h->unlock.key_fd < 0 && h->unlock.tpm == NULL)
+		return HF_OK; /* the first passphrase makes it */
+	if (h->unlock.key_fd < 0 && !h->unlock.by_tpm)
+		return HF_OK;
+	if (h->unlock.key_fd >= 0 && unlock_file_empty(h->unlock.key_fd))
+		TRY(unlock_file_write(h->unlock.key_fd));
+	if (h->unlock.key_fd < 0)
+		log_warn("only this TPM, with the machine as it is now, opens the new HSM: add a "
+			"passphrase or custodians beside it ('holdfast unlock-method add')");
+	return root_new(ret);
+}
+
+/* The file is there to open without anybody; where it does not, something is wrong with
+ * it, and waiting would not help. A TPM that refuses leaves the HSM to the other methods. */
+static enum hf_err open_alone(struct hsm *h, struct root_record **r, struct secret *ret)
+{
+	bool file = h->unlock.key_fd >= 0 && root_record_find(*r, BY_FILE) != NULL;
+	enum hf_err e = HF_E_STATE;
+
+	if (root_record_find(*r, BY_TPM) != NULL && h->unlock.tpm != NULL)
+		e = try_all(h, *r, BY_TPM, SLICE_NONE, ret);
+	if (e != HF_OK && file) {
+		e = try_all(h, *r, BY_FILE, SLICE_NONE, ret);
+		if (e == HF_E_DAMAGED)
+			log_error("the unlock key in its file does not open %s: put the right one back",
+				ROOT_NAME);
+		if (e != HF_OK && (*r)->n == 1)
+			return e;
+	}
+	if (e == HF_E_UNLOCK_FORGED)
+		return e;
+	if (e == HF_OK)
+		keep_renewed(h, r);
 	return HF_OK;
+}
+
+enum hf_err unlock_at_open(struct hsm *h, struct secret *ret)
+{
+	CLEANUP(root_record_free) struct root_record *r = NULL;
+
+	TRY(unlock_read(h, &r));
+	if (r->version == 0)
+		return open_new(h, ret);
+	unlock_say(h, r);
+	if (root_record_find(r, BY_FILE) == NULL && h->unlock.key_fd >= 0 &&
+	    !unlock_file_empty(h->unlock.key_fd))
+		unlock_file_wipe(h->unlock.key_fd); /* a change was cut short */
+	return h->unlock.attended ? HF_OK : open_alone(h, &r, ret);
+}
+
+enum hf_err unlock_with(struct hsm *h, const struct unlock_with *w, struct secret *ret)
+{
+	CLEANUP(root_record_free) struct root_record *r = NULL;
+	enum hf_err e;
+
+	if (w->by == BY_PASSPHRASE && w->secret.n == 0)
+		return HF_E_PIN_LENGTH;
+	TRY(unlock_read(h, &r));
+	if (r->version == 0)
+		return w->by == BY_PASSPHRASE ? root_new(ret) : HF_E_STATE;
+	e = try_all(h, r, w->by, w->secret, ret);
+	if (e == HF_OK)
+		keep_renewed(h, &r);
+	return e == HF_E_DAMAGED && w->by == BY_PASSPHRASE ? HF_E_PIN_INCORRECT : e;
+}
+
+/* --- custodians ------------------------------------------------------------------------- */
+
+enum hf_err unlock_quorum_of(struct hsm *h, struct quorum *ret)
+{
+	CLEANUP(root_record_free) struct root_record *r = NULL;
+	const struct unlock_method_record *m;
+
+	*ret = (struct quorum){ .m = 0 };
+	TRY(unlock_read(h, &r));
+	m = root_record_find(r, BY_QUORUM);
+	return m == NULL || unlock_quorum_dec(m, ret) ? HF_OK : HF_E_DAMAGED;
+}
+
+enum hf_err unlock_quorum(struct hsm *h, struct slice secret, struct secret *ret)
+{
+	const struct unlock_with w = { .by = BY_QUORUM, .secret = secret };
+
+	return unlock_with(h, &w, ret);
+}
+
+/* Where custodians are there already, the new ones take their place and the other
+ * methods stay; else they are the only way from now on. */
+enum hf_err unlock_change_quorum(struct hsm *h, const struct quorum *q, struct slice secret)
+{
+	CLEANUP(root_record_free) struct root_record *r = NULL;
+	const struct unlock_with w = { .by = BY_QUORUM, .secret = secret, .quorum = q };
+	struct unlock_method_record *m;
+
+	TRY(unlock_read(h, &r));
+	m = root_record_find(r, BY_QUORUM);
+	if (m == NULL)
+		return unlock_only(h, &w);
+	TRY(unlock_wrap(h, m, &w));
+	return unlock_put(h, r);
 }
 
 /* --- the end -------------------------------------------------------------------------------- */
@@ -341,11 +205,13 @@ enum hf_err unlock_change(struct hsm *h, struct slice passphrase)
  * will be read after it that a digest could vouch for. */
 static enum hf_err tombstone(struct hsm *h, uint64_t version)
 {
+	CLEANUP(root_record_free) struct root_record *none = NULL;
 	CLEANUP(buf_done) struct buf b = BUF_MAX(1024);
-	const struct root_record none = { .method = METHOD_NONE };
 	struct change c = { SLICE_STR(ROOT_NAME), version, version + 1, SLICE_NONE };
 
-	root_enc(&none, &b);
+	TRY(root_record_new(&none));
+	root_record_enc(none, &b);
+	buf_raw(&b, SLICE_OF(none->tag));
 	TRY(buf_err(&b));
 	c.value = buf_slice(&b);
 	return keeper_commit(h->keeper, (struct change_list){ &c, 1 }, SLICE_NONE);
@@ -353,54 +219,18 @@ static enum hf_err tombstone(struct hsm *h, uint64_t version)
 
 enum hf_err unlock_destroy(struct hsm *h)
 {
-	struct root_record r;
-	bool found;
+	CLEANUP(root_record_free) struct root_record *r = NULL;
 
-	TRY(root_read(h, &found, &r));
-	file_wipe(h->unlock.key_fd);
-	return tombstone(h, found ? h->root_version : 0);
+	TRY(unlock_read(h, &r));
+	unlock_file_wipe(h->unlock.key_fd);
+	return tombstone(h, r->version);
 }
 
 enum hf_err unlock_destroyed(struct hsm *h, bool *ret)
 {
-	struct root_record r;
-	bool found;
+	CLEANUP(root_record_free) struct root_record *r = NULL;
 
-	TRY(root_read(h, &found, &r));
-	*ret = found && r.method == METHOD_NONE;
-	return HF_OK;
-}
-
-/* --- custodians ------------------------------------------------------------------------- */
-
-enum hf_err unlock_quorum_of(struct hsm *h, struct quorum *ret)
-{
-	struct root_record r;
-	bool found;
-
-	TRY(root_read(h, &found, &r));
-	*ret = found ? r.quorum : (struct quorum){ .m = 0 };
-	return HF_OK;
-}
-
-enum hf_err unlock_quorum(struct hsm *h, struct slice secret, struct secret *ret)
-{
-	struct root_record r;
-	bool found;
-
-	TRY(root_read(h, &found, &r));
-	if (!found || r.method != METHOD_QUORUM)
-		return HF_E_STATE;
-	return unwrap(h, &r, secret, ret);
-}
-
-enum hf_err unlock_change_quorum(struct hsm *h, const struct quorum *q, struct slice secret)
-{
-	struct root_record r;
-
-	TRY(wrap(h, secret, q, secret_slice(&h->root), &r));
-	TRY(root_put(h, &r));
-	say_method(h, &r);
-	file_wipe(h->unlock.key_fd);
+	TRY(unlock_read(h, &r));
+	*ret = r->version != 0 && r->n == 0;
 	return HF_OK;
 }

@@ -1,23 +1,39 @@
-/* unlock.h: the root key, and what it is wrapped under (DESIGN §2). */
+/* unlock.h: the root key, and by which methods it opens (DESIGN §2). */
 #ifndef HF_UNLOCK_H
 #define HF_UNLOCK_H
 
 #include "module.h"
 #include "quorum.h"
+#include "unlock_record.h"
 
-/* unlock_at_open makes a new HSM's root key, or opens it where the unlock key
- * lies in a file. *ret is empty if a passphrase is needed first. */
+/* struct unlock_with is what opens, or is to open: a passphrase, a TPM's PIN (may be
+ * empty), the custodians' secret. quorum and pcrs are for new methods only. */
+struct unlock_with {
+	enum unlock_by by;
+	struct slice secret;
+	const struct quorum *quorum;
+	uint32_t pcrs;
+};
+
+/* unlock_at_open makes a new HSM's root key, or opens it by the file or the TPM. *ret
+ * is empty if somebody has to come first. */
 enum hf_err unlock_at_open(struct hsm *h, struct secret *ret) HF_MUST_CHECK;
-/* unlock_passphrase opens the root key of a locked HSM; the first passphrase of
- * a new one makes it. HF_E_PIN_INCORRECT: a wrong one. */
-enum hf_err unlock_passphrase(struct hsm *h, struct slice passphrase, struct secret *ret)
-	HF_MUST_CHECK;
-/* unlock_change wraps the root key anew; an empty passphrase: by file again. */
-enum hf_err unlock_change(struct hsm *h, struct slice passphrase) HF_MUST_CHECK;
+/* unlock_with opens the root key of a locked HSM; the first passphrase of a new one
+ * makes it. HF_E_PIN_INCORRECT: a wrong one; HF_E_STATE: it has no such method. */
+enum hf_err unlock_with(struct hsm *h, const struct unlock_with *w, struct secret *ret) HF_MUST_CHECK;
+/* unlock_born stores a new HSM's root key under its first method: the passphrase, else
+ * the file, else the TPM. unlock_settle writes what unlocking brought up to date. */
+enum hf_err unlock_born(struct hsm *h, struct slice passphrase) HF_MUST_CHECK;
+enum hf_err unlock_settle(struct hsm *h) HF_MUST_CHECK;
 
-/* unlock_quorum_of tells the custodians; m is 0 where there are none.
- * unlock_quorum opens the root key by their secret; unlock_change_quorum puts it
- * under a new one. */
+/* Methods of an HSM that is open. unlock_only puts one in the place of all others. */
+enum hf_err unlock_add(struct hsm *h, const struct unlock_with *w, uint8_t *ret_id) HF_MUST_CHECK;
+enum hf_err unlock_only(struct hsm *h, const struct unlock_with *w) HF_MUST_CHECK;
+enum hf_err unlock_remove(struct hsm *h, uint8_t id) HF_MUST_CHECK;
+/* unlock_reseal seals a TPM's method anew, for its PCRs as they are now. */
+enum hf_err unlock_reseal(struct hsm *h, uint8_t id, struct slice pin) HF_MUST_CHECK;
+
+/* unlock_quorum_of tells the custodians; m is 0 where there are none. */
 enum hf_err unlock_quorum_of(struct hsm *h, struct quorum *ret) HF_MUST_CHECK;
 enum hf_err unlock_quorum(struct hsm *h, struct slice secret, struct secret *ret) HF_MUST_CHECK;
 enum hf_err unlock_change_quorum(struct hsm *h, const struct quorum *q, struct slice secret)
@@ -28,7 +44,13 @@ enum hf_err unlock_change_quorum(struct hsm *h, const struct quorum *q, struct s
 enum hf_err unlock_destroy(struct hsm *h) HF_MUST_CHECK;
 enum hf_err unlock_destroyed(struct hsm *h, bool *ret) HF_MUST_CHECK;
 
-/* root_write wraps h->root and stores it. Empty passphrase: under the file's key. */
-enum hf_err root_write(struct hsm *h, struct slice passphrase) HF_MUST_CHECK;
+/* unlock_read and unlock_put: the record as it is, and a next one in its place, its tag
+ * by h->root. For unlock*.c and rotate.c. */
+enum hf_err unlock_read(struct hsm *h, struct root_record **ret) HF_MUST_CHECK;
+enum hf_err unlock_put(struct hsm *h, struct root_record *r) HF_MUST_CHECK;
+/* unlock_say puts the methods into the status. unlock_name: "passphrase", ... */
+void unlock_say(struct hsm *h, const struct root_record *r);
+#define UNLOCK_WHAT 128
+void unlock_what(const struct unlock_method_record *m, char out[UNLOCK_WHAT]);
 
 #endif

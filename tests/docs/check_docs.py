@@ -67,7 +67,7 @@ def check_commands():
 
 def check_settings():
     page = items(read('man/holdfast.conf.5'))
-    words = {'FLAG': ('no', 'yes'), 'UNLOCK': ('file', 'passphrase'),
+    words = {'FLAG': ('no', 'yes'), 'UNLOCK': ('file', 'passphrase', 'tpm'),
              'TAMPER': ('log', 'lock', 'zeroize'), 'USE': ('none', 'every', 'counted', 'first'),
              'CLOSED': ('administration', 'changes', 'everything'),
              'SIGNATURE': ('ed25519', 'ed25519+ml-dsa-65'),
@@ -78,11 +78,15 @@ def check_settings():
     for key, _, kind, initial, least, most, _ in settings:
         text = page.get(f'Cm {key}', '')
         number = [product(x) for x in (initial, least, most)]
-        default = words[kind][number[0]] if kind in words else number[0]
+        default = pcrs(number[0]) if kind == 'PCRS' else words[kind][number[0]] if kind in words else number[0]
         if f'Default:\n.Ql {default} .' not in text:
             yield f'holdfast.conf.5, {key}: the default is {default}'
-        if kind not in words and f'Range: {number[1]} to {number[2]}' not in text:
+        if kind not in words and kind != 'PCRS' and f'Range: {number[1]} to {number[2]}' not in text:
             yield f'holdfast.conf.5, {key}: the range is {number[1]} to {number[2]}'
+
+
+def pcrs(bits):
+    return ','.join(str(i) for i in range(24) if bits >> i & 1)
 
 
 def product(text):

@@ -37,7 +37,7 @@ void box_new(struct box *b)
 
 enum hf_err box_start(struct box *b)
 {
-	struct hsm_unlock unlock = { .key_fd = b->key_fd };
+	struct hsm_unlock unlock = { .key_fd = b->key_fd, .attended = b->attended };
 
 	return hsm_open(&b->cfg, keeper_memory_keeper(b->keeper), &unlock, &b->hsm);
 }

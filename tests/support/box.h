@@ -15,6 +15,7 @@
 struct box {
 	struct keeper_memory *keeper;
 	int key_fd;
+	bool attended;
 	struct hsm_config cfg;
 	struct hsm *hsm;
 };
@@ -63,6 +64,11 @@ WHO_CALL(PING, ping)
 WHO_CALL(STATUS, status)
 WHO_CALL(SELF_TEST, self_test)
 WHO_CALL(UNLOCK, unlock)
+WHO_CALL(UNLOCK_BY, unlock_by)
+WHO_CALL(UNLOCK_METHODS, unlock_methods)
+WHO_CALL(UNLOCK_ADD, unlock_add)
+WHO_CALL(UNLOCK_REMOVE, unlock_remove)
+WHO_CALL(UNLOCK_RESEAL, unlock_reseal)
 WHO_CALL(STOP, stop)
 WHO_CALL(PASSPHRASE_SET, passphrase_set)
 WHO_CALL(CHALLENGE_SET, challenge_set)

@@ -229,6 +229,26 @@ static void put(struct keeper_memory *m, const char *name, uint64_t was, uint64_
 		abort();
 }
 
+void keeper_memory_put(struct keeper_memory *m, const char *name, struct slice value)
+{
+	struct held g = get(m, name);
+
+	put(m, name, g.version, g.version, value);
+	free(g.value);
+}
+
+size_t keeper_memory_value(struct keeper_memory *m, const char *name, uint8_t *out, size_t max)
+{
+	struct held g = get(m, name);
+	size_t n = g.n;
+
+	if (n > max)
+		abort();
+	memcpy(out, g.value, n);
+	free(g.value);
+	return n;
+}
+
 void keeper_memory_flip(struct keeper_memory *m, const char *name, size_t byte)
 {
 	struct held g = get(m, name);

@@ -21,6 +21,8 @@ void keeper_memory_fail_audit(struct keeper_memory *m, unsigned n);
 void keeper_memory_snapshot(struct keeper_memory *m);
 void keeper_memory_rollback(struct keeper_memory *m);
 /* Tampering with single records; version and name stay. */
+void keeper_memory_put(struct keeper_memory *m, const char *name, struct slice value);
+size_t keeper_memory_value(struct keeper_memory *m, const char *name, uint8_t *out, size_t max);
 void keeper_memory_flip(struct keeper_memory *m, const char *name, size_t byte);
 void keeper_memory_truncate(struct keeper_memory *m, const char *name, size_t bytes);
 void keeper_memory_swap(struct keeper_memory *m, const char *a, const char *b);

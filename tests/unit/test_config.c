@@ -28,6 +28,8 @@ static void values_of_each_kind(void **state)
 	assert_true(set(&c, "idle-timeout", "never") && c.idle_seconds == 0);
 	assert_true(set(&c, "idle-timeout", "60") && c.idle_seconds == 60);
 	assert_true(set(&c, "unlock", "passphrase") && c.unlock == UNLOCK_BY_PASSPHRASE);
+	assert_true(set(&c, "tpm-pcrs", "0,23") && c.tpm_pcrs == 0x800001);
+	assert_true(set(&c, "tpm-pcrs", "none") && c.tpm_pcrs == 0);
 	assert_true(set(&c, "clients-may-create-partitions", "no") && c.clients_may_create == 0);
 	assert_true(set(&c, "socket-dir", "/run/x") && strcmp(c.socket_dir, "/run/x") == 0);
 	assert_true(set(&c, "socket-dir", "none") && c.socket_dir[0] == '\0');
@@ -45,7 +47,9 @@ static void wrong_values_change_nothing_and_say_what_is_allowed(void **state)
 		{ "pin-failures", "", "must be a number from 1 to 100" },
 		{ "pin-failures", "99999999999999999999999", "must be a number from 1 to 100" },
 		{ "idle-timeout", "0", "must be a number from 1 to 31536000, or never" },
-		{ "unlock", "key", "must be file or passphrase" },
+		{ "unlock", "key", "must be file, passphrase or tpm" },
+		{ "tpm-pcrs", "0,24", "must be numbers from 0 to 23 with commas between, or none" },
+		{ "tpm-pcrs", "0,", "must be numbers from 0 to 23 with commas between, or none" },
 		{ "clients-may-create-partitions", "1", "must be no or yes" },
 		{ "log-level", "loud", "must be error, warn, notice, info or debug" },
 		{ "socket-dir", "here",

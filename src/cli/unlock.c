@@ -1,0 +1,188 @@
+/* unlock.c: unlock, and unlock-method list, add, remove, reseal. */
+#include "cli.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+/* Numbers of enum unlock_by (src/hsm/unlock_record.h). */
+static const struct {
+	const char *name;
+	uint8_t by;
+	const char *prompt; /* NULL: it takes no secret */
+} kinds[] = {
+	{ "file", 1, NULL },
+	{ "passphrase", 2, "Passphrase of the HSM" },
+	{ "custodians", 3, NULL },
+	{ "tpm", 5, "PIN of the TPM" },
+};
+
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
+static size_t kind_named(const char *name)
+{
+	size_t i = 0;
+
+	while (i < KINDS && strcmp(kinds[i].name, name) != 0)
+		i++;
+	return i;
+}
+
+/* The TPM's PIN is asked for only where one was named: most have none. */
+static enum hf_err secret_for(struct cli *c, size_t kind, bool fresh, struct secret *ret)
+{
+	bool given = c->opt[OPT_PIN_FILE] != NULL || c->opt[OPT_PIN_FD] != NULL;
+
+	if (kinds[kind].prompt == NULL || (kinds[kind].by == 5 && !given && c->opt[OPT_ASK_PIN] == NULL))
+		return HF_OK;
+	return cli_pin(c, OPT_PIN_FILE, OPT_PIN_FD, kinds[kind].prompt, fresh, ret);
+}
+
+int cmd_unlock(struct cli *c)
+{
+	CLEANUP(secret_done) struct secret s = { 0 };
+	const char *by = c->opt[OPT_METHOD] ? c->opt[OPT_METHOD] : "passphrase";
+	size_t kind = kind_named(by);
+	struct unlock_by_req q;
+	struct unlock_by_res r;
+	enum hf_err e;
+
+	if (kind == KINDS || kinds[kind].by == 3)
+		return cli_usage("--method wants passphrase, tpm or file, not '%s' (custodians: 'holdfast "
+			"quorum share')", by);
+	if (secret_for(c, kind, false, &s) != HF_OK)
+		return EXIT_FAILED;
+	q = (struct unlock_by_req){ .by = kinds[kind].by, .secret = secret_slice(&s) };
+	e = do_unlock_by(c->client, 0, &q, &r, &c->arena);
+	return e == HF_OK ? EXIT_DONE : cli_fail("unlock", e);
+}
+
+/* --- unlock-method ---------------------------------------------------------------------- */
+
+static const char *name_of_kind(uint8_t by)
+{
+	for (size_t i = 0; i < KINDS; i++)
+		if (kinds[i].by == by)
+			return kinds[i].name;
+	return "unknown";
+}
+
+static json_t *json_time(uint64_t us)
+{
+	time_t t = (time_t)(us / 1000000u);
+	char text[32];
+	struct tm tm;
+
+	if (us == 0 || gmtime_r(&t, &tm) == NULL)
+		return json_string("");
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	return json_string(text);
+}
+
+int cmd_unlock_list(struct cli *c)
+{
+	struct unlock_methods_req q = { 0 };
+	struct unlock_methods_res r;
+	enum hf_err e = do_unlock_methods(c->client, 0, &q, &r, &c->arena);
+	json_t *a = json_array();
+
+	if (e != HF_OK) {
+		json_decref(a);
+		return cli_fail("unlock-method", e);
+	}
+	for (size_t i = 0; i < r.methods.n; i++) {
+		const struct unlock_method *m = &r.methods.v[i];
+
+		json_array_append_new(a, json_pack("{s:i, s:s, s:o, s:o}", "id", m->id, "method",
+			name_of_kind(m->by), "since", json_time(m->made), "what", json_slice(m->what)));
+	}
+	cli_print(c, a);
+	return EXIT_DONE;
+}
+
+/* pcrs: "0,2,4,7" as bits; false: it is no such list. */
+static bool pcrs_of(const char *text, uint32_t *ret)
+{
+	char copy[128], *rest = copy, *one;
+	uint64_t n;
+
+	*ret = 0;
+	if (text == NULL)
+		return true;
+	if (strlen(text) >= sizeof(copy))
+		return false;
+	memcpy(copy, text, strlen(text) + 1);
+	while ((one = strsep(&rest, ",")) != NULL) {
+		if (!cli_number(one, 0, 23, &n))
+			return false;
+		*ret |= 1u << n;
+	}
+	return true;
+}
+
+int cmd_unlock_add(struct cli *c)
+{
+	CLEANUP(secret_done) struct secret s = { 0 };
+	size_t kind = kind_named(c->args[0]);
+	struct unlock_add_req q = { 0 };
+	struct unlock_add_res r;
+	enum hf_err e;
+
+	if (kind == KINDS || kinds[kind].by == 3)
+		return cli_usage("'%s' is not passphrase, tpm or file (custodians: 'holdfast quorum create "
+			"--beside')", c->args[0]);
+	if (!pcrs_of(c->opt[OPT_PCRS], &q.pcrs))
+		return cli_usage("--pcrs wants numbers from 0 to 23 with commas between, not '%s'",
+			c->opt[OPT_PCRS]);
+	if (secret_for(c, kind, true, &s) != HF_OK)
+		return EXIT_FAILED;
+	q.by = kinds[kind].by;
+	q.secret = secret_slice(&s);
+	e = do_unlock_add(c->client, 0, &q, &r, &c->arena);
+	if (e != HF_OK)
+		return cli_fail("unlock-method", e);
+	cli_print(c, json_pack("{s:i}", "id", r.id));
+	return EXIT_DONE;
+}
+
+static bool id_of(const char *s, uint8_t *ret)
+{
+	uint64_t id;
+
+	if (!cli_number(s, 0, 255, &id)) {
+		cli_usage("'%s' is no number of an unlock method; 'holdfast unlock-method list' has them", s);
+		return false;
+	}
+	*ret = (uint8_t)id;
+	return true;
+}
+
+int cmd_unlock_remove(struct cli *c)
+{
+	struct unlock_remove_req q = { 0 };
+	struct unlock_remove_res r;
+	enum hf_err e;
+
+	if (!id_of(c->args[0], &q.id))
+		return EXIT_USAGE;
+	if (!cli_sure(c, "Can you open the HSM by another method? Go on?"))
+		return EXIT_FAILED;
+	e = do_unlock_remove(c->client, 0, &q, &r, &c->arena);
+	return e == HF_OK ? EXIT_DONE : cli_fail("unlock-method", e);
+}
+
+int cmd_unlock_reseal(struct cli *c)
+{
+	CLEANUP(secret_done) struct secret s = { 0 };
+	struct unlock_reseal_req q = { 0 };
+	struct unlock_reseal_res r;
+	enum hf_err e;
+
+	if (!id_of(c->args[0], &q.id))
+		return EXIT_USAGE;
+	if (secret_for(c, kind_named("tpm"), false, &s) != HF_OK)
+		return EXIT_FAILED;
+	q.secret = secret_slice(&s);
+	e = do_unlock_reseal(c->client, 0, &q, &r, &c->arena);
+	return e == HF_OK ? EXIT_DONE : cli_fail("unlock-method", e);
+}

@@ -1,0 +1,309 @@
+#!/usr/bin/env python3
+"""tpm.py BUILD TEST: a root key that a TPM 2.0 gives back, with the simulator swtpm."""
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import e2e
+from e2e import Skip, wait_for
+from processes import Daemon
+
+WORDS, PIN = 'correct horse battery', '4711-4711'
+
+
+class Tpm:
+    """Tpm is one chip; switched off and on again it keeps its state and loses its PCRs."""
+
+    def __init__(self, where):
+        if shutil.which('swtpm') is None or shutil.which('tpm2_pcrextend') is None:
+            raise Skip('no swtpm, or no tpm2-tools')
+        self.where, self.path, self.p = where, f'{where}/sock', None
+        os.makedirs(where)
+        self.on()
+
+    def on(self):
+        self.p = subprocess.Popen(
+            ['swtpm', 'socket', '--tpm2', '--tpmstate', f'dir={self.where}',
+             '--server', f'type=unixio,path={self.path}',
+             '--ctrl', f'type=unixio,path={self.path}.ctrl',
+             '--flags', 'not-need-init,startup-clear'],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_for(lambda: os.path.exists(self.path))
+
+    def off(self, sig=signal.SIGTERM):
+        if self.p is not None:
+            self.p.send_signal(sig)
+            self.p.wait()
+        self.p = None
+        for path in (self.path, f'{self.path}.ctrl'):
+            if os.path.exists(path):
+                os.unlink(path)
+
+    def tool(self, *args):
+        r = subprocess.run(args, env={**os.environ, 'TPM2TOOLS_TCTI': f'swtpm:path={self.path}'},
+                           capture_output=True, text=True, check=False)
+        assert r.returncode == 0, r.stderr
+
+    def extend(self, pcr):
+        """extend is what another firmware or boot loader does."""
+        self.tool('tpm2_pcrextend', f'{pcr}:sha256={"11" * 32}')
+
+
+class Hsm:
+    def __init__(self, i, *settings):
+        self.i, self.d = i, None
+        self.dir = os.path.dirname(i.home)
+        self.settings = settings
+        self.tpms = []
+        self.words, self.pin = f'{self.dir}/words', f'{self.dir}/pin'
+        for path, text in ((self.words, WORDS), (self.pin, PIN)):
+            with open(path, 'w') as f:
+                f.write(text)
+        self.tpm = self.another()
+
+    def another(self):
+        self.tpms.append(Tpm(f'{self.dir}/tpm{len(self.tpms)}'))
+        return self.tpms[-1]
+
+    def start(self, **kw):
+        args = [f'--set={s}' for s in (f'tpm={self.tpm.path}', 'unlock=tpm', *self.settings)]
+        self.d = Daemon(self.i, *args, **kw).up()
+
+    def stop(self):
+        if self.d is not None:
+            self.d.end()
+        self.d = None
+
+    def close(self):
+        self.stop()
+        for t in self.tpms:
+            t.off()
+
+    def must(self, *args):
+        r = self.i.cli(*args)
+        assert r.returncode == 0, f'{args}: {r.stderr}'
+        return r.stdout
+
+    def refused(self, words, *args):
+        r = self.i.cli(*args)
+        assert r.returncode != 0 and words in r.stderr, f'{args}: {r.stderr}'
+
+    def status(self):
+        return json.loads(self.must('status', '--json'))
+
+    def state(self):
+        return self.status()['state'].split(':')[0]
+
+    def methods(self):
+        return {m['method']: m['id'] for m in json.loads(self.must('unlock-method', 'list', '--json'))}
+
+    def add_words(self):
+        self.must('unlock-method', 'add', 'passphrase', '--pin-file', self.words)
+
+    def by_words(self):
+        self.must('unlock', '--pin-file', self.words)
+        assert self.state() == 'operational'
+
+    def reseal(self, *args):
+        self.must('unlock-method', 'reseal', str(self.methods()['tpm']), *args)
+
+
+def test_unattended_until_a_pcr_differs(h):
+    h.start()
+    assert h.status()['unlock'] == 'by the TPM, PCRs 0,2,4,7'
+    h.add_words()
+    h.stop()
+    h.start()
+    assert h.state() == 'operational'
+    h.stop()
+    h.tpm.extend(9)  # not one of those it is sealed to
+    h.start()
+    assert h.state() == 'operational'
+    h.stop()
+    h.tpm.extend(4)
+    h.start()
+    assert h.state() == 'locked'
+    assert 'PCR 4 changed' in h.status()['TPM'], h.status()
+    assert 'PCR 4 changed' in h.d.text()
+    h.refused('not as the TPM sealed for', 'unlock', '--method', 'tpm')
+    h.by_words()
+    h.reseal()
+    h.stop()
+    h.start()
+    assert h.state() == 'operational'
+
+
+def test_another_machine_does_not_open(h):
+    h.start()
+    h.add_words()
+    h.stop()
+    h.tpm = h.another()
+    h.start()
+    assert h.state() == 'locked'
+    h.refused('another TPM sealed this', 'unlock', '--method', 'tpm')
+    h.by_words()
+    h.must('unlock-method', 'add', 'tpm', '--pcrs', '0,1')  # the new machine's, beside the old one's
+    h.stop()
+    h.start()
+    assert h.state() == 'operational'
+    h.stop()
+    h.tpm = h.tpms[0]
+    h.start()
+    assert h.state() == 'operational'
+
+
+def test_a_tpm_that_was_cleared_does_not_open(h):
+    h.start()
+    h.add_words()
+    h.stop()
+    h.tpm.tool('tpm2_clear', '-c', 'p')
+    h.start()
+    assert h.state() == 'locked'
+    h.refused('this one was cleared', 'unlock', '--method', 'tpm')
+    h.by_words()
+    h.reseal()
+    h.stop()
+    h.start()
+    assert h.state() == 'operational'
+
+
+def test_a_tpm_that_is_away_leaves_the_other_methods(h):
+    h.start()
+    h.add_words()
+    h.stop()
+    h.tpm.off()
+    h.start()
+    assert h.state() == 'locked'
+    assert 'cannot be opened' in h.d.text()
+    h.refused('no TPM is open', 'unlock', '--method', 'tpm')
+    h.by_words()
+    h.refused('no TPM is open', 'unlock-method', 'reseal', '0')
+    h.stop()
+    h.tpm.on()
+    h.start()
+    assert h.state() == 'operational'
+
+
+def test_a_new_hsm_without_its_tpm_waits(h):
+    h.tpm.off()
+    h.start()
+    assert h.state() == 'uninitialized', h.state()
+    h.stop()
+    h.tpm.on()
+    h.start()
+    assert h.state() == 'operational'
+
+
+def test_a_tpm_killed_in_the_middle_is_an_error_and_no_more(h):
+    h.start()
+    h.add_words()
+    h.tpm.p.send_signal(signal.SIGSTOP)
+    p = subprocess.Popen([f'{e2e.BUILD}/holdfast', 'unlock-method', 'add', 'tpm'], env=h.i.env,
+                         stderr=subprocess.DEVNULL)
+    time.sleep(0.5)
+    h.tpm.off(signal.SIGKILL)
+    assert p.wait(30) != 0
+    assert h.state() == 'operational' and list(h.methods()) == ['tpm', 'passphrase']
+    h.refused('the TPM does not answer', 'unlock-method', 'reseal', '0')
+    h.i.kill('vault')
+    h.d.up()
+    assert h.state() == 'locked'
+    h.by_words()
+
+
+def test_a_pin_besides(h):
+    h.start()
+    h.add_words()
+    h.must('unlock-method', 'add', 'tpm', '--pin-file', h.pin)
+    h.must('unlock-method', 'remove', '0', '--yes')
+    assert 'with a PIN' in h.status()['unlock']
+    h.stop()
+    h.start()
+    assert h.state() == 'locked'
+    h.refused('the PIN is wrong', 'unlock', '--method', 'tpm', '--pin-file', h.words)
+    assert h.state() == 'locked'
+    h.must('unlock', '--method', 'tpm', '--pin-file', h.pin)
+    assert h.state() == 'operational'
+    h.refused('too short', 'unlock-method', 'reseal', str(h.methods()['tpm']))
+    h.reseal('--pin-file', h.pin)
+
+
+def test_an_attended_start_waits_though_the_tpm_could(h):
+    h.settings = ('attended-start=yes',)
+    h.start()
+    h.stop()
+    h.start()
+    assert h.state() == 'locked'
+    h.must('unlock', '--method', 'tpm')
+    assert h.state() == 'operational'
+
+
+def test_a_listener_sees_no_secret(h):
+    """The socket's whole traffic, taken down by a process between, holds neither what was
+    sealed nor the PIN; and one bit changed on the way is told."""
+    h.start()
+    h.add_words()
+    h.stop()
+    spy = f'{h.dir}/spy'
+    code = f'''
+import socket, os, sys
+s = socket.socket(socket.AF_UNIX); s.bind({spy!r}); s.listen(1)
+print("ready", flush=True)
+out = open({spy!r} + ".log", "wb", buffering=0)
+import threading
+while True:
+    a, _ = s.accept()
+    b = socket.socket(socket.AF_UNIX); b.connect({h.tpm.path!r})
+    def pump(x, y, flip):
+        while True:
+            d = x.recv(65536)
+            if not d:
+                break
+            out.write(d)
+            if flip and os.path.exists({spy!r} + ".flip") and len(d) > 200:
+                d = bytearray(d); d[40] ^= 1; d = bytes(d)
+            y.sendall(d)
+        y.shutdown(socket.SHUT_WR)
+    t = threading.Thread(target=pump, args=(a, b, False)); t.start()
+    pump(b, a, True); t.join(); b.close(); a.close()
+'''
+    p = subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE, text=True)
+    try:
+        assert p.stdout.readline() == 'ready\n'
+        real, h.tpm.path = h.tpm.path, spy
+        h.start()
+        assert h.state() == 'operational'
+        h.must('unlock-method', 'add', 'tpm', '--pin-file', h.pin)
+        seen = open(f'{spy}.log', 'rb').read()
+        assert len(seen) > 2000 and PIN.encode() not in seen
+        open(f'{spy}.flip', 'w').close()
+        h.refused('the TPM does not answer', 'unlock-method', 'reseal', '0')
+        h.stop()
+        h.tpm.path = real
+    finally:
+        p.kill()
+        p.wait()
+
+
+def main(module):
+    """main runs a test of an Hsm, whose TPMs and daemon it ends after it."""
+    def on_hsm(test):
+        def run(i):
+            h = Hsm(i)
+            try:
+                test(h)
+            except AssertionError:
+                sys.stderr.write(h.d.text() if h.d else '')
+                raise
+            finally:
+                h.close()
+        return run
+    return e2e.main({n: on_hsm(f) if n.startswith('test_') else f for n, f in module.items()})
+
+
+if __name__ == '__main__':
+    sys.exit(main(globals()))
