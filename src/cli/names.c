@@ -14,6 +14,7 @@ static const struct {
 	{ CKO_PUBLIC_KEY, "public" },
 	{ CKO_PRIVATE_KEY, "private" },
 	{ CKO_SECRET_KEY, "secret" },
+	{ CKO_OTP_KEY, "otp" },
 	{ CKO_DOMAIN_PARAMETERS, "parameters" },
 	{ CKO_HW_FEATURE, "hardware" },
 	{ CKO_MECHANISM, "mechanism" },

@@ -45,6 +45,10 @@ void client_forget(struct client *c);
 enum hf_err client_call(struct client *c, enum calls_op op, uint64_t session,
 	struct slice fields, struct arena *a, struct rd *rest) HF_MUST_CHECK;
 
+/* client_operation: the mechanism of the operation of that kind that runs in a session;
+ * false: none does. */
+bool client_operation(struct client *c, uint64_t session, enum op_kind k, uint32_t *ret_type);
+
 /* client_part_max: how many bytes of data one call can carry to this vault, or
  * bring back; more is sent in parts. */
 size_t client_part_max(struct client *c);

@@ -61,6 +61,23 @@ static void end(struct op_memory *m)
 	m->active = m->fed = m->unsure = m->late = false;
 }
 
+bool client_operation(struct client *c, uint64_t session, enum op_kind k, uint32_t *ret_type)
+{
+	struct session *s = session_get(c, session);
+	bool runs = false;
+
+	if (s == NULL)
+		return false;
+	{
+		MUTEX_HOLD(&s->lock);
+		struct rd r = rd_of(buf_slice(&s->ops[k].request)); /* its first field */
+
+		runs = s->ops[k].active && rd_u32(&r, ret_type);
+	}
+	session_put(c, s);
+	return runs;
+}
+
 void operations_done(struct session *s)
 {
 	for (size_t i = 0; i < OPK_COUNT; i++)

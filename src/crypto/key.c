@@ -37,6 +37,8 @@ static const struct key_kind *kind_of(uint32_t cko, uint32_t ckk)
 		&kind_slh_dsa, &kind_dsa, &kind_dh,
 	};
 
+	if (cko == CKO_OTP_KEY)
+		return ckk == CKK_HOTP ? &kind_otp : NULL;
 	if (cko == CKO_SECRET_KEY)
 		return secret_known(ckk) ? &kind_secret : NULL;
 	if (cko != CKO_PUBLIC_KEY && cko != CKO_PRIVATE_KEY)

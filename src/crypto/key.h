@@ -55,7 +55,7 @@ struct key_kind {
 	enum hf_err (*output)(const struct key *k, struct parts *ret);
 };
 
-extern const struct key_kind kind_rsa, kind_ec, kind_edwards, kind_montgomery, kind_ml_dsa,
+extern const struct key_kind kind_otp, kind_rsa, kind_ec, kind_edwards, kind_montgomery, kind_ml_dsa,
 	kind_ml_kem, kind_slh_dsa, kind_dsa, kind_dh;
 
 /* key_adopt makes a key of pkey (whose reference it takes, also on failure). */

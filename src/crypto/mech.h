@@ -89,6 +89,7 @@ enum mech_flag {
 	MECH_PUBLIC_DATA = 8,/* derive: result is data rather than a key */
 	MECH_INHERIT = 16,   /* derive: the result is no less sensitive than its base key */
 	MECH_DOMAIN = 32,    /* generate: domain parameters rather than a key */
+	MECH_OTP = 128,      /* its keys are CKO_OTP_KEY; each signature counts */
 };
 
 /* CKK_ values of rows that take more than one type. */
@@ -130,6 +131,8 @@ struct crypt {
 	const struct key *key; /* NULL for a digest */
 	const struct params *params;
 	void *state; /* the family's own */
+	bool counts;      /* begin set it: a signature takes the key's next counter, */
+	uint64_t counter; /* which stands here */
 };
 
 /* struct derivation is one run of derive_many. */

@@ -31,6 +31,7 @@ enum {
 	PUBLIC_DATA = MECH_PUBLIC_DATA,
 	INHERIT = MECH_INHERIT,
 	DOMAIN = MECH_DOMAIN,
+	OTP = MECH_OTP,
 };
 
 #define MECH(name, ops, key, alt_key, min, max, param, arg, flags)             \

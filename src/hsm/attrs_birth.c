@@ -140,7 +140,8 @@ static enum hf_err set_code(const struct birth_info *b, uint32_t cka, struct att
 	switch (cka) {
 	case CKA_PRIVATE:
 		return attrs_set_bool(a, cka,
-			cko == CKO_PRIVATE_KEY || cko == CKO_SECRET_KEY || cko == CKO_DATA);
+			cko == CKO_PRIVATE_KEY || cko == CKO_SECRET_KEY || cko == CKO_OTP_KEY ||
+			cko == CKO_DATA);
 	case CKA_EXTRACTABLE:
 		/* PKCS#11 3.2 §5.18.5: what came wrapped was extractable. */
 		return attrs_set_bool(a, cka, b->how == BIRTH_UNWRAP);

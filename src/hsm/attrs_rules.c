@@ -40,7 +40,8 @@ const struct rule *rule_at(size_t i)
 
 static bool is_key(uint32_t cko)
 {
-	return cko == CKO_PUBLIC_KEY || cko == CKO_PRIVATE_KEY || cko == CKO_SECRET_KEY;
+	return cko == CKO_PUBLIC_KEY || cko == CKO_PRIVATE_KEY || cko == CKO_SECRET_KEY ||
+		cko == CKO_OTP_KEY;
 }
 
 static bool is_stored(uint32_t cko)

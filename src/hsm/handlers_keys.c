@@ -149,6 +149,13 @@ static enum hf_err makes(const struct mech *m, const struct attrs *a)
 	return HF_E_TEMPLATE_CONFLICT;
 }
 
+static uint32_t class_made(const struct mech *m)
+{
+	if ((m->flags & MECH_DOMAIN) != 0)
+		return CKO_DOMAIN_PARAMETERS;
+	return (m->flags & MECH_OTP) != 0 ? CKO_OTP_KEY : CKO_SECRET_KEY;
+}
+
 enum hf_err on_key_generate(struct calls_ctx *c, const struct key_generate_req *q,
 	struct key_generate_res *r)
 {
@@ -164,8 +171,7 @@ enum hf_err on_key_generate(struct calls_ctx *c, const struct key_generate_req *
 		TRY(forget_made(c));
 	if (made_before(c, &r->key))
 		return HF_OK;
-	b = generated(c, u.mech, (u.mech->flags & MECH_DOMAIN) != 0 ? CKO_DOMAIN_PARAMETERS :
-		CKO_SECRET_KEY, q->attrs);
+	b = generated(c, u.mech, class_made(u.mech), q->attrs);
 	TRY(attrs_birth(&b, q->attrs, &a));
 	TRY(makes(u.mech, &a));
 	TRY(object_permit(c, &a));

@@ -22,7 +22,8 @@ static enum hf_err import(struct attrs *a)
 	uint32_t ckk = (uint32_t)attrs_u64(a, CKA_KEY_TYPE, ATTRS_AS_GIVEN);
 	struct key_source s = attrs_source(a);
 
-	if (cko != CKO_PUBLIC_KEY && cko != CKO_PRIVATE_KEY && cko != CKO_SECRET_KEY)
+	if (cko != CKO_PUBLIC_KEY && cko != CKO_PRIVATE_KEY && cko != CKO_SECRET_KEY &&
+	    cko != CKO_OTP_KEY)
 		return HF_OK;
 	TRY(key_import(cko, ckk, &s, &extra));
 	return attrs_put_parts(a, &extra);

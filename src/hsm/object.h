@@ -84,6 +84,11 @@ enum hf_err object_add_pair(struct calls_ctx *c, struct attrs *pub, struct attrs
 enum hf_err object_replace(struct calls_ctx *c, struct object *old, struct attrs *a) HF_MUST_CHECK;
 enum hf_err object_destroy(struct calls_ctx *c, struct object *o) HF_MUST_CHECK;
 
+/* object_count gives out the counter that an object's attribute of 8 bytes holds, and
+ * has stored the next one before; in a read-only session too. HF_E_KEY_EXHAUSTED. */
+enum hf_err object_count(struct calls_ctx *c, uint64_t handle, uint32_t cka, uint64_t *ret)
+	HF_MUST_CHECK;
+
 /* object_by_origin finds what a repeated creating call made the first time:
  * references, a public key before a private one. 0 unless the call is marked as
  * sent before. */

@@ -362,6 +362,41 @@ enum hf_err object_replace(struct calls_ctx *c, struct object *old, struct attrs
 	return swap(c->part->objects, old, o);
 }
 
+static enum hf_err count_once(struct calls_ctx *c, uint64_t handle, uint32_t cka, uint64_t *ret)
+{
+	CLEANUP(object_release) struct object *old = NULL;
+	CLEANUP(object_release) struct object *o = NULL;
+	CLEANUP(attrs_done) struct attrs a = { 0 };
+	struct slice now;
+	uint8_t next[8];
+
+	TRY(object_get(c, handle, HF_E_KEY_HANDLE, &old));
+	now = attrs_get(&old->attrs, cka);
+	if (now.n != sizeof(next))
+		return HF_E_INTERNAL;
+	if (get_u64(now.p) == UINT64_MAX)
+		return HF_E_KEY_EXHAUSTED;
+	put_u64(next, get_u64(now.p) + 1);
+	TRY(attrs_dup(&old->attrs, &a));
+	TRY(attrs_set(&a, cka, SLICE_OF(next)));
+	TRY(successor(old, &a, &o));
+	if (o->token)
+		TRY(write_one(c, o, old->version, o->version));
+	TRY(swap(c->part->objects, old, o));
+	*ret = get_u64(next) - 1;
+	return HF_OK;
+}
+
+enum hf_err object_count(struct calls_ctx *c, uint64_t handle, uint32_t cka, uint64_t *ret)
+{
+	enum hf_err e;
+
+	do {
+		e = count_once(c, handle, cka, ret);
+	} while (e == HF_E_CONFLICT);
+	return e;
+}
+
 enum hf_err object_destroy(struct calls_ctx *c, struct object *o)
 {
 	if (o->token)

@@ -199,6 +199,8 @@ static enum hf_err finish(struct calls_ctx *c, struct op *op, const struct op_io
 	size_t room = io->ret_out != NULL ? f->bound(&op->crypt, in.n, true) : 0;
 
 	TRY(out_room(c, room, out));
+	if (op->crypt.counts)
+		TRY(object_count(c, op->key->handle, CKA_OTP_COUNTER, &op->crypt.counter));
 	TRY(f->finish(&op->crypt, in, signature, out));
 	return buf_err(out);
 }

@@ -69,7 +69,8 @@ static bool takes(const struct mech *m, const struct object *key)
 
 static bool is_key(const struct object *o)
 {
-	return o->cko == CKO_PUBLIC_KEY || o->cko == CKO_PRIVATE_KEY || o->cko == CKO_SECRET_KEY;
+	return o->cko == CKO_PUBLIC_KEY || o->cko == CKO_PRIVATE_KEY || o->cko == CKO_SECRET_KEY ||
+		o->cko == CKO_OTP_KEY;
 }
 
 /* listed: an absent or empty list allows all. */

@@ -220,7 +220,7 @@ static enum hf_err need_by_class(struct calls_ctx *c, uint64_t cko, enum policy 
 {
 	if (cko == CKO_PRIVATE_KEY)
 		return policy_need(c, private_);
-	return cko == CKO_SECRET_KEY ? policy_need(c, secret) : HF_OK;
+	return cko == CKO_SECRET_KEY || cko == CKO_OTP_KEY ? policy_need(c, secret) : HF_OK;
 }
 
 enum hf_err policy_wrap(struct calls_ctx *c, uint64_t cko)
@@ -265,7 +265,7 @@ static unsigned count_purposes(const struct attrs *a)
 
 static bool holds_secret(uint64_t cko)
 {
-	return cko == CKO_PRIVATE_KEY || cko == CKO_SECRET_KEY;
+	return cko == CKO_PRIVATE_KEY || cko == CKO_SECRET_KEY || cko == CKO_OTP_KEY;
 }
 
 enum hf_err policy_birth(struct calls_ctx *c, const struct attrs *a)

@@ -91,6 +91,15 @@ enum hf_err template_encode(const CK_ATTRIBUTE *t, CK_ULONG n, struct arena *a,
  * §5.7.5), all attributes processed. */
 CK_RV template_fill(CK_ATTRIBUTE *t, CK_ULONG n, struct got_list got);
 
+/* --- otp.c --- */
+
+/* signs_otp: the signature that runs in the session is a one-time password. */
+bool signs_otp(struct entry *e, CK_SESSION_HANDLE session);
+/* otp_size: bytes of what C_Sign gives for an answer of so many; otp_give puts it into
+ * p, which has that room. */
+CK_ULONG otp_size(uint32_t need);
+CK_RV otp_give(struct slice answer, CK_BYTE_PTR p, CK_ULONG_PTR len);
+
 /* --- mechanism.c --- */
 
 /* mechanism_param: which parameter a mechanism has; PARAM_COUNT: we do not know the

@@ -71,11 +71,28 @@ static enum hf_err ask_output(struct entry *e, const struct step *s, uint32_t ma
 		       HF_E_MALFORMED;
 }
 
+/* output_otp asks for the length first: a password that finds no room is used up. */
+static CK_RV output_otp(struct entry *e, const struct step *s, CK_BYTE_PTR p, CK_ULONG_PTR len)
+{
+	struct slice out;
+	uint32_t need;
+
+	TRY_CKR(ask_output(e, s, WIRE_NO_OUTPUT, &need, &out));
+	if (p == NULL || *len < otp_size(need)) {
+		*len = otp_size(need);
+		return p == NULL ? CKR_OK : CKR_BUFFER_TOO_SMALL;
+	}
+	TRY_CKR(ask_output(e, s, need, &need, &out));
+	return otp_give(out, p, len);
+}
+
 static CK_RV output(struct entry *e, const struct step *s, CK_BYTE_PTR p, CK_ULONG_PTR len)
 {
 	struct slice out;
 	uint32_t need;
 
+	if ((s->op == CALLS_SIGN || s->op == CALLS_SIGN_FINAL) && signs_otp(e, s->session))
+		return output_otp(e, s, p, len);
 	TRY_CKR(ask_output(e, s, output_max(p, len), &need, &out));
 	return output_give(need, out, p, len);
 }

@@ -86,6 +86,40 @@ enum hf_err pack_prf_data(const void *v, size_t n, struct buf *b)
 	return buf_err(b);
 }
 
+/*  u64 type | bytes value  where numbers are u64  */
+static enum hf_err put_otp(const CK_OTP_PARAM *p, struct buf *b)
+{
+	bool number = p->type == CK_OTP_FLAGS || p->type == CK_OTP_OUTPUT_LENGTH ||
+		p->type == CK_OTP_OUTPUT_FORMAT;
+	uint8_t text[8];
+	CK_ULONG n;
+
+	if (!given(p->pValue, p->ulValueLen) || (number && p->ulValueLen != sizeof(n)))
+		return HF_E_MECHANISM_PARAM;
+	buf_u64(b, p->type);
+	if (number) {
+		memcpy(&n, p->pValue, sizeof(n));
+		put_u64(text, n);
+		buf_bytes(b, SLICE_OF(text));
+	} else {
+		buf_bytes(b, bytes_of(p->pValue, p->ulValueLen));
+	}
+	return buf_err(b);
+}
+
+enum hf_err pack_otp_params(const void *v, size_t n, struct buf *b)
+{
+	CLEANUP(buf_done) struct buf list = BUF_MAX(LIST_BYTES);
+	const CK_OTP_PARAM *p = v;
+
+	if (!given(v, n) || n > LIST_MAX)
+		return HF_E_MECHANISM_PARAM;
+	for (size_t i = 0; i < n; i++)
+		TRY(put_otp(&p[i], &list));
+	buf_bytes(b, buf_slice(&list));
+	return buf_err(b);
+}
+
 static enum hf_err put_template(const CK_DERIVED_KEY *k, struct buf *b)
 {
 	CLEANUP(arena_done) struct arena mem = { 0 };

@@ -42,7 +42,7 @@ static struct {
 } keys[] = {
 	{ CKK_AES, 16 }, { CKK_AES_XTS, 32 }, { CKK_DES, 8 }, { CKK_DES3, 24 }, { CKK_CAMELLIA, 16 },
 	{ CKK_ARIA, 16 }, { CKK_SEED, 16 }, { CKK_CHACHA20, 32 }, { CKK_POLY1305, 32 },
-	{ CKK_HKDF, 48 }, { CKK_GENERIC_SECRET, 48 },
+	{ CKK_HKDF, 48 }, { CKK_HOTP, 20 }, { CKK_GENERIC_SECRET, 48 },
 	{ CKK_RSA, 0, CKM_RSA_PKCS_KEY_PAIR_GEN, CKA_MODULUS_BITS, { 0 } },
 	{ CKK_EC, 0, CKM_EC_KEY_PAIR_GEN, CKA_EC_PARAMS, { p256, sizeof(p256) } },
 	{ CKK_EC_EDWARDS, 0, CKM_EC_EDWARDS_KEY_PAIR_GEN, CKA_EC_PARAMS, { ed25519, sizeof(ed25519) } },
@@ -56,7 +56,8 @@ static void make_secret(struct who *w, size_t i)
 {
 	struct object_create_res r;
 
-	must(do_object_create(w, &(struct object_create_req){ TMPL(U(CLASS, CKO_SECRET_KEY),
+	must(do_object_create(w, &(struct object_create_req){ TMPL(
+		U(CLASS, keys[i].ckk == CKK_HOTP ? CKO_OTP_KEY : CKO_SECRET_KEY),
 		U(KEY_TYPE, keys[i].ckk), V(VALUE, ((struct slice){ value, keys[i].n })), B(DERIVE, 1),
 		B(EXTRACTABLE, 1)) }, &r));
 	keys[i].key = keys[i].pub = r.object;

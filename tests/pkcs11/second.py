@@ -15,7 +15,7 @@ for folder in ('support', 'vectors'):
 
 import der  # noqa: E402
 import own_vault  # noqa: E402
-from p11 import N, ULONG, Params, refused, template  # noqa: E402
+from p11 import N, ULONG, Fields, Params, refused, template  # noqa: E402
 
 BUILD = os.path.abspath(sys.argv[1])
 READABLE = {'CLASS': N.CKO_SECRET_KEY, 'SENSITIVE': False, 'EXTRACTABLE': True}
@@ -601,6 +601,93 @@ def test_a_password_gives_a_key_and_an_iv(t):
                        **READABLE) == 'CKR_MECHANISM_PARAM_INVALID'
     mac = t.generate(t.mechanism('PBA_SHA1_WITH_SHA1_HMAC', pbe_params(iv)), **READABLE)
     assert t.get(mac, 'VALUE') == pkcs12(3, 'secret', b'and salt', 1000, 20)
+
+
+# --- one-time passwords --------------------------------------------------------------------------------
+
+
+def otp_params(*fields):
+    array = Fields(fields)
+    params = Params('pu', array.at, array.n)
+    params.kept.append(array)
+    return params
+
+
+def otp_key(t, **more):
+    return t.create(**{'CLASS': N.CKO_OTP_KEY, 'KEY_TYPE': N.CKK_HOTP, 'VALUE': b'12345678901234567890', **more})
+
+
+def otp_of(t, key, *fields):
+    """otp_of is the password and the counter that C_Sign gives."""
+    t.call('C_SignInit', t.h, t.mechanism('HOTP', otp_params(*fields) if fields else None), key)
+    n = ULONG(0)
+    t.call('C_Sign', t.h, None, ULONG(0), None, ctypes.byref(n))
+    room = ctypes.create_string_buffer(n.value)
+    t.call('C_Sign', t.h, None, ULONG(0), room, ctypes.byref(n))
+    at, count = struct.unpack_from('@LL', room.raw)
+    found = {}
+    for i in range(count):
+        type_, where, size = struct.unpack_from('@LLL', room.raw, at - ctypes.addressof(room) + 24 * i)
+        found[type_] = ctypes.string_at(where, size)
+    return found[N.CK_OTP_VALUE].decode(), int.from_bytes(found[N.CK_OTP_COUNTER], 'big')
+
+
+# RFC 4226, appendix D
+OTPS = '755224 287082 359152 969429 338314 254676 287922 162583 399871 520489'.split()
+
+
+def counter(n):
+    return (N.CK_OTP_COUNTER, n.to_bytes(8, 'big'))
+
+
+def test_one_time_passwords_are_those_of_rfc_4226(t):
+    key = otp_key(t)
+    assert [otp_of(t, key) for _ in OTPS] == list(zip(OTPS, range(10)))
+    assert otp_of(t, key, counter(3)) == (OTPS[3], 3)
+    assert int.from_bytes(t.get(key, 'OTP_COUNTER'), 'big') == 10
+    assert otp_of(t, key, counter(0), (N.CK_OTP_OUTPUT_LENGTH, bytes(ULONG(8)))) == ('84755224', 0)
+    for i, otp in enumerate(OTPS):
+        m = t.mechanism('HOTP', otp_params(counter(i)))
+        t.verify(m, key, b'', otp.encode())
+        assert refused(t.verify, m, key, b'', OTPS[(i + 1) % 10].encode()) == 'CKR_SIGNATURE_INVALID'
+        assert refused(t.verify, m, key, b'', otp[:5].encode()) == 'CKR_SIGNATURE_LEN_RANGE'
+    assert refused(t.verify, t.mechanism('HOTP'), key, b'', b'755224') == 'CKR_MECHANISM_PARAM_INVALID'
+
+
+def test_a_counter_is_never_given_twice(t):
+    key = otp_key(t, TOKEN=True, OTP_COUNTER=(7).to_bytes(8, 'big'), OTP_LENGTH=6)
+    assert otp_of(t, key) == (OTPS[7], 7)
+    subprocess.run([f'{BUILD}/holdfast', 'stop'], check=False, capture_output=True)
+    assert otp_of(t, key) == (OTPS[8], 8)
+    t.call('C_SignInit', t.h, t.mechanism('HOTP'), key)
+    small, n = ctypes.create_string_buffer(10), ULONG(10)
+    assert refused(t.call, 'C_Sign', t.h, None, ULONG(0), small, ctypes.byref(n)) == 'CKR_BUFFER_TOO_SMALL'
+    t.call('C_SessionCancel', t.h, ULONG(N.CKF_SIGN))
+    assert otp_of(t, key) == (OTPS[9], 9)
+    assert refused(t.set, key, OTP_COUNTER=bytes(8)) == 'CKR_ATTRIBUTE_READ_ONLY'
+    last = otp_key(t, OTP_COUNTER=b'\xff' * 8)
+    assert refused(otp_of, t, last) == 'CKR_KEY_EXHAUSTED'
+
+
+def test_keys_of_one_time_passwords_are_made_and_kept(t):
+    key = t.generate(t.mechanism('HOTP_KEY_GEN'), SENSITIVE=False, EXTRACTABLE=True)
+    value = t.get(key, 'VALUE')
+    mac = hmac.digest(value, bytes(8), 'sha1')
+    want = int.from_bytes(mac[(at := mac[19] & 15):at + 4], 'big') % 2**31 % 10**6
+    assert len(value) == 20 and otp_of(t, key) == (f'{want:06}', 0)
+    assert [number(t, key, name) for name in ('CLASS', 'KEY_TYPE', 'OTP_LENGTH', 'OTP_COUNTER_REQUIREMENT')] == [
+        N.CKO_OTP_KEY, N.CKK_HOTP, 6, N.CK_OTP_PARAM_OPTIONAL]
+    assert refused(t.get, otp_key(t), 'VALUE') == 'CKR_ATTRIBUTE_SENSITIVE'
+    aes = secret(t, 'AES', bytes(16), WRAP=True)
+    assert refused(t.wrap, t.mechanism('AES_KEY_WRAP_KWP'), aes, key) == 'CKR_KEY_NOT_WRAPPABLE'
+    for more in ({'OTP_LENGTH': 5}, {'OTP_LENGTH': 10}, {'OTP_FORMAT': N.CK_OTP_FORMAT_BINARY},
+                 {'OTP_COUNTER': bytes(7)}):
+        assert refused(otp_key, t, **more) == 'CKR_ATTRIBUTE_VALUE_INVALID', more
+    for field in ((N.CK_OTP_COUNTER, bytes(7)), (N.CK_OTP_FLAGS, bytes(ULONG(N.CKF_NEXT_OTP))),
+                  (N.CK_OTP_OUTPUT_LENGTH, bytes(ULONG(5))), (N.CK_OTP_FLAGS, b'1'), (77, b'')):
+        assert refused(otp_of, t, key, field) == 'CKR_MECHANISM_PARAM_INVALID', field
+    assert refused(t.sign, t.mechanism('HOTP'), key, b'data') == 'CKR_DATA_LEN_RANGE'
+    assert refused(t.sign, t.mechanism('SHA_1_HMAC'), key, b'data') == 'CKR_KEY_TYPE_INCONSISTENT'
 
 
 # --- a public key of a private one -----------------------------------------------------------------------

@@ -7,7 +7,7 @@ import importlib.util
 import os
 import re
 
-from p11 import N, Params
+from p11 import N, Fields, Params
 from wycheproof import Skip, same, secret, take_value, value_template
 
 DEBIAN = '/usr/lib/python3/dist-packages/cryptography_vectors'
@@ -260,6 +260,20 @@ def hkdf(hash_):
     return ask
 
 
+# --- one-time passwords ----------------------------------------------------------------------------
+
+
+def hotp(t, test):
+    key = t.create(CLASS=N.CKO_OTP_KEY, KEY_TYPE=N.CKK_HOTP, VALUE=test['SECRET'].encode())
+    counter = Fields([(N.CK_OTP_COUNTER, int(test['COUNTER']).to_bytes(8, 'big'))])
+    params = Params('pu', counter.at, counter.n)
+    params.kept.append(counter)
+    try:
+        t.verify(t.mechanism('HOTP', params), key, b'', test['HOTP'].encode())
+    finally:
+        t.destroy(key)
+
+
 # --- files ---------------------------------------------------------------------------------------
 
 SHA2 = [(rf'hashes/SHA2/SHA{n}(Short|Long)Msg\.rsp', digest(f'SHA{n}'))
@@ -304,12 +318,13 @@ KINDS = [  # (the file's name, what asks one of its tests)
     (r'asymmetric/RSA/FIPS_186-2/SigVer15_186-3\.rsp', rsa_verify(pkcs1)),
     (r'asymmetric/RSA/FIPS_186-2/Sig(GenPSS_186-2\.txt|VerPSS_186-3\.rsp)', rsa_verify(pss)),
     (r'asymmetric/DSA/FIPS_186-3/Sig(Ver\.rsp|Gen\.txt)', dsa),
+    (r'twofactor/rfc-4226\.txt', hotp),
     (r'KDF/ansx963_2001\.txt', x963),
     (r'KDF/rfc-5869-HKDF-SHA1\.txt', hkdf('SHA_1')),
     (r'KDF/(rfc-5869-HKDF-SHA256|hkdf-generated)\.txt', hkdf('SHA256')),
 ]
 KEPT = {'GROUP', 'N', 'E', 'D', 'P', 'Q', 'G'}  # of signatures: once for the tests that follow
-ENDS = {'MD', 'CIPHERTEXT', 'CT', 'OUTPUT', 'TAG', 'S', 'KEY_DATA', 'OKM'}  # a test that has one of these is whole
+ENDS = {'MD', 'CIPHERTEXT', 'CT', 'OUTPUT', 'TAG', 'S', 'KEY_DATA', 'OKM', 'SECRET'}  # a test that has one of these is whole
 
 
 def tests_of(path):

@@ -25,6 +25,12 @@ enum hf_err pack_derived_keys(const void *v, size_t n, struct buf *b)
 	return buf_err(b);
 }
 
+enum hf_err pack_otp_params(const void *v, size_t n, struct buf *b)
+{
+	buf_bytes(b, (struct slice){ v, n });
+	return buf_err(b);
+}
+
 #define IS(s, literal) assert_true(slice_eq(s, SLICE_STR(literal)))
 
 static void gcm_comes_back_and_is_refused_when_cut_or_longer(void **state)
