@@ -110,6 +110,21 @@ static bool open_archive(const struct config *c, struct instance *i)
 	return i->archive >= 0;
 }
 
+/* The cursor's file is replaced when it changes: its directory is what stays. */
+static bool open_cursor(const struct config *c, struct instance *i)
+{
+	char dir[CONFIG_PATH];
+
+	if (*c->audit_cursor == '\0')
+		return true;
+	(void)snprintf(dir, sizeof(dir), "%.*s", (int)(strrchr(c->audit_cursor, '/') - c->audit_cursor + 1),
+		c->audit_cursor);
+	i->cursor = fd_high(open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	if (i->cursor < 0)
+		log_error("audit-cursor: %s cannot be opened: %m", dir);
+	return i->cursor >= 0;
+}
+
 /* socket_at names the socket through /proc/self/fd, since a socket's path may have 107
  * bytes only. */
 static struct sockaddr_un socket_at(int dir)
@@ -252,7 +267,7 @@ int instance_tpm(const struct instance *i)
 enum instance_result instance_open(const struct config *c, const struct instance_paths *p,
 	struct instance *ret)
 {
-	struct instance i = { -1, -1, -1, -1, -1, -1, -1, -1, c->tpm, false };
+	struct instance i = { -1, -1, -1, -1, -1, -1, -1, -1, -1, c->tpm, false };
 	enum instance_result r;
 
 	i.home = open_dir(p->home, 0700);
@@ -263,7 +278,7 @@ enum instance_result instance_open(const struct config *c, const struct instance
 		return r;
 	i.data = open_dir(p->data, 0700);
 	if (i.data < 0 || !is_ours(i.data, p->data) || !open_unlock(c, p->data, &i) ||
-	    !open_archive(c, &i) || !open_socket(p, &i))
+	    !open_archive(c, &i) || !open_cursor(c, &i) || !open_socket(p, &i))
 		return INSTANCE_FAILED;
 	*ret = i;
 	return INSTANCE_OPEN;

@@ -18,7 +18,7 @@ struct instance_paths {
 /* struct instance: descriptors, -1 where there is none, and all above those that
  * a role inherits (roles.h). */
 struct instance {
-	int home, lock, data, socket_dir, listen, unlock, passphrase, archive;
+	int home, lock, data, socket_dir, listen, unlock, passphrase, archive, cursor;
 	const char *tpm; /* path, or "" */
 	bool own_socket; /* not from systemd: removed at the end */
 };

@@ -1,5 +1,6 @@
 /* keeper_main.c: the keeper's process around keeper.c. */
 #include <fcntl.h>
+#include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -23,8 +24,10 @@ static bool only_one(void)
 
 int keeper_main(const struct config *c, const struct role_flags *f)
 {
-	static const int own[] = { FD_DATA, FD_ARCHIVE };
-	struct auditkeep_rules rules = { .archive = *c->audit_archive != '\0' ? FD_ARCHIVE : -1, .home = -1,
+	bool archive = *c->audit_archive != '\0', cursor = *c->audit_cursor != '\0';
+	const int own[] = { FD_DATA, archive ? FD_ARCHIVE : -1, cursor ? FD_CURSOR : -1 };
+	struct auditkeep_rules rules = { .archive = own[1], .home = own[2],
+		.cursor = cursor ? strrchr(c->audit_cursor, '/') + 1 : NULL,
 		.segments = c->audit_keep_files, .days = c->audit_keep_days, .bytes = c->audit_keep_bytes };
 	struct keeper_ctx k;
 
@@ -33,7 +36,7 @@ int keeper_main(const struct config *c, const struct role_flags *f)
 	if (keeper_open(FD_DATA, c->audit_segment, &k) != HF_OK)
 		return 1;
 	auditlog_age(k.audit, c->audit_age);
-	sandbox_only_in(own, *c->audit_archive != '\0' ? 2 : 1);
+	sandbox_only_in(own, sizeof(own) / sizeof(own[0]));
 	if (sandbox_calls(SANDBOX_KEEPER) != HF_OK && !f->allow_no_seccomp)
 		return EXIT_NO_SANDBOX;
 	if (auditkeep_start(auditlog_dir(k.audit), &rules) != HF_OK)

@@ -124,7 +124,7 @@ static void give_all(const struct monitor *m, int role, int link, int control)
 	give(vault ? control : -1, FD_CONTROL);
 	give(vault ? m->places->listen : m->places->data, vault ? FD_LISTEN : FD_DATA);
 	give(vault ? m->places->unlock : m->places->archive, vault ? FD_UNLOCK : FD_ARCHIVE);
-	give(vault ? m->places->passphrase : -1, FD_PASSPHRASE);
+	give(vault ? m->places->passphrase : m->places->cursor, vault ? FD_PASSPHRASE : FD_CURSOR);
 	give(vault ? m->tpm : -1, FD_TPM);
 	(void)syscall(SYS_close_range, FD_TPM + 1, UINT_MAX, 0);
 }

@@ -16,6 +16,7 @@ enum {
 	FD_LISTEN = 6,  /* vault: the listening socket */
 	FD_UNLOCK = 7,  /* vault: the unlock file; closed when there is none */
 	FD_ARCHIVE = 7, /* keeper: where closed audit segments are copied to; closed when there is none */
+	FD_CURSOR = 8,  /* keeper: the directory of audit-cursor; closed when there is none */
 	FD_PASSPHRASE = 8, /* vault: the passphrase file; closed when there is none */
 	FD_TPM = 9,     /* vault: the TPM; closed when there is none */
 };

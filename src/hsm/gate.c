@@ -13,6 +13,7 @@
 #include "log.h"
 #include "login.h"
 #include "metrics.h"
+#include "op.h"
 #include "partition.h"
 #include "policy.h"
 #include "rights.h"
@@ -161,6 +162,15 @@ static enum hf_err run(struct calls_ctx *c, struct buf *out)
 
 /* --- before and after ------------------------------------------------------------------ */
 
+/* take_back ends what a use whose answer is withheld has begun. */
+static void take_back(struct calls_ctx *c)
+{
+	if (c->session == NULL || c->row->audit != CALL_AUDIT_USE)
+		return;
+	for (unsigned k = 0; k < OPK_COUNT; k++)
+		op_cancel(c->session, (enum op_kind)k);
+}
+
 /* Where policy says so, a record that cannot be kept takes the call's answer with it;
  * what the call did stays done. */
 static enum hf_err audit(struct calls_ctx *c, enum hf_err e, uint64_t began)
@@ -178,7 +188,10 @@ static enum hf_err audit(struct calls_ctx *c, enum hf_err e, uint64_t began)
 		return e;
 	}
 	end.duration_ns = clock_mono_ns() - began;
-	return audit_call(c->hsm->audit, c, &end) == HF_OK ? e : HF_E_AUDIT;
+	if (audit_call(c->hsm->audit, c, &end) == HF_OK)
+		return e;
+	take_back(c);
+	return HF_E_AUDIT;
 }
 
 /* remember_why keeps for the caller what the refused call would have taken. */

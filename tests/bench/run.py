@@ -125,10 +125,60 @@ class Bench:
         shutil.rmtree(self.scratch, ignore_errors=True)
 
 
+AUDIT = (('off', ['audit-key-use=none']),
+         ('failures', ['audit-key-use=none', 'audit-failures=yes']),
+         ('every-use', ['audit-key-use=every', 'audit-failures=yes']),
+         ('every-call', ['audit-key-use=every', 'audit-all=yes']))
+
+
+class AuditBench:
+    """AuditBench is our module several times over, each instance with another level of audit."""
+
+    def __init__(self, build):
+        self.build, self.who = build, []
+
+    def __enter__(self):
+        self.scratch = tempfile.mkdtemp(prefix='holdfast-bench-')
+        pin = os.path.join(self.scratch, 'pin')
+        with open(pin, 'w', encoding='utf-8') as f:
+            f.write(PIN + '\n')
+        ours = os.path.abspath(os.path.join(self.build, 'libholdfast-pkcs11.so'))
+        for name, policies in AUDIT:
+            c = Contender(name, self.build, ours, {'HOLDFAST_HOME': os.path.join(self.scratch, name)})
+            self.who.append(c)
+            if c.run('session-info', 1, 0.1) is None:
+                sys.exit('holdfast bench does not work')
+            subprocess.run([c.cli, 'audit', 'config', '--so-pin-file', pin, *policies], env=c.env, check=True,
+                           stdout=subprocess.DEVNULL)
+        return self.who
+
+    def __exit__(self, *_):
+        for c in self.who:
+            subprocess.run([c.cli, 'stop'], check=False, env=c.env, stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL)
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+
+def compare_audit(args, who):
+    """compare_audit prints what each level of audit leaves of the speed without."""
+    names, out = [c.name for c in who], []
+    say(['work', 'threads'] + [n + '/s' for n in names] + [n + ' ÷ off' for n in names[1:]])
+    say(['---'] * (1 + 2 * len(names)))
+    for work in args.work or ['p256-sign', 'ed25519-sign', 'rsa2048-sign', 'hmac-32']:
+        for threads in map(int, args.threads.split(',')):
+            row = measure(who, work, threads, args.seconds, args.rounds)
+            out.append({'work': work, 'threads': threads, **row})
+            rate = {n: row[n]['per_second'] for n in names if n in row}
+            say([work, str(threads)] + [f'{rate[n]:.0f}' if n in rate else '–' for n in names] +
+                [f'{rate[n] / rate["off"]:.3f}' if n in rate and 'off' in rate else '–' for n in names[1:]])
+    return out
+
+
 def arguments():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument('--build', default='build', help='build directory')
     p.add_argument('--work', action='append', help='one piece of work (may be repeated)')
+    p.add_argument('--audit', action='store_true', help='compare the levels of audit instead')
     p.add_argument('--all', action='store_true', help='every piece of work')
     p.add_argument('--threads', default='1,2', help='thread counts, comma-separated')
     p.add_argument('--seconds', type=float, default=1.0, help='of one run')
@@ -140,12 +190,16 @@ def arguments():
 
 def main():
     args = arguments()
-    with Bench(args.build, args.module) as who:
-        out = compare(args, who)
+    if args.audit:
+        with AuditBench(args.build) as who:
+            out = compare_audit(args, who)
+    else:
+        with Bench(args.build, args.module) as who:
+            out = compare(args, who)
     if args.json:
         with open(args.json, 'w', encoding='utf-8') as f:
             json.dump(out, f, indent=1)
-    return 0 if all('holdfast' in r for r in out) else 1
+    return 0 if all('off' in r if args.audit else 'holdfast' in r for r in out) else 1
 
 
 if __name__ == '__main__':

@@ -355,6 +355,19 @@ static void uses_are_refused_where_policy_says_so(void **state)
 	}
 }
 
+static void a_use_whose_answer_was_withheld_leaves_nothing_behind(void **state)
+{
+	uint64_t key;
+
+	(void)state;
+	enter();
+	set(POLICY_AUDIT_CLOSED, CLOSED_ALL);
+	key = a_key(true);
+	keeper_memory_fail_audit(box.keeper, 1);
+	assert_int_equal(begin(key), HF_E_AUDIT);
+	assert_int_equal(sign(key), HF_OK);
+}
+
 static void what_is_dropped_is_counted_on_record(void **state)
 {
 	struct audit_record rec;
@@ -430,6 +443,7 @@ int main(void)
 		T(without_its_record_a_login_loses_its_answer),
 		T(changes_are_refused_where_policy_says_so),
 		T(uses_are_refused_where_policy_says_so),
+		T(a_use_whose_answer_was_withheld_leaves_nothing_behind),
 		T(what_is_dropped_is_counted_on_record),
 		T(the_log_verifies_after_it_dropped_records),
 		T(a_jump_of_the_clock_is_on_record),

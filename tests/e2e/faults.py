@@ -1,0 +1,163 @@
+#!/usr/bin/env python3
+"""faults.py BUILD TEST: the audit log when the disk fills, cannot be written, or its keeper dies: nothing
+acknowledged is lost, what policy lets go on goes on, and it is said."""
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+
+import e2e
+
+SO_PIN = '12345678\n'
+
+
+class Disk:
+    """Disk is a small file system of its own under the instance's home."""
+
+    def __init__(self, i, size='16m'):
+        if os.geteuid() != 0:
+            raise e2e.Skip('needs root to mount a small disk')
+        self.home = i.home
+        os.makedirs(i.home, 0o700)
+        if subprocess.run(['mount', '-t', 'tmpfs', '-o', f'size={size},mode=700', 'none', i.home],
+                          stderr=subprocess.DEVNULL).returncode != 0:
+            raise e2e.Skip('tmpfs cannot be mounted here')
+
+    def fill(self):
+        with open(f'{self.home}/filler', 'wb', buffering=0) as f:
+            try:
+                while f.write(bytes(65536)) == 65536:
+                    pass
+                while f.write(bytes(512)):
+                    pass
+            except OSError:
+                pass
+
+    def free(self):
+        os.remove(f'{self.home}/filler')
+
+    def remount(self, how):
+        return subprocess.run(['mount', '-o', f'remount,{how}', self.home], stderr=subprocess.DEVNULL).returncode == 0
+
+    def umount(self, i):
+        i.stop()
+        time.sleep(0.3)
+        subprocess.run(['umount', '-l', self.home], check=True)
+
+
+def health(i):
+    return json.loads(i.cli('health', '--json').stdout)
+
+
+def records(i, *args):
+    return [json.loads(x) for x in i.cli('audit', 'query', '--json', *args).stdout.splitlines()]
+
+
+def level(i, *policies):
+    with open(f'{i.home}-so', 'w', encoding='utf-8') as f:
+        f.write(SO_PIN)
+    r = i.cli('audit', 'config', '--so-pin-file', f'{i.home}-so', *policies)
+    assert r.returncode == 0, r.stderr
+
+
+def verified(i):
+    told = json.loads(i.cli('audit', 'key', '--json').stdout)
+    r = i.cli('audit', 'verify', '--json', '--audit-key', told['key'], '--last', f'{told["last"]}:{told["hash"]}',
+              f'{i.home}/data/audit')
+    assert r.returncode == 0, r.stdout + r.stderr
+
+
+def signed(text):
+    return int(re.search(r'(\d+) signed', text).group(1))
+
+
+def test_a_full_disk_does_not_stop_signing_and_what_was_dropped_is_told(i):
+    disk = Disk(i)
+    try:
+        i.must('init', 'e2e')
+        p = i.popen('sign', '8', '2')
+        time.sleep(1.5)
+        disk.fill()
+        e2e.wait_for(lambda: not health(i)['audit'])
+        refused = i.cli('partition', 'rename', '--label', 'other', 'e2e')
+        assert refused.returncode == 1 and 'audit record could not be kept' in refused.stderr, refused.stderr
+        e2e.wait_for(lambda: health(i)['audit_dropped'] > 0)
+        disk.free()
+        e2e.wait_for(lambda: health(i)['audit'])
+        out = p.communicate(timeout=60)[0]
+        assert p.returncode == 0 and ', 0 failed' in out, out
+        e2e.wait_for(lambda: records(i, '--call', 'audit-dropped'))
+        dropped = sum(int(r['detail'].split()[0]) for r in records(i, '--call', 'audit-dropped'))
+        kept = len(records(i, '--call', 'sign_init'))
+        assert dropped == health(i)['audit_dropped'] and kept + dropped >= signed(out), (kept, dropped, out)
+        assert 'records of calls are being dropped' in i.log() and 'No space left' in i.log()
+        assert i.cli('partition', 'rename', '--label', 'other', 'e2e').returncode == 0
+        verified(i)
+        print(f'{signed(out)} signed, {kept} recorded, {dropped} dropped')
+    finally:
+        disk.umount(i)
+
+
+def test_a_full_disk_stops_signing_where_policy_says_so(i):
+    disk = Disk(i)
+    try:
+        i.must('init', 'e2e')
+        level(i, 'audit-fail-closed=everything')
+        p = i.popen('sign', '8', '1', stderr=subprocess.DEVNULL)
+        time.sleep(1.5)
+        disk.fill()
+        e2e.wait_for(lambda: not health(i)['audit'])
+        time.sleep(1)
+        disk.free()
+        e2e.wait_for(lambda: health(i)['audit'])
+        out = p.communicate(timeout=60)[0]
+        kept = [r for r in records(i, '--call', 'sign_init') if r['result'] == 'OK']
+        assert len(kept) >= signed(out) > 0, (len(kept), out)
+        verified(i)
+    finally:
+        disk.umount(i)
+
+
+def test_a_read_only_disk_is_named_at_the_start(i):
+    disk = Disk(i)
+    try:
+        i.must('init', 'e2e')
+        i.stop()
+        if not disk.remount('ro'):
+            raise e2e.Skip('the disk cannot be made read-only here')
+        r = i.run(f'{e2e.BUILD}/holdfastd', '--home', i.home)
+        assert r.returncode == 1 and 'Read-only file system' in r.stderr, r.stderr
+        assert disk.remount('rw')
+        i.must('sign', '0.2', '1')
+        verified(i)
+    finally:
+        disk.remount('rw')
+        disk.umount(i)
+
+
+def test_a_keeper_killed_every_second_loses_no_acknowledged_record(i):
+    i.must('init', 'e2e')
+    level(i, 'audit-fail-closed=everything')
+    stop = threading.Event()
+
+    def kill():
+        while not stop.wait(1):
+            i.kill('keeper')
+    t = threading.Thread(target=kill)
+    t.start()
+    try:
+        out = i.must('sign', '6', '2')
+    finally:
+        stop.set()
+        t.join()
+    kept = [r for r in records(i, '--call', 'sign_init') if r['result'] == 'OK']
+    assert len(kept) >= signed(out) > 0, (len(kept), out)
+    verified(i)
+    print(f'{out}; {len(kept)} recorded')
+
+
+if __name__ == '__main__':
+    sys.exit(e2e.main(globals()))
