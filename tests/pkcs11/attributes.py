@@ -7,8 +7,10 @@ import subprocess
 import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'support'))
+for folder in ('support', 'vectors'):
+    sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', folder))
 
+import der  # noqa: E402
 import own_vault  # noqa: E402
 from p11 import N, ULONG, Params, buffer, refused, template  # noqa: E402
 
@@ -301,16 +303,56 @@ def test_pkcs8_made_elsewhere_is_unwrapped(t):
             (N.CKK_RSA, 'SHA256_RSA_PKCS', ('-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:2048')),
             (N.CKK_EC, 'ECDSA_SHA256', ('-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256')),
             (N.CKK_EC_EDWARDS, 'EDDSA', ('-algorithm', 'ED25519'))):
-        der = pkcs8(*args)
+        made = pkcs8(*args)
         m = t.mechanism('AES_CBC_PAD', Params('x', bytes(16)))
-        key = t.unwrap(m, wraps, t.encrypt(m, wraps, der), CLASS=N.CKO_PRIVATE_KEY, KEY_TYPE=kind, SIGN=True)
+        key = t.unwrap(m, wraps, t.encrypt(m, wraps, made), CLASS=N.CKO_PRIVATE_KEY, KEY_TYPE=kind, SIGN=True)
         assert t.sign(t.mechanism(mech), key, b'data')
-        for bad in (der[:-1], der + b'\1', der[:20], b'\x30\x80' + der[2:]):
+        for bad in (made[:-1], made + b'\1', made[:20], b'\x30\x80' + made[2:]):
             assert refused(t.unwrap, m, wraps, t.encrypt(m, wraps, bad), CLASS=N.CKO_PRIVATE_KEY,
                            KEY_TYPE=kind) != 'CKR_OK'
         other = N.CKK_EC if kind == N.CKK_RSA else N.CKK_RSA
-        assert refused(t.unwrap, m, wraps, t.encrypt(m, wraps, der), CLASS=N.CKO_PRIVATE_KEY,
+        assert refused(t.unwrap, m, wraps, t.encrypt(m, wraps, made), CLASS=N.CKO_PRIVATE_KEY,
                        KEY_TYPE=other) != 'CKR_OK'
+
+
+def pkcs8_of(oid_end, private):
+    """pkcs8_of is a PrivateKeyInfo of NIST's arc 2.16.840.1.101.3.4 by hand (RFC 9881, 9909, 9935)."""
+    algorithm = der.put(0x30, der.put(6, bytes.fromhex('608648016503') + bytes([4, *oid_end])))
+    return der.put(0x30, der.put(2, b'\0') + algorithm + der.put(4, private))
+
+
+def seed_or_value(seed, value):
+    """seed_or_value yields the three forms of a lattice key: seed, expanded, both."""
+    yield der.put(0x80, seed)
+    yield der.put(4, value)
+    yield der.put(0x30, der.put(4, seed) + der.put(4, value))
+
+
+QUANTUM = [  # (mechanism, key type, parameter set, the OID's end)
+    ('ML_DSA_KEY_PAIR_GEN', N.CKK_ML_DSA, N.CKP_ML_DSA_65, (3, 18)),
+    ('ML_KEM_KEY_PAIR_GEN', N.CKK_ML_KEM, N.CKP_ML_KEM_512, (4, 1)),
+    ('SLH_DSA_KEY_PAIR_GEN', N.CKK_SLH_DSA, N.CKP_SLH_DSA_SHA2_128F, (3, 21)),
+]
+
+
+def test_pkcs8_of_keys_against_quantum_computers_is_unwrapped(t):
+    wraps, m = aes(t, ENCRYPT=True), t.mechanism('AES_CBC_PAD', Params('x', bytes(16)))
+    for mech, kind, set_, oid_end in QUANTUM:
+        pub, priv = pair(t, mech, {'PARAMETER_SET': set_}, {'SENSITIVE': False, 'EXTRACTABLE': True})
+        value, info = t.get(priv, 'VALUE'), t.get(pub, 'PUBLIC_KEY_INFO')
+        forms = [value] if kind == N.CKK_SLH_DSA else list(seed_or_value(t.get(priv, 'SEED'), value))
+        for form in forms:
+            data = pkcs8_of(oid_end, form)
+            key = t.unwrap(m, wraps, t.encrypt(m, wraps, data), CLASS=N.CKO_PRIVATE_KEY, KEY_TYPE=kind,
+                           SENSITIVE=False, EXTRACTABLE=True)
+            assert t.get(key, 'VALUE') == value and t.get(key, 'PUBLIC_KEY_INFO') == info, mech
+            for bad in (pkcs8_of(oid_end, form[:-1]), pkcs8_of((3, 99), form), data[:-1]):
+                assert refused(t.unwrap, m, wraps, t.encrypt(m, wraps, bad), CLASS=N.CKO_PRIVATE_KEY,
+                               KEY_TYPE=kind) == 'CKR_WRAPPED_KEY_INVALID', mech
+        if kind != N.CKK_SLH_DSA:
+            wrong = der.put(0x30, der.put(4, bytes(len(t.get(priv, 'SEED')))) + der.put(4, value))
+            assert refused(t.unwrap, m, wraps, t.encrypt(m, wraps, pkcs8_of(oid_end, wrong)),
+                           CLASS=N.CKO_PRIVATE_KEY, KEY_TYPE=kind) == 'CKR_WRAPPED_KEY_INVALID', mech
 
 
 def test_lattice_keys_come_as_seed_expanded_or_both(t):
