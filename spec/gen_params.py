@@ -4,7 +4,7 @@ import sys
 HEAD = '/* Made by spec/gen.py from params; do not edit. */\n'
 PLAIN = ('none', 'raw', 'ulong')
 # ref: a pointer that must be there; later C_FIELDs of the parameter go through it.
-C_KIND = {'ref': None, 'ulong': 'uint64_t', 'bool': 'bool', 'bytes': 'struct slice', 'bits': 'struct slice', 'array': 'struct slice',
+C_KIND = {'ref': None, 'ulong': 'uint64_t', 'bool': 'bool', 'bytes': 'struct slice', 'bits': 'struct slice', 'array': 'struct slice', 'at': 'struct slice',
           'list': 'struct slice'}
 
 
@@ -34,6 +34,7 @@ def decode_one(f):
             'bytes': f'rd_bytes(&r, r.n, &p->{f[1]})',
             'bits': f'rd_bytes(&r, r.n, &p->{f[1]})',
             'list': f'rd_bytes(&r, r.n, &p->{f[1]})',
+            'at': f'rd_bytes(&r, r.n, &p->{f[1]}) && p->{f[1]}.n == {f[-1]}',
             'array': f'rd_bytes(&r, r.n, &p->{f[1]}) && p->{f[1]}.n == {f[-1]}'}[f[0]]
 
 
@@ -59,6 +60,9 @@ def pack_one(f):
         return f'\tbuf_bool(b, p->{c} != 0);\n'
     if kind == 'list':
         return f'\tTRY({f[4]}(p->{c}, p->{f[3]}, b));\n'
+    if kind == 'at':
+        return (f'\tif (p->{c} == NULL)\n\t\treturn HF_E_MECHANISM_PARAM;\n'
+                f'\tbuf_bytes(b, (struct slice){{ (const void *)p->{c}, {f[3]} }});\n')
     if kind == 'array':
         return f'\tbuf_bytes(b, (struct slice){{ p->{c}, {f[3]} }});\n'
     if kind == 'bits':

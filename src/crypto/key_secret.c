@@ -79,6 +79,7 @@ static const struct secret_type types[] = {
 	{ CKK_DES3, { 24 }, check_block, parity_ok },
 	{ CKK_AES_XTS, { 32, 64 }, check_sha1, halves_differ },
 	{ CKK_CHACHA20, { 32 }, check_sha1, NULL },
+	{ CKK_SALSA20, { 32 }, check_sha1, NULL },
 	{ CKK_POLY1305, { 32 }, check_sha1, NULL },
 	{ CKK_GENERIC_SECRET, { 0 }, check_sha1, NULL },
 	{ CKK_HKDF, { 0 }, check_sha1, NULL },

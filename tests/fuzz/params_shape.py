@@ -9,7 +9,7 @@ LETTER = {'ulong': 'u', 'bool': 'b', 'bytes': 'y', 'bits': 'y', 'list': 'y'}
 
 
 def shape(p):
-    return ''.join(f'{int(f[-1]):02}' if f[0] == 'array' else LETTER[f[0]] for f in gen_params.fields_of(p))
+    return ''.join(f'{int(f[-1]):02}' if f[0] in ('array', 'at') else LETTER[f[0]] for f in gen_params.fields_of(p))
 
 
 with open(sys.argv[2], 'w', encoding='utf-8') as out:

@@ -137,7 +137,7 @@ KEY_GENERATION = [  # (mechanism, key type, bytes, other sizes that are none)
     ('CAMELLIA_KEY_GEN', 'CAMELLIA', 32, [17]), ('ARIA_KEY_GEN', 'ARIA', 16, [40]),
     ('SEED_KEY_GEN', 'SEED', 16, None), ('DES_KEY_GEN', 'DES', 8, None), ('DES2_KEY_GEN', 'DES2', 16, None),
     ('DES3_KEY_GEN', 'DES3', 24, None), ('CHACHA20_KEY_GEN', 'CHACHA20', 32, None),
-    ('POLY1305_KEY_GEN', 'POLY1305', 32, None),
+    ('POLY1305_KEY_GEN', 'POLY1305', 32, None), ('SALSA20_KEY_GEN', 'SALSA20', 32, None),
     ('GENERIC_SECRET_KEY_GEN', 'GENERIC_SECRET', 77, [0]), ('HKDF_KEY_GEN', 'HKDF', 48, [0]),
     ('SHA_1_KEY_GEN', 'SHA_1_HMAC', 20, [0]), ('SHA224_KEY_GEN', 'SHA224_HMAC', 28, [0]),
     ('SHA256_KEY_GEN', 'SHA256_HMAC', 32, [0]), ('SHA384_KEY_GEN', 'SHA384_HMAC', 48, [0]),
@@ -389,6 +389,78 @@ def test_cfb_of_64_bits_is_the_formula_of_sp_800_38a(t):
             assert t.decrypt(t.mechanism('AES_CFB64', Params('x', iv)), key, sealed) == MESSAGE[:1] * size
     assert refused(t.encrypt, t.mechanism('AES_CFB64', Params('x', iv[:8])), key,
                    b'') == 'CKR_MECHANISM_PARAM_INVALID'
+
+
+COLUMNS = [(0, 4, 8, 12), (5, 9, 13, 1), (10, 14, 2, 6), (15, 3, 7, 11)]
+ROWS = [(0, 1, 2, 3), (5, 6, 7, 4), (10, 11, 8, 9), (15, 12, 13, 14)]
+
+
+def salsa20_core(words):
+    """salsa20_core is twenty rounds over sixteen words (Bernstein, "Salsa20 specification", §3 to §7)."""
+    x = list(words)
+    for a, b, c, d in (COLUMNS + ROWS) * 10:
+        for to, one, two, turn in ((b, a, d, 7), (c, b, a, 9), (d, c, b, 13), (a, d, c, 18)):
+            v = (x[one] + x[two]) % 2**32
+            x[to] ^= (v << turn | v >> (32 - turn)) % 2**32
+    return x
+
+
+def salsa20_words(key, middle):
+    k, m = struct.unpack('<8L', key), struct.unpack('<4L', middle)
+    c = struct.unpack('<4L', b'expand 32-byte k')
+    return [c[0], *k[:4], c[1], *m, c[2], *k[4:], c[3]]
+
+
+def salsa20(key, nonce, counter, n):
+    """salsa20 is n bytes of the stream; of a long nonce, XSalsa20 ("Extending the Salsa20 nonce", §2)."""
+    if len(nonce) == 24:
+        x = salsa20_core(salsa20_words(key, nonce[:16]))
+        key, nonce = struct.pack('<8L', *(x[i] for i in (0, 5, 10, 15, 6, 7, 8, 9))), nonce[16:]
+    out = b''
+    while len(out) < n:
+        words = salsa20_words(key, nonce + struct.pack('<Q', counter))
+        out += struct.pack('<16L', *((a + b) % 2**32 for a, b in zip(words, salsa20_core(words))))
+        counter += 1
+    return out[:n]
+
+
+# ECRYPT's verified vectors: Salsa20/20, a key of 256 bits, set 1, vector 0
+ECRYPT = ('e3be8fdd8beca2e3ea8ef9475b29a6e7003951e1097a5c38d23b7a5fad9f6844'
+          'b22c97559e2723c7cbbd3fe4fc8d9a0744652a83e72a9c461876af4d7ef1a117')
+
+
+def salsa20_params(counter, nonce):
+    at = ctypes.create_string_buffer(struct.pack('<Q', counter), 8)
+    params = Params('pB', ctypes.addressof(at), nonce)
+    params.kept.append(at)
+    return params
+
+
+def test_salsa20_is_ecrypts_and_bernsteins(t):
+    first = secret(t, 'SALSA20', b'\x80' + bytes(31), ENCRYPT=True, DECRYPT=True)
+    m = t.mechanism('SALSA20', salsa20_params(0, bytes(8)))
+    assert t.encrypt(m, first, bytes(64)).hex() == ECRYPT
+    value = bytes(range(32))
+    key = secret(t, 'SALSA20', value, ENCRYPT=True, DECRYPT=True)
+    for nonce in (bytes(range(8)), bytes(range(24))):
+        for counter in (0, 5, 2**32 - 1):
+            m = t.mechanism('SALSA20', salsa20_params(counter, nonce))
+            for n in (0, 1, 63, 64, 65, 200):
+                stream = salsa20(value, nonce, counter, n)
+                assert t.encrypt(m, key, bytes(n)) == stream and t.decrypt(m, key, stream) == bytes(n)
+            got = b''
+            t.call('C_EncryptInit', t.h, m, key)
+            for n in (1, 62, 1, 70, 128, 5):
+                out, size = ctypes.create_string_buffer(n), ULONG(n)
+                t.call('C_EncryptUpdate', t.h, bytes(n), ULONG(n), out, ctypes.byref(size))
+                got += out.raw[:size.value]
+            t.call('C_EncryptFinal', t.h, out, ctypes.byref(size))
+            assert got == salsa20(value, nonce, counter, 267)
+    for nonce in (bytes(12), bytes(7)):
+        assert refused(t.encrypt, t.mechanism('SALSA20', salsa20_params(0, nonce)), key,
+                       b'') == 'CKR_MECHANISM_PARAM_INVALID'
+    none = Params('pB', 0, bytes(8))
+    assert refused(t.encrypt, t.mechanism('SALSA20', none), key, b'') == 'CKR_MECHANISM_PARAM_INVALID'
 
 
 TPM_HEAD = bytes([1, 1, 0, 0, 2])
