@@ -38,10 +38,51 @@ FUNCTIONS = {
 ATTRIBUTES = [name[4:] for name in vars(N) if name.startswith('CKA_')]
 MECHANISMS = [v for name, v in vars(N).items() if name.startswith('CKM_')]
 FITTING = [N.CKM_AES_ECB, N.CKM_SHA256, N.CKM_AES_CMAC, N.CKM_AES_KEY_WRAP, N.CKM_AES_KEY_GEN]
+SMALL = [0, 1, 2, 4, 16, 96, 128, 1000, N.CKM_SHA256, N.CKG_MGF1_SHA256, N.CKM_SHA256_HMAC]
 NUMBERS = [0, 1, 2, 3, 4, 16, 0x1f, 0x7fffffff, 0x80000000, 2**64 - 1]
 VALUES = [b'', b'\0', b'\1', b'\2', bytes(3), bytes(7), bytes(8), b'\1' + bytes(7), b'\3' + bytes(7),
           b'\x1f' + bytes(7), b'\xff' * 8, bytes(16), bytes(300), b'20261301',
           bytes.fromhex('06082a8648ce3d030107')]
+
+
+# Parameters of the right size, a letter a field as in p11.py, with mechanisms that have them.
+LAYOUTS = {
+    'PuPu': ['AES_GCM', 'AES_GMAC'], 'uPPu': ['AES_CCM'], 'ux': ['AES_CTR', 'CAMELLIA_CTR'],
+    'uuu': ['RSA_PKCS_PSS', 'SHA256_RSA_PKCS_PSS', 'TLS_MAC'], 'uuuP': ['RSA_PKCS_OAEP'],
+    'up': ['RSA_AES_KEY_WRAP'], 'uLL': ['ECDH1_DERIVE'], 'uuL': ['ECDH_AES_KEY_WRAP'], 'bL': ['EDDSA'],
+    'uP': ['ML_DSA', 'HASH_ML_DSA_SHA256', 'SLH_DSA', 'ML_DSA_EXTERNAL_MU'], 'uPu': ['HASH_ML_DSA'],
+    'uPP': ['ML_DSA_EXTERNAL_MU_GEN'], 'bbuuPuP': ['HKDF_DERIVE', 'HKDF_DATA'],
+    'P': ['CONCATENATE_BASE_AND_DATA', 'XOR_BASE_AND_DATA', 'AES_ECB_ENCRYPT_DATA'],
+    'xP': ['AES_CBC_ENCRYPT_DATA'], 'BB': ['CHACHA20'], 'PP': ['CHACHA20_POLY1305'],
+    'uPuuPP': ['PKCS5_PBKD2'], 'pPPu': ['PBA_SHA1_WITH_SHA1_HMAC', 'PBE_MD5_DES_CBC'],
+    'uupup': ['SP800_108_COUNTER_KDF'], 'uupPup': ['SP800_108_FEEDBACK_KDF'],
+    'ubbPPu': ['IKE_PRF_DERIVE'], 'ubuuPPu': ['IKE1_PRF_DERIVE'], 'ubuP': ['IKE2_PRF_PLUS_DERIVE',
+                                                                        'IKE1_EXTENDED_DERIVE'],
+    'PPp': ['TLS_MASTER_KEY_DERIVE'], 'PPpu': ['TLS12_MASTER_KEY_DERIVE'],
+    'uPp': ['TLS12_EXTENDED_MASTER_KEY_DERIVE'], 'uuubPPp': ['TLS_KEY_AND_MAC_DERIVE'],
+    'uuubPPpu': ['TLS12_KEY_AND_MAC_DERIVE'], 'uPPPP': ['TLS_KDF'], 'pu': ['HOTP'],
+    'u': ['AES_CMAC_GENERAL', 'SHA512_T', 'EXTRACT_KEY_FROM_KEY', 'CONCATENATE_BASE_AND_KEY'],
+}
+
+
+def of_structure():
+    """of_structure is a parameter whose pointers lead somewhere or nowhere: never too far."""
+    layout = random.choice(list(LAYOUTS))
+    values = [random.choice(VALUES) if kind in 'PLB' else bytes(16) if kind == 'x' else
+              0 if kind == 'p' else random.choice([0, 1]) if kind == 'b' else random.choice(SMALL)
+              for kind in layout]
+    params = Params(layout, *values)
+    data = bytearray(params.bytes)
+    at = 0
+    for kind in layout:  # a pointer that is gone, its length still there
+        at += -at % 8 if kind not in 'bx' else 0
+        if kind in 'PLB' and random.random() < 0.3:
+            data[at + (8 if kind == 'L' else 0):at + (16 if kind == 'L' else 8)] = bytes(8)
+        at += {'P': 16, 'L': 16, 'B': 16, 'x': 16, 'b': 1}.get(kind, 8)
+    room = buffer(data)
+    m = Mechanism(getattr(N, f'CKM_{random.choice(LAYOUTS[layout])}'), ctypes.addressof(room), len(data))
+    m.kept = room, params
+    return [ctypes.byref(m)]
 
 
 def a_template(depth=0):
@@ -82,6 +123,8 @@ def of_mechanism():
     if random.random() < 0.3:  # one that goes well with an AES key, or without
         m = Mechanism(random.choice(FITTING), None, 0)
         return [ctypes.byref(m)]
+    if random.random() < 0.4:
+        return of_structure()
     m = Mechanism(random.choice(MECHANISMS), ctypes.addressof(at), len(at.raw))
     if random.random() < 0.6:  # of a structure with pointers, the length is never right by chance
         m.param, m.length = None, random.choice([0, 0, 0, 24])
