@@ -178,6 +178,15 @@ static void print_state(uint8_t state)
 	gauge("selftest_passed", "0 after a self-test failed.", state != HSM_ERROR);
 }
 
+static void print_rehearsal(const struct metrics_res *r)
+{
+	if (r->rehearsed_at == 0)
+		return;
+	gauge("rehearsal_timestamp_seconds", "When a backup was rehearsed last.", r->rehearsed_at / 1000000);
+	gauge("rehearsal_keys", "Keys that it used.", r->rehearsed_keys);
+	gauge("rehearsal_failed_keys", "Keys of these that failed.", r->rehearsed_failed);
+}
+
 static void print_metrics(const struct metrics_res *r)
 {
 	print_state(r->state);
@@ -190,6 +199,7 @@ static void print_metrics(const struct metrics_res *r)
 	count("clock_jumps_total", "Jumps of the system's clock.", r->clock_jumps);
 	count("locked_pin_calls_total", "Calls that were refused since a PIN is locked.", r->pins_locked);
 	gauge("slow_calls_waiting", "Slow calls that wait for a thread.", r->slow_waiting);
+	print_rehearsal(r);
 	print_partitions(r->partitions);
 	print_mechanisms(r->mechanisms);
 	print_calls(r->calls);

@@ -23,6 +23,8 @@ struct restore {
 	struct slice pass;
 	struct opener_list keys[FILES]; /* of each file, got in the first pass */
 	uint8_t collision;
+	bool whole, rehearse; /* by the HSM, not in a session */
+	uint64_t session;
 	uint64_t count[OUTCOMES];
 	json_t *list; /* NULL: only counts are wanted */
 };
@@ -58,21 +60,49 @@ static void note(struct restore *r, const struct restored *o)
 			json_slice(o->label), "unique id", json_hex(o->uid), "here", outcomes[i]));
 }
 
-static bool give_frame(struct cli *c, uint64_t session, struct restore *r, bool *ret_last)
+static enum hf_err give_objects(struct cli *c, struct restore *r, struct arena *a, bool *ret_last)
 {
-	CLEANUP(arena_done) struct arena a = { 0 };
 	struct restore_next_req q = { .frame = buf_slice(&r->b.raw) };
 	struct restore_next_res s = { 0 };
-	enum hf_err e = do_restore_next(c->client, session, &q, &s, &a);
 
-	if (e != HF_OK) {
-		(void)cli_fail(r->b.path, e);
-		return false;
-	}
+	TRY(do_restore_next(c->client, r->session, &q, &s, a));
 	for (size_t i = 0; i < s.objects.n; i++)
 		note(r, &s.objects.v[i]);
 	*ret_last = s.last;
-	return true;
+	return HF_OK;
+}
+
+static void note_partition(struct restore *r, const struct backed *p)
+{
+	size_t i = p->outcome < OUTCOMES ? p->outcome : DIFFERS;
+
+	r->count[i]++;
+	if (r->list != NULL)
+		json_array_append_new(r->list, json_pack("{s:o, s:o, s:I, s:s}", "partition",
+			json_slice(p->label), "serial", json_slice(p->serial), "objects",
+			(json_int_t)p->objects, "here", outcomes[i]));
+}
+
+static enum hf_err give_records(struct cli *c, struct restore *r, struct arena *a, bool *ret_last)
+{
+	struct hsm_restore_next_req q = { .frame = buf_slice(&r->b.raw) };
+	struct hsm_restore_next_res s = { 0 };
+
+	TRY(do_hsm_restore_next(c->client, 0, &q, &s, a));
+	for (size_t i = 0; i < s.partitions.n; i++)
+		note_partition(r, &s.partitions.v[i]);
+	*ret_last = s.last;
+	return HF_OK;
+}
+
+static bool give_frame(struct cli *c, struct restore *r, bool *ret_last)
+{
+	CLEANUP(arena_done) struct arena a = { 0 };
+	enum hf_err e = r->whole ? give_records(c, r, &a, ret_last) : give_objects(c, r, &a, ret_last);
+
+	if (e != HF_OK)
+		(void)cli_fail(r->b.path, e);
+	return e == HF_OK;
 }
 
 /* open_file opens the next file of the chain. */
@@ -90,7 +120,7 @@ static bool open_file(struct cli *c, struct restore *r, size_t at)
 	return r->keys[at].v != NULL || cli_openers(c, &r->b.head, &r->pass, &r->keys[at]);
 }
 
-static enum hf_err begin_file(struct cli *c, uint64_t session, struct restore *r, bool dry)
+static enum hf_err begin_objects(struct cli *c, struct restore *r, bool dry)
 {
 	struct slice header = buf_slice(&r->b.head_raw);
 	struct restore_begin_req q = { header, r->keys[r->at], r->collision, dry };
@@ -99,34 +129,50 @@ static enum hf_err begin_file(struct cli *c, uint64_t session, struct restore *r
 	struct restore_base_res t;
 
 	if (r->at == 0)
-		return do_restore_begin(c->client, session, &q, &s, &c->arena);
-	return do_restore_base(c->client, session, &base, &t, &c->arena);
+		return do_restore_begin(c->client, r->session, &q, &s, &c->arena);
+	return do_restore_base(c->client, r->session, &base, &t, &c->arena);
 }
 
-static bool pass_file(struct cli *c, uint64_t session, struct restore *r, bool dry)
+/* mode: enum restore_mode of the module. */
+static enum hf_err begin_records(struct cli *c, struct restore *r, bool dry)
 {
-	enum hf_err e = begin_file(c, session, r, dry);
+	struct slice header = buf_slice(&r->b.head_raw);
+	struct hsm_restore_begin_req q = { header, r->keys[r->at], r->collision,
+		r->rehearse ? 2 : dry };
+	struct hsm_restore_base_req base = { header, r->keys[r->at] };
+	struct hsm_restore_begin_res s;
+	struct hsm_restore_base_res t;
+
+	if (r->at == 0)
+		return do_hsm_restore_begin(c->client, 0, &q, &s, &c->arena);
+	return do_hsm_restore_base(c->client, 0, &base, &t, &c->arena);
+}
+
+static bool pass_file(struct cli *c, struct restore *r, bool dry)
+{
+	enum hf_err e = r->whole ? begin_records(c, r, dry) : begin_objects(c, r, dry);
 	bool last = false;
 
 	if (e != HF_OK)
 		(void)cli_fail(r->b.path, e);
 	while (e == HF_OK && !last)
-		if (!backup_file_next(&r->b) || !give_frame(c, session, r, &last))
+		if (!backup_file_next(&r->b) || !give_frame(c, r, &last))
 			return false;
 	return e == HF_OK && backup_file_over(&r->b);
 }
 
 /* pass takes the whole chain through the vault once. */
-static bool pass(struct cli *c, uint64_t session, struct restore *r, bool dry)
+static bool pass(struct cli *c, struct restore *r, bool dry)
 {
 	memset(r->count, 0, sizeof(r->count));
 	for (size_t i = 0; i < r->files; i++)
-		if (!open_file(c, r, i) || !pass_file(c, session, r, dry))
+		if (!open_file(c, r, i) || !pass_file(c, r, dry))
 			return false;
 	return true;
 }
 
-static bool begin(struct cli *c, struct restore *r, uint64_t *ret_session)
+/* begin opens the chain; what it is of says by whom it is restored. */
+static bool begin(struct cli *c, struct restore *r)
 {
 	r->paths = c->args;
 	r->files = (size_t)c->arg_count;
@@ -134,7 +180,14 @@ static bool begin(struct cli *c, struct restore *r, uint64_t *ret_session)
 		cli_usage("a chain of more than %u backups; make a whole one", FILES);
 		return false;
 	}
-	return open_file(c, r, 0) && cli_session(c, true, ret_session) && pass(c, *ret_session, r, true);
+	if (!open_file(c, r, 0))
+		return false;
+	r->whole = r->rehearse || r->b.head.scope == BACKUP_OF_PARTITIONS;
+	if (r->whole && r->collision > 1) {
+		cli_usage("partitions that are there already: --on-collision fail or skip");
+		return false;
+	}
+	return r->whole || cli_session(c, true, &r->session);
 }
 
 static void report(struct cli *c, const struct restore *r, bool dry)
@@ -151,17 +204,16 @@ int cmd_backup_restore(struct cli *c)
 {
 	CLEANUP(restore_done) struct restore r = { 0 };
 	bool dry = c->opt[OPT_DRY_RUN] != NULL;
-	uint64_t session;
 
 	if (!rule_of(c, &r.collision))
 		return EXIT_USAGE;
-	if (!begin(c, &r, &session))
+	if (!begin(c, &r) || !pass(c, &r, true))
 		return EXIT_FAILED;
 	if (r.count[DIFFERS] != 0)
 		report(c, &r, true);
 	if (r.count[DIFFERS] != 0)
 		return cli_fail(c->args[0], HF_E_BACKUP_COLLISION);
-	if (!dry && !pass(c, session, &r, false))
+	if (!dry && !pass(c, &r, false))
 		return EXIT_FAILED;
 	report(c, &r, dry);
 	return EXIT_DONE;
@@ -170,10 +222,59 @@ int cmd_backup_restore(struct cli *c)
 int cmd_backup_list(struct cli *c)
 {
 	CLEANUP(restore_done) struct restore r = { .list = json_array() };
-	uint64_t session;
 
-	if (!begin(c, &r, &session))
+	if (!begin(c, &r) || !pass(c, &r, true))
 		return EXIT_FAILED;
 	cli_print(c, json_incref(r.list));
+	return EXIT_DONE;
+}
+
+/* --- rehearse ---------------------------------------------------------------------------- */
+
+static json_t *json_rehearsal(const struct restore *r, const struct rehearse_res *s)
+{
+	json_t *o = json_pack("{s:s, s:I, s:I, s:I}", "backup", r->paths[0], "keys used",
+		(json_int_t)s->used, "other objects", (json_int_t)s->others, "failed", (json_int_t)s->failed);
+
+	if (s->failed != 0)
+		json_object_set_new(o, "first that failed", json_slice(s->first));
+	return o;
+}
+
+static int use_keys(struct cli *c, const struct restore *r)
+{
+	const struct rehearse_req q = { .max = 200 };
+	struct rehearse_res s = { 0 };
+
+	while (!s.last) {
+		enum hf_err e = do_rehearse(c->client, 0, &q, &s, &c->arena);
+
+		if (e != HF_OK)
+			return cli_fail("rehearsal", e);
+	}
+	cli_print(c, json_rehearsal(r, &s));
+	return s.failed == 0 ? EXIT_DONE : EXIT_FAILED;
+}
+
+/* Of whole partitions each record is opened, but private objects, which are under PINs. */
+static void report_whole(struct cli *c, const struct restore *r)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "backup", json_string(r->paths[0]));
+	json_object_set_new(o, "partitions", json_incref(r->list));
+	json_object_set_new(o, "private objects", json_string("are under their PINs, and were not opened"));
+	cli_print(c, o);
+}
+
+int cmd_backup_rehearse(struct cli *c)
+{
+	CLEANUP(restore_done) struct restore r = { .rehearse = true, .collision = 1, .list = json_array() };
+
+	if (!begin(c, &r) || !pass(c, &r, true))
+		return EXIT_FAILED;
+	if (r.b.head.scope == BACKUP_OF_OBJECTS)
+		return use_keys(c, &r);
+	report_whole(c, &r);
 	return EXIT_DONE;
 }

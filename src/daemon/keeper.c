@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "log.h"
 #include "wire.h"
 
@@ -100,6 +101,29 @@ enum hf_err on_store_scan(struct keeper_ctx *k, const struct store_scan_req *q,
 	struct page p = { .arena = k->arena, .max = q->max_bytes < SCAN_MAX ? q->max_bytes : SCAN_MAX };
 
 	TRY(k->store->ops->scan(k->store, q->prefix, q->after, add_to_page, &p));
+	TRY(p.err);
+	r->records = (struct record_list){ p.v, p.n };
+	r->more = p.more;
+	return HF_OK;
+}
+
+enum hf_err on_store_freeze(struct keeper_ctx *k, const struct store_freeze_req *q,
+	struct store_freeze_res *r)
+{
+	k->frozen = 0;
+	TRY(k->store->ops->freeze(k->store, q->on));
+	r->id = k->frozen = q->on ? clock_mono_ns() : 0;
+	return HF_OK;
+}
+
+enum hf_err on_store_scan_frozen(struct keeper_ctx *k, const struct store_scan_frozen_req *q,
+	struct store_scan_frozen_res *r)
+{
+	struct page p = { .arena = k->arena, .max = q->max_bytes < SCAN_MAX ? q->max_bytes : SCAN_MAX };
+
+	if (q->id == 0 || q->id != k->frozen)
+		return HF_E_OP_LOST;
+	TRY(k->store->ops->scan_frozen(k->store, q->prefix, q->after, add_to_page, &p));
 	TRY(p.err);
 	r->records = (struct record_list){ p.v, p.n };
 	r->more = p.more;

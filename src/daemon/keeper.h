@@ -16,6 +16,7 @@ struct keeper_ctx {
 	struct auditlog *audit;
 	struct arena *arena; /* of the call */
 	bool sync_wanted;    /* an audit record waits for the disk */
+	uint64_t frozen;     /* which freeze of the store holds; 0: none */
 };
 
 /* keeper_open opens or creates store.db, anchor and audit/ in the data directory. */

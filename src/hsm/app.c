@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backup.h"
 #include "login.h"
 #include "partition.h"
 #include "rights.h"
@@ -28,6 +29,7 @@ static struct app *app_new(struct hsm *h, const struct peer *peer, struct slice 
 	/* A session's number of one start means nothing after the next. */
 	app->next_session = (h->boot & 0x7fffffff) << 32;
 	mutex_init(&app->lock);
+	mutex_init(&app->backup_lock);
 	return app;
 }
 
@@ -40,7 +42,9 @@ static void app_free(struct app *app)
 		partition_unref(l->part);
 		hf_free(l);
 	}
+	backup_free(app->backup);
 	map_done(&app->sessions);
+	mutex_done(&app->backup_lock);
 	mutex_done(&app->lock);
 	hf_free(app);
 }

@@ -5,6 +5,7 @@
 
 #include "backup_keys.h"
 #include "clock.h"
+#include "domain.h"
 #include "gate.h"
 #include "guard.h"
 #include "hsm_roles.h"
@@ -88,7 +89,18 @@ static enum hf_err snapshot(struct calls_ctx *c, struct backup *b, struct u64_li
 
 /* --- beginning -------------------------------------------------------------------------- */
 
-static enum hf_err to_of(struct calls_ctx *c, const struct recipient *r, struct backup_to *ret)
+static enum hf_err to_member(struct calls_ctx *c, const struct recipient *r, struct domain *d,
+	struct backup_to *to)
+{
+	if (d->key.n == 0)
+		TRY(domain_get(c->hsm, d));
+	to->secret = secret_slice(&d->key);
+	to->body = SLICE_OF(d->id);
+	return backup_card_dec(r->body, &to->card);
+}
+
+static enum hf_err to_of(struct calls_ctx *c, const struct recipient *r, struct domain *d,
+	struct backup_to *ret)
 {
 	struct backup_to to = { .kind = (enum backup_recipient_kind)r->kind, .secret = r->secret,
 		.body = r->body, .kib = c->hsm->cfg.argon2_kib, .passes = c->hsm->cfg.argon2_passes };
@@ -98,7 +110,9 @@ static enum hf_err to_of(struct calls_ctx *c, const struct recipient *r, struct 
 	else if (r->kind == BACKUP_TO_KEY) {
 		to.body = to.secret = SLICE_NONE;
 		TRY(backup_card_dec(r->body, &to.card));
-	} else if (r->kind != BACKUP_TO_TOKEN)
+	} else if (r->kind == BACKUP_TO_MEMBER)
+		TRY(to_member(c, r, d, &to));
+	else if (r->kind != BACKUP_TO_TOKEN)
 		return HF_E_ARGUMENTS;
 	*ret = to;
 	return HF_OK;
@@ -129,11 +143,12 @@ enum hf_err backup_start(struct calls_ctx *c, struct backup *b, struct backup_he
 {
 	CLEANUP(secret_done) struct secret own = { 0 };
 	CLEANUP(buf_done) struct buf head = BUF_MAX(BACKUP_HEADER_MOST);
+	CLEANUP(domain_done) struct domain d = { 0 };
 	struct backup_to v[BACKUP_RECIPIENTS];
 	struct backup_make m = { .to = v };
 
 	for (; m.to_n < to.n && m.to_n < BACKUP_RECIPIENTS; m.to_n++)
-		TRY(to_of(c, &to.v[m.to_n], &v[m.to_n]));
+		TRY(to_of(c, &to.v[m.to_n], &d, &v[m.to_n]));
 	h->created = clock_wall_us();
 	h->hsm = slice_str(c->hsm->serial);
 	TRY(backup_own_key(c->hsm, &own));
@@ -153,6 +168,9 @@ enum hf_err on_backup_begin(struct calls_ctx *c, const struct backup_begin_req *
 	if (b == NULL)
 		return HF_E_MEMORY;
 	TRY(backup_permit(c));
+	for (size_t i = 0; i < q->to.n; i++)
+		if (q->to.v[i].kind == BACKUP_TO_MEMBER)
+			return HF_E_ARGUMENTS; /* clones are of whole partitions */
 	lock_check(pthread_rwlock_rdlock(&c->part->lock));
 	memcpy(label, c->part->label, sizeof(label));
 	lock_check(pthread_rwlock_unlock(&c->part->lock));

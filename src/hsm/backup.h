@@ -20,7 +20,7 @@ enum restore_outcome {
 	RESTORED_COLLIDES
 };
 
-struct whole; /* backup_hsm.h */
+struct whole; /* backup_hsm.h; the first thing in it is how to give it up */
 
 struct backup {
 	struct backup_chain chain;
@@ -38,7 +38,7 @@ struct backup {
 	uint8_t scope;
 	uint8_t next_hash[CRYPTO_HASH]; /* of its header */
 	struct backup_index live;
-	struct whole *whole;          /* NULL: objects of one partition */
+	struct whole *whole;          /* owned; NULL: objects of one partition */
 };
 
 /* backup_drop ends what is under way in a session, if anything is. */

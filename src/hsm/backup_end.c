@@ -22,6 +22,8 @@ void backup_free(struct backup *b)
 	for (size_t i = b->at; i < b->n; i++)
 		object_unref(b->v[i]);
 	hf_free(b->v);
+	if (b->whole != NULL)
+		(*(void (**)(struct whole *))b->whole)(b->whole);
 	backup_chain_done(&b->chain);
 	backup_chain_done(&b->base_chain);
 	backup_index_done(&b->base);

@@ -269,7 +269,7 @@ static enum hf_err seal_change(const struct records *r, const struct record_chan
 
 	if (c->version == 0)
 		return HF_OK;
-	if (c->seal == SEAL_NONE) {
+	if (c->seal == SEAL_NONE || c->seal == SEAL_SEALED) {
 		buf_raw(&w->sealed, c->plain);
 		return buf_err(&w->sealed);
 	}

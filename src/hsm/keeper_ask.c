@@ -70,6 +70,33 @@ enum hf_err keeper_scan(struct keeper *k, const char *prefix, struct slice after
 	return store_scan_res_dec(&rest, a, ret) && rd_done(&rest) ? HF_OK : HF_E_MALFORMED;
 }
 
+enum hf_err keeper_freeze(struct keeper *k, bool on, uint64_t *ret_id)
+{
+	CLEANUP(arena_done) struct arena a = { 0 };
+	CLEANUP(buf_done) struct buf b = BUF_MAX(64);
+	struct store_freeze_req q = { on };
+	struct store_freeze_res r;
+	struct rd rest;
+
+	store_freeze_req_enc(&b, &q);
+	TRY(ask(k, KEEPER_STORE_FREEZE, &b, &a, &rest));
+	if (!store_freeze_res_dec(&rest, &a, &r) || !rd_done(&rest))
+		return HF_E_MALFORMED;
+	*ret_id = r.id;
+	return HF_OK;
+}
+
+enum hf_err keeper_scan_frozen(struct keeper *k, const struct store_scan_frozen_req *q,
+	struct arena *a, struct store_scan_frozen_res *ret)
+{
+	CLEANUP(buf_done) struct buf b = BUF_MAX(4096);
+	struct rd rest;
+
+	store_scan_frozen_req_enc(&b, q);
+	TRY(ask(k, KEEPER_STORE_SCAN_FROZEN, &b, a, &rest));
+	return store_scan_frozen_res_dec(&rest, a, ret) && rd_done(&rest) ? HF_OK : HF_E_MALFORMED;
+}
+
 enum hf_err keeper_anchor(struct keeper *k, struct arena *a, struct slice *ret)
 {
 	CLEANUP(buf_done) struct buf b = BUF_MAX(64);

@@ -23,6 +23,11 @@ enum hf_err keeper_get(struct keeper *k, const char *name, struct arena *a, bool
 	struct record *ret) HF_MUST_CHECK;
 enum hf_err keeper_scan(struct keeper *k, const char *prefix, struct slice after,
 	uint32_t max_bytes, struct arena *a, struct store_scan_res *ret) HF_MUST_CHECK;
+/* keeper_freeze: the store of now, or with on false none; keeper_scan_frozen: HF_E_OP_LOST once a
+ * later one took its place, or the keeper restarted. */
+enum hf_err keeper_freeze(struct keeper *k, bool on, uint64_t *ret_id) HF_MUST_CHECK;
+enum hf_err keeper_scan_frozen(struct keeper *k, const struct store_scan_frozen_req *q,
+	struct arena *a, struct store_scan_frozen_res *ret) HF_MUST_CHECK;
 enum hf_err keeper_anchor(struct keeper *k, struct arena *a, struct slice *ret) HF_MUST_CHECK;
 enum hf_err keeper_audit_tail(struct keeper *k, struct arena *a, struct audit_tail_res *ret)
 	HF_MUST_CHECK;

@@ -333,6 +333,9 @@ enum hf_err on_metrics(struct calls_ctx *c, const struct metrics_req *q, struct 
 		MUTEX_HOLD(&h->lock);
 		r->connections = h->conns;
 	}
+	r->rehearsed_at = atomic_load(&h->rehearsed_at);
+	r->rehearsed_keys = atomic_load(&h->rehearsed_keys);
+	r->rehearsed_failed = atomic_load(&h->rehearsed_failed);
 	TRY(sum_calls(c->arena, &r->calls));
 	TRY(sum_mechanisms(c->arena, &r->mechanisms));
 	TRY(sum_pairs(c->arena, &r->times));

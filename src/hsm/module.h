@@ -109,6 +109,8 @@ struct app {
 	struct app_login *logins;
 	enum role hsm_role;       /* which of the HSM's it is logged in as; 0: none */
 	uint64_t hsm_used_ns;     /* when that was last looked at */
+	struct mutex backup_lock; /* what follows; outside of lock */
+	struct backup *backup;    /* of whole partitions, or a rehearsal; NULL: none under way */
 	char why[256];            /* what its last refused call would have taken */
 };
 
@@ -214,6 +216,7 @@ struct hsm {
 	_Atomic uint64_t pins_locked; /* calls that a locked PIN refused */
 	_Atomic unsigned slow_waiting; /* calls for the slow threads, see hsm_waiting */
 	_Atomic uint64_t counter; /* looks at the monotonic counter since the start */
+	_Atomic uint64_t rehearsed_at, rehearsed_keys, rehearsed_failed; /* the last rehearsal; UTC, us */
 	struct facts *facts;      /* status.c */
 	struct jobs *jobs;        /* jobs.c */
 	struct hsm_unlock unlock;

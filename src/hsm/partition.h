@@ -19,6 +19,14 @@ void partitions_drop(struct hsm *h);
 enum hf_err partition_load_private(struct hsm *h, struct partition *p, struct slice key)
 	HF_MUST_CHECK;
 
+enum hf_err partition_load_public(struct hsm *h, struct partition *p) HF_MUST_CHECK;
+/* partition_renew makes of a partition's own record of a backup one to store: tickets of the time
+ * before are void. HF_E_DAMAGED. partition_adopt lets a partition appear whose records are all
+ * stored. */
+enum hf_err partition_renew(struct slice plain, const char *serial, char ret_label[33],
+	struct buf *out) HF_MUST_CHECK;
+enum hf_err partition_adopt(struct hsm *h, const char *serial) HF_MUST_CHECK;
+
 /* Lookups give a reference, or NULL. */
 struct partition *partition_at(struct hsm *h, uint64_t slot);
 struct partition *partition_by_serial(struct hsm *h, struct slice serial);

@@ -306,8 +306,31 @@ enum hf_err partition_after_lost_anchor(struct hsm *h, struct partition *p)
 	return HF_OK;
 }
 
+static enum hf_err visit_from(void *ctx, const char *name, uint64_t version, struct slice plain)
+{
+	(void)name;
+	(void)version;
+	return roles_from_dec(((const struct loading *)ctx)->p->roles, plain);
+}
+
+static enum hf_err load_from(struct hsm *h, struct partition *p)
+{
+	struct loading l = { h, p };
+	const struct record_visit v = { &l, visit_from, damaged_in };
+	char name[PART_NAME_LEN];
+
+	(void)snprintf(name, sizeof(name), "p/%s/from", p->serial);
+	return records_get(h->records, name, SEAL_STORE, SLICE_NONE, &v);
+}
+
+enum hf_err partition_load_public(struct hsm *h, struct partition *p)
+{
+	return scan_part(h, p, "pub", visit_object);
+}
+
 static enum hf_err load_rest(struct hsm *h, struct partition *p)
 {
+	TRY(load_from(h, p));
 	TRY(scan_part(h, p, "role", visit_role));
 	if (p->wiping) {
 		log_warn("partition %s was losing its objects; destroying the rest", p->serial);
@@ -317,7 +340,7 @@ static enum hf_err load_rest(struct hsm *h, struct partition *p)
 	TRY(scan_part(h, p, "gone", visit_gone));
 	TRY(scan_part(h, p, "guard", visit_guard));
 	TRY(scan_part(h, p, "usage", visit_usage));
-	TRY(scan_part(h, p, "pub", visit_object));
+	TRY(partition_load_public(h, p));
 	TRY(partition_after_lost_anchor(h, p));
 	return activations_load(h, p);
 }
@@ -373,6 +396,43 @@ enum hf_err partitions_load(struct hsm *h)
 	for (size_t i = 0; i < n && e == HF_OK; i++)
 		e = load_rest(h, all[i]);
 	partitions_unref(all, n);
+	return e;
+}
+
+enum hf_err partition_renew(struct slice plain, const char *serial, char ret_label[33], struct buf *out)
+{
+	struct partition *p;
+	enum hf_err e;
+
+	TRY(partition_alloc(serial, &p));
+	e = partition_dec(plain, p);
+	if (e == HF_OK) {
+		p->epoch++;
+		memcpy(ret_label, p->label, sizeof(p->label));
+		partition_enc(p, out);
+		e = buf_err(out);
+	}
+	partition_unref(p);
+	return e;
+}
+
+enum hf_err partition_adopt(struct hsm *h, const char *serial)
+{
+	const struct record_visit v = { h, visit_partition, damaged_partition };
+	char name[PART_NAME_LEN];
+	struct partition *p;
+	enum hf_err e;
+
+	(void)snprintf(name, sizeof(name), "p/%s", serial);
+	TRY(records_get(h->records, name, SEAL_STORE, SLICE_NONE, &v));
+	p = partition_by_serial(h, slice_str(serial));
+	if (p == NULL)
+		return HF_E_DAMAGED;
+	e = partition_busy(p);
+	if (e == HF_OK)
+		e = load_rest(h, p);
+	partition_idle(p);
+	partition_unref(p);
 	return e;
 }
 

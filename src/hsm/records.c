@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "crypto.h"
+#include "log.h"
 #include "records_int.h"
 
 #define WIPE_BATCH 1000u
@@ -252,6 +253,33 @@ enum hf_err records_next(struct records *r, const char *prefix, const char *afte
 	if (page.records.n > 0)
 		copy_name(page.records.v[0].name, ret);
 	return HF_OK;
+}
+
+enum hf_err records_freeze(struct records *r, uint64_t *ret_id)
+{
+	return keeper_freeze(r->k, true, ret_id);
+}
+
+/* What is not thawed is forgotten with the next freeze, and with the keeper. */
+void records_thaw(struct records *r)
+{
+	uint64_t none;
+
+	if (keeper_freeze(r->k, false, &none) != HF_OK)
+		log_warn("the keeper could not be told that a backup is over");
+}
+
+enum hf_err records_frozen(struct records *r, const struct store_scan_frozen_req *q, struct arena *a,
+	struct store_scan_frozen_res *ret)
+{
+	return keeper_scan_frozen(r->k, q, a, ret);
+}
+
+enum hf_err records_unseal(struct records *r, const struct record *rec, struct secret *ret)
+{
+	const struct scan s = { .r = r, .seal = SEAL_STORE, .key = secret_slice(&r->seal_key) };
+
+	return open_record(&s, rec, ret);
 }
 
 struct names {

@@ -21,6 +21,7 @@ enum seal {
 	SEAL_NONE,      /* clear (only "hsm/root", whose content is wrapped already) */
 	SEAL_STORE,     /* the store key: readable whenever the HSM is unlocked */
 	SEAL_PARTITION, /* a key derived from the partition key, given with the change */
+	SEAL_SEALED,    /* plain is sealed already, in this place: from a backup */
 };
 
 struct record_change {
@@ -71,6 +72,15 @@ enum hf_err records_get(struct records *r, const char *name, enum seal seal, str
 #define RECORD_NAME 201 /* bytes, with the NUL */
 enum hf_err records_next(struct records *r, const char *prefix, const char *after,
 	char ret[RECORD_NAME]) HF_MUST_CHECK;
+
+/* A copy of all records as they are at one moment, for a backup; one at a time. Pages hold what lies
+ * in the store; records_unseal opens what the store key sealed. */
+enum hf_err records_freeze(struct records *r, uint64_t *ret_id) HF_MUST_CHECK;
+void records_thaw(struct records *r);
+enum hf_err records_frozen(struct records *r, const struct store_scan_frozen_req *q, struct arena *a,
+	struct store_scan_frozen_res *ret) HF_MUST_CHECK;
+enum hf_err records_unseal(struct records *r, const struct record *rec, struct secret *ret)
+	HF_MUST_CHECK;
 
 /* records_names tells names and versions only; those of damaged ones too. */
 enum hf_err records_names(struct records *r, const char *prefix, void *ctx,

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "backup_hsm.h"
 #include "backup_keys.h"
 #include "gate.h"
 #include "guard.h"
@@ -350,9 +351,11 @@ enum hf_err restore_frame(struct calls_ctx *c, struct backup *b, struct slice fr
 		return take_end(b, &f, before);
 	if (f.kind == BACKUP_INDEX)
 		return take_index(b, &f);
-	if (f.kind != BACKUP_OBJECTS)
-		return HF_E_BACKUP_SCOPE;
+	if (f.kind != (b->scope == BACKUP_OF_OBJECTS ? BACKUP_OBJECTS : BACKUP_RECORDS))
+		return HF_E_BACKUP_DAMAGED;
 	TRY(backup_frame_open(&b->chain, &f, &plain));
+	if (f.kind == BACKUP_RECORDS)
+		return restore_records(c, b, secret_slice(&plain));
 	return restore_objects(c, b, secret_slice(&plain), &ret->objects);
 }
 

@@ -64,6 +64,7 @@ void roles_free(struct roles *r)
 	gone_free(r);
 	activations_free(r);
 	damaged_free(r->damaged);
+	secret_done(&r->from);
 	mutex_done(&r->pin);
 	mutex_done(&r->lock);
 	hf_free(r);
@@ -517,30 +518,81 @@ void role_unset(const struct role_record *now, struct role_record *ret)
 	*ret = t;
 }
 
-static enum hf_err unwrap(const struct hsm *h, const struct partition *p,
-	const struct role_record *r, struct slice pin, struct secret *ret)
+#define FROM_FORMAT 1
+#define FROM_MOST 32u
+
+void roles_from_enc(const struct hsm *h, const struct roles *r, struct buf *out)
+{
+	struct slice more = r == NULL ? SLICE_NONE : secret_slice(&r->from);
+
+	if (more.n > (FROM_MOST - 1) * CRYPTO_KEY)
+		more.n = (FROM_MOST - 1) * CRYPTO_KEY;
+	buf_u8(out, FROM_FORMAT);
+	buf_u32(out, (uint32_t)(1 + more.n / CRYPTO_KEY));
+	buf_raw(out, secret_slice(&h->role_key));
+	buf_raw(out, more);
+}
+
+enum hf_err roles_from_dec(struct roles *r, struct slice in)
+{
+	struct rd rd = rd_of(in);
+	const uint8_t *keys;
+	uint8_t format;
+	uint32_t n;
+
+	if (!rd_u8(&rd, &format) || format != FROM_FORMAT || !rd_u32(&rd, &n) || n > FROM_MOST ||
+	    !rd_take(&rd, n * (size_t)CRYPTO_KEY, &keys) || !rd_done(&rd))
+		return HF_E_DAMAGED;
+	secret_done(&r->from);
+	return secret_dup((struct slice){ keys, n * (size_t)CRYPTO_KEY }, &r->from);
+}
+
+static enum hf_err unwrap_under(struct slice role_key, const struct partition *p,
+	const struct role_record *r, struct slice stretched, struct secret *ret)
 {
 	CLEANUP(secret_done) struct secret under = { 0 };
-	uint8_t tag[CRYPTO_HASH];
 	char where[ROLE_NAME_LEN];
 	enum hf_err e;
 
-	TRY(pin_key(h, r, pin, &under, tag));
+	TRY(crypto_derive(role_key, "partition key", stretched, &under));
 	e = crypto_open(secret_slice(&under), place(p->serial, r, where), SLICE_OF(r->wrapped), ret);
 	return e == HF_E_DAMAGED ? HF_E_PIN_INCORRECT : e;
 }
 
-/* Stronger parameters than the record's come with the next right PIN; the epoch
- * stays, since the PIN does. */
+/* unwrap: *ret_foreign, it was under the role key of an HSM that the partition came from. */
+static enum hf_err unwrap(const struct hsm *h, const struct partition *p, const struct role_record *r,
+	struct slice pin, struct secret *ret, bool *ret_foreign)
+{
+	CLEANUP(secret_done) struct secret stretched = { 0 };
+	const struct secret *from = &p->roles->from;
+	enum hf_err e;
+
+	TRY(stretch(&r->pin, pin, &stretched));
+	e = unwrap_under(secret_slice(&h->role_key), p, r, secret_slice(&stretched), ret);
+	*ret_foreign = false;
+	for (size_t at = 0; e == HF_E_PIN_INCORRECT && at < from->n; at += CRYPTO_KEY) {
+		const struct slice key = { from->p + at, CRYPTO_KEY };
+
+		e = unwrap_under(key, p, r, secret_slice(&stretched), ret);
+		*ret_foreign = e == HF_OK;
+	}
+	return e;
+}
+
+/* Stronger parameters than the record's, and this HSM's role key, come with the next right PIN; the
+ * epoch stays, since the PIN does. */
+static bool stronger(const struct hsm *h, const struct pin_memory *now)
+{
+	return h->cfg.argon2_kib >= now->kib && h->cfg.argon2_passes >= now->passes &&
+		(h->cfg.argon2_kib != now->kib || h->cfg.argon2_passes != now->passes);
+}
+
 static void rewrap(struct hsm *h, struct partition *p, struct role_record *now,
 	struct slice pin, struct slice key)
 {
 	struct role_record next;
 	enum hf_err e;
 
-	if (h->cfg.argon2_kib < now->pin.kib || h->cfg.argon2_passes < now->pin.passes ||
-	    (h->cfg.argon2_kib == now->pin.kib && h->cfg.argon2_passes == now->pin.passes))
-		return;
 	e = role_wrap(h, p->serial, pin, key, now, &next);
 	if (e == HF_OK) {
 		next.epoch = now->epoch;
@@ -635,18 +687,19 @@ enum hf_err role_open(struct hsm *h, struct partition *p, struct role_record *r,
 {
 	CLEANUP(secret_done) struct secret key = { 0 };
 	unsigned failures;
+	bool foreign;
 	enum hf_err e;
 
 	TRY(role_usable(h, p, r));
 	if (r->quorum.m > 0 && !r->challenge_set) { /* a challenge can be guessed */
-		e = unwrap(h, p, r, pin, ret);
+		e = unwrap(h, p, r, pin, ret, &foreign);
 		return e == HF_E_PIN_INCORRECT ? HF_E_QUORUM : e;
 	}
 	if (pin.n == 0) /* no guess either */
 		return HF_E_PIN_INCORRECT;
 	failures = records_fail_get(h->records, p->serial, r->id);
 	TRY(records_fail_set(h->records, p->serial, r->id, failures + 1));
-	e = unwrap(h, p, r, pin, &key);
+	e = unwrap(h, p, r, pin, &key, &foreign);
 	if (e == HF_E_PIN_INCORRECT && role_locked(h, p, r))
 		log_warn("partition %s: the PIN of %s is locked now", p->serial, r->name);
 	if (e == HF_E_PIN_INCORRECT && role_condemns(h, p, r))
@@ -656,7 +709,8 @@ enum hf_err role_open(struct hsm *h, struct partition *p, struct role_record *r,
 	/* A failure of ours (no memory) was no guess: the count is as it was. */
 	TRY(take_back(h, p, r, e == HF_OK ? 0 : failures));
 	TRY(e);
-	rewrap(h, p, r, pin, secret_slice(&key));
+	if (foreign || stronger(h, &r->pin))
+		rewrap(h, p, r, pin, secret_slice(&key));
 	*ret = secret_take(&key);
 	return HF_OK;
 }

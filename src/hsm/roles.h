@@ -64,6 +64,7 @@ struct roles {
 	uint64_t gone_due;        /* when the first of them expires; UTC, microseconds */
 	struct activation *active; /* activate.h */
 	struct damaged *damaged;  /* the partition's damaged records */
+	struct secret from;       /* role keys of the HSMs that it was restored from; see roles_from_enc */
 };
 
 enum hf_err roles_new(struct roles **ret) HF_MUST_CHECK;
@@ -135,6 +136,12 @@ bool role_locked(struct hsm *h, const struct partition *p, const struct role_rec
 /* user_told fills what a list says of one; its name lives in the call's arena. */
 enum hf_err user_told(struct calls_ctx *c, struct partition *p, const struct role_record *u,
 	struct user_info *ret) HF_MUST_CHECK;
+
+/* A partition that came from another HSM has roles that were wrapped there: the record "p/SERIAL/from"
+ * holds the role keys of all HSMs that it was in. A PIN that opens under one of them is wrapped anew.
+ * roles_from_enc writes the record's content, this HSM's own key first; r may be NULL. */
+void roles_from_enc(const struct hsm *h, const struct roles *r, struct buf *out);
+enum hf_err roles_from_dec(struct roles *r, struct slice in) HF_MUST_CHECK;
 
 /* users_drop deletes all named users, their records too; roles.pin. */
 enum hf_err users_drop(struct hsm *h, struct partition *p) HF_MUST_CHECK;

@@ -15,6 +15,7 @@ struct memory {
 	struct store base;
 	struct record *v;
 	size_t n, cap;
+	struct memory *frozen; /* a copy, or NULL */
 };
 
 static struct memory *memory_of(struct store *s)
@@ -160,19 +161,67 @@ static void memory_commit(struct store *s, const struct store_batch *batches, si
 		ret[i] = commit_one(memory_of(s), &batches[i]);
 }
 
+static enum hf_err copy_all(const struct memory *m, struct memory *ret)
+{
+	ret->v = hf_alloc(m->n + 1, sizeof(*ret->v));
+	if (ret->v == NULL)
+		return HF_E_MEMORY;
+	for (; ret->n < m->n; ret->n++) {
+		const struct record *r = &m->v[ret->n];
+		const struct store_change c = { .name = name_of(r), .version = r->version,
+			.value = { r->value, r->value_n } };
+		enum hf_err e = prepare(&c, &ret->v[ret->n]);
+
+		if (e != HF_OK) {
+			record_done(&ret->v[ret->n]);
+			return e;
+		}
+	}
+	return HF_OK;
+}
+
+static void memory_free(struct memory *m)
+{
+	for (size_t i = 0; m != NULL && i < m->n; i++)
+		record_done(&m->v[i]);
+	if (m != NULL)
+		hf_free(m->v);
+	hf_free(m);
+}
+
+static enum hf_err memory_freeze(struct store *s, bool on)
+{
+	struct memory *m = memory_of(s);
+	enum hf_err e = HF_OK;
+
+	memory_free(m->frozen);
+	m->frozen = on ? hf_alloc(1, sizeof(*m->frozen)) : NULL;
+	if (on)
+		e = m->frozen == NULL ? HF_E_MEMORY : copy_all(m, m->frozen);
+	return e;
+}
+
+static enum hf_err memory_scan_frozen(struct store *s, struct slice prefix, struct slice after,
+	store_visit visit, void *ctx)
+{
+	struct memory *m = memory_of(s);
+
+	return m->frozen == NULL ? HF_E_OP_LOST :
+		memory_scan(&m->frozen->base, prefix, after, visit, ctx);
+}
+
 static void memory_close(struct store *s)
 {
 	struct memory *m = memory_of(s);
 
-	for (size_t i = 0; i < m->n; i++)
-		record_done(&m->v[i]);
-	hf_free(m->v);
-	hf_free(m);
+	memory_free(m->frozen);
+	memory_free(m);
 }
 
 enum hf_err store_memory(struct store **ret)
 {
-	static const struct store_ops ops = { memory_scan, memory_commit, memory_close };
+	static const struct store_ops ops = { memory_scan, memory_commit, memory_freeze,
+		memory_scan_frozen, memory_close };
 	struct memory *m = hf_alloc(1, sizeof(*m));
 
 	if (m == NULL)

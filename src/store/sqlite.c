@@ -13,12 +13,13 @@
 #define FORMAT 1 /* of the tables; counted up with a step in `migrations` */
 #define WAL_KEPT "16777216" /* bytes of journal that stay after one great change */
 
-enum statement { ST_SCAN, ST_VERSION, ST_PUT, ST_DELETE, ST_COUNT };
+enum statement { ST_SCAN, ST_VERSION, ST_PUT, ST_DELETE, ST_KEEP, ST_SCAN_FROZEN, ST_COUNT };
 
 struct sqlite {
 	struct store base;
 	sqlite3 *db;
 	sqlite3_stmt *st[ST_COUNT];
+	bool frozen;
 };
 
 /* migrations[n] brings format n to n + 1; each runs in a transaction that also
@@ -35,6 +36,16 @@ static const char *const statements[ST_COUNT] = {
 	[ST_VERSION] = "SELECT version FROM records WHERE name = ?1",
 	[ST_PUT] = "INSERT OR REPLACE INTO records(name, version, value) VALUES(?1, ?2, ?3)",
 	[ST_DELETE] = "DELETE FROM records WHERE name = ?1",
+	/* temp.kept: records that changed since the freeze, as they were; version 0: absent. */
+	[ST_KEEP] = "INSERT OR IGNORE INTO temp.kept(name, version, value) VALUES(?1,"
+		    " coalesce((SELECT version FROM records WHERE name = ?1), 0),"
+		    " coalesce((SELECT value FROM records WHERE name = ?1), x''))",
+	[ST_SCAN_FROZEN] = "SELECT name, version, value FROM temp.kept"
+			   " WHERE name >= ?1 AND name > ?2 AND version != 0"
+			   " UNION ALL SELECT name, version, value FROM main.records"
+			   " WHERE name >= ?1 AND name > ?2"
+			   " AND NOT EXISTS(SELECT 1 FROM temp.kept AS k WHERE k.name = main.records.name)"
+			   " ORDER BY name",
 };
 
 static struct sqlite *sqlite_of(struct store *s)
@@ -82,15 +93,14 @@ static struct slice column(sqlite3_stmt *st, int at)
 	return (struct slice){ sqlite3_column_blob(st, at), (size_t)sqlite3_column_bytes(st, at) };
 }
 
-static enum hf_err sqlite_scan(struct store *s, struct slice prefix, struct slice after,
+static enum hf_err scan_by(struct sqlite *q, sqlite3_stmt *st, const struct slice from[2],
 	store_visit visit, void *ctx)
 {
-	struct sqlite *q = sqlite_of(s);
-	sqlite3_stmt *st = q->st[ST_SCAN];
+	struct slice prefix = from[0];
 	int rc = SQLITE_DONE;
 
 	sqlite3_reset(st);
-	if (bind(st, 1, prefix) != SQLITE_OK || bind(st, 2, after) != SQLITE_OK)
+	if (bind(st, 1, prefix) != SQLITE_OK || bind(st, 2, from[1]) != SQLITE_OK)
 		return HF_E_STORE;
 	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
 		struct slice name = column(st, 0);
@@ -108,6 +118,37 @@ static enum hf_err sqlite_scan(struct store *s, struct slice prefix, struct slic
 	return HF_OK;
 }
 
+static enum hf_err sqlite_scan(struct store *s, struct slice prefix, struct slice after,
+	store_visit visit, void *ctx)
+{
+	struct sqlite *q = sqlite_of(s);
+
+	return scan_by(q, q->st[ST_SCAN], (const struct slice[]){ prefix, after }, visit, ctx);
+}
+
+static enum hf_err sqlite_scan_frozen(struct store *s, struct slice prefix, struct slice after,
+	store_visit visit, void *ctx)
+{
+	struct sqlite *q = sqlite_of(s);
+
+	if (!q->frozen)
+		return HF_E_OP_LOST;
+	return scan_by(q, q->st[ST_SCAN_FROZEN], (const struct slice[]){ prefix, after }, visit, ctx);
+}
+
+static enum hf_err sqlite_freeze(struct store *s, bool on)
+{
+	struct sqlite *q = sqlite_of(s);
+
+	q->frozen = false;
+	if (!execute(q, "DELETE FROM temp.kept")) {
+		complain(q, "freezing");
+		return HF_E_STORE;
+	}
+	q->frozen = on;
+	return HF_OK;
+}
+
 static enum hf_err version_of(struct sqlite *q, struct slice name, uint64_t *ret)
 {
 	sqlite3_stmt *st = q->st[ST_VERSION];
@@ -120,6 +161,19 @@ static enum hf_err version_of(struct sqlite *q, struct slice name, uint64_t *ret
 	*ret = rc == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(st, 0) : 0;
 	sqlite3_reset(st);
 	return rc == SQLITE_ROW || rc == SQLITE_DONE ? HF_OK : HF_E_STORE;
+}
+
+static enum hf_err keep(struct sqlite *q, struct slice name)
+{
+	sqlite3_stmt *st = q->st[ST_KEEP];
+	int rc;
+
+	if (!q->frozen)
+		return HF_OK;
+	sqlite3_reset(st);
+	rc = bind(st, 1, name) != SQLITE_OK ? SQLITE_ERROR : sqlite3_step(st);
+	sqlite3_reset(st);
+	return rc == SQLITE_DONE ? HF_OK : HF_E_STORE;
 }
 
 static enum hf_err apply(struct sqlite *q, const struct store_change *c)
@@ -147,8 +201,10 @@ static enum hf_err commit_one(struct sqlite *q, const struct store_batch *b)
 		if (version != b->v[i].expect)
 			return HF_E_CONFLICT;
 	}
-	for (size_t i = 0; i < b->n; i++)
+	for (size_t i = 0; i < b->n; i++) {
+		TRY(keep(q, b->v[i].name));
 		TRY(apply(q, &b->v[i]));
+	}
 	return HF_OK;
 }
 
@@ -247,6 +303,10 @@ static enum hf_err prepare(struct sqlite *q)
 	if (!run(q, "PRAGMA journal_size_limit = " WAL_KEPT))
 		return HF_E_STORE;
 	TRY(migrate(q, format));
+	if (!run(q, "CREATE TEMP TABLE kept("
+		" name BLOB PRIMARY KEY NOT NULL, version INTEGER NOT NULL, value BLOB NOT NULL"
+		") WITHOUT ROWID"))
+		return HF_E_STORE;
 	for (size_t i = 0; i < ST_COUNT; i++)
 		if (sqlite3_prepare_v3(q->db, statements[i], -1, SQLITE_PREPARE_PERSISTENT,
 			    &q->st[i], NULL) != SQLITE_OK) {
@@ -258,7 +318,8 @@ static enum hf_err prepare(struct sqlite *q)
 
 enum hf_err store_sqlite(int dirfd, const char *name, struct store **ret)
 {
-	static const struct store_ops ops = { sqlite_scan, sqlite_commit, sqlite_close };
+	static const struct store_ops ops = { sqlite_scan, sqlite_commit, sqlite_freeze,
+		sqlite_scan_frozen, sqlite_close };
 	struct sqlite *q = hf_alloc(1, sizeof(*q));
 	char path[320]; /* NAME_MAX and what stands before it */
 	enum hf_err e = HF_E_STORE;

@@ -45,6 +45,12 @@ struct store_ops {
 	 * kept). */
 	void (*commit)(struct store *s, const struct store_batch *batches, size_t n,
 		enum hf_err *ret);
+	/* freeze remembers the store as it is now, in the place of an earlier time (on false:
+	 * forgets it); scan_frozen is scan over that. What it costs is a copy of each record that
+	 * changes meanwhile. */
+	enum hf_err (*freeze)(struct store *s, bool on);
+	enum hf_err (*scan_frozen)(struct store *s, struct slice prefix, struct slice after,
+		store_visit visit, void *ctx);
 	void (*close)(struct store *s); /* and frees it */
 };
 struct store {

@@ -477,5 +477,228 @@ def test_a_chain_is_checked(i):
         assert r.returncode == 1 and not os.path.exists(b.file), r.stderr
 
 
+class Bare(Hsm):
+    """Bare has no partition: a machine that a lost one is restored to."""
+
+    def __init__(self, i):
+        self.i = i
+        os.makedirs(i.home, exist_ok=True)
+        self.pin, self.passphrase = f'{i.home}/pin', f'{i.home}/pass'
+        for path, text in ((self.pin, PIN), (self.passphrase, PASS)):
+            open(path, 'w').write(text)
+
+
+class Lost(Two):
+    def __init__(self, i):
+        self.a, self.b = Hsm(i), Bare(e2e.Instance(f'{i.home}-other'))
+
+
+def furnish(a):
+    """furnish makes a second partition, a named user, policies, quotas and guards."""
+    a.must('partition', 'create', 'other', '--so-pin-file', a.pin, '--pin-file', a.pin, '--client', 'uid:0,gid:7')
+    a.must('partition', 'resize', 'other', '--count', '50')
+    a.must('user', 'set', 'anna', '--partition', 'box', '--so-pin-file', a.pin, '--pin-file', a.passphrase)
+    a.must('policy', 'set', 'raw-rsa=no', '--partition', 'box', '--so-pin-file', a.pin, '--yes')
+    for n in range(5):
+        a.generate(f'k{n}', 'ec:P-256', '--partition', 'box')
+    a.generate('once', 'ec:P-256', '--partition', 'box')
+    a.must('key', 'guard', '--key', 'once', '--count', '3', '--partition', 'box', '--pin-file', a.pin)
+
+
+def same(a, b):
+    a, b = told(a), told(b)
+    for p in sorted(a.keys() | b.keys()):
+        for x, y in zip(a[p], b[p]):
+            assert x == y, (p, x, y)
+    assert a == b
+
+
+def told(h):
+    """told: all that the HSM says of its partitions."""
+    parts = json.loads(h.must('partition', 'list', '--json'))
+    say = {}
+    for p in sorted(p['label'] for p in parts):
+        say[p] = [json.loads(h.must(*c, '--json')) for c in (
+            ('partition', 'show', p), ('user', 'list', '--partition', p), ('policy', 'show', '--partition', p))]
+        for counted in ('objects', 'bytes'):  # those in memory
+            say[p][0].pop(counted)
+        r = h.cli('object', 'show', '--json', '--pin-file', h.pin, '--partition', p)
+        say[p].append(sorted(json.dumps(o, sort_keys=True) for o in json.loads(r.stdout or '[]')))
+    return say
+
+
+def whole(a, *more):
+    return json.loads(a.must('backup', 'create', '--json', '--whole', '--passphrase-file', a.passphrase,
+                             *more, a.file))
+
+
+def test_a_lost_hsm_comes_back_whole(i):
+    with Lost(i) as (a, b):
+        furnish(a)
+        made = whole(a)
+        assert made['partitions'] == ['box', 'other'] and not made['left out (policy backup)'], made
+        a.i.stop()
+        got = json.loads(b.must('backup', 'list', '--json', '--passphrase-file', b.passphrase, a.file))
+        assert [(p['partition'], p['objects'], p['here']) for p in got] == [('box', 12, 'new'), ('other', 0, 'new')] \
+            or [(p['partition'], p['objects'], p['here']) for p in got] == [('other', 0, 'new'), ('box', 12, 'new')], got
+        assert json.loads(b.must('partition', 'list', '--json')) == []
+        b.restored(a.file)
+        same(a, b)
+        data, signature = f'{i.home}/message', f'{i.home}/signature'
+        open(data, 'w').write('signed before')
+        sign = ('--partition', 'box', '--key', 'k1', '--in', data)
+        b.must('sign', *sign, '--out', signature, '--user', 'anna', '--pin-file', b.passphrase)
+        a.must('verify', *sign, '--signature', signature, '--pin-file', a.pin)
+        wrong = f'{i.home}/wrong'
+        open(wrong, 'w').write('87654321')
+        assert b.cli('sign', *sign, '--out', '/dev/null', '--pin-file', wrong).returncode == 1
+        b.must('object', 'list', '--partition', 'box', '--pin-file', b.pin)
+        b.i.kill('monitor')
+        same(a, b)
+        assert b.restore(a.file).returncode == 1
+        assert b.restored(a.file, '--on-collision', 'skip')['kept'] == 2
+
+
+def test_without_a_pin_nobody_reads_private_objects(i):
+    """Not even who has the file, its passphrase and the HSM that it was restored to."""
+    with Lost(i) as (a, b):
+        from p11 import N, Token
+        os.environ['HOLDFAST_HOME'] = i.home
+        value = bytes(range(100, 132))
+        Token(e2e.MODULE).create(CLASS=N.CKO_DATA, LABEL=b'd', VALUE=value, TOKEN=True, PRIVATE=True)
+        whole(a)
+        b.restored(a.file)
+        assert json.loads(b.must('object', 'list', '--json', '--no-login') or '[]') == []
+        assert len(b.objects()) == 1
+        b.must('partition', 'delete', json.loads(b.must('partition', 'list', '--json'))[0]['serial'], '--yes')
+        b.restored(a.file)
+        assert len(b.objects()) == 1
+
+
+def test_a_partition_that_may_not_leave_is_left_out(i):
+    with Lost(i) as (a, b):
+        furnish(a)
+        a.must('policy', 'set', 'backup=no', '--partition', 'other', '--so-pin-file', a.pin, '--yes')
+        made = whole(a)
+        assert made['partitions'] == ['box'] and made['left out (policy backup)'] == ['other'], made
+        b.restored(a.file)
+        assert [p['label'] for p in json.loads(b.must('partition', 'list', '--json'))] == ['box']
+        a.file += '2'
+        r = a.cli('backup', 'create', '--whole', '--partition', 'other', '--passphrase-file', a.passphrase, a.file)
+        assert r.returncode == 1 and 'policy' in r.stderr and not os.path.exists(a.file), r.stderr
+
+
+def test_an_increment_of_a_whole_hsm(i):
+    with Lost(i) as (a, b):
+        furnish(a)
+        base = a.file
+        whole(a)
+        a.must('object', 'delete', '--label', 'k0', '--yes', '--partition', 'box', '--pin-file', a.pin)
+        a.generate('later', 'aes:256', '--partition', 'other')
+        a.must('user', 'delete', 'anna', '--yes', '--partition', 'box', '--so-pin-file', a.pin)
+        a.file = f'{i.home}/increment.backup'
+        whole(a, '--base', base)
+        n = json.loads(a.must('backup', 'verify', '--json', '--passphrase-file', a.passphrase, a.file))
+        assert n['objects'] == 1, n
+        assert b.restore(a.file).returncode == 1
+        b.must('backup', 'restore', '--passphrase-file', b.passphrase, a.file, base)
+        same(a, b)
+
+
+def test_a_restore_that_was_cut_short_leaves_no_partition(i):
+    with Lost(i) as (a, b):
+        os.environ['HOLDFAST_HOME'] = i.home
+        from p11 import N, Token
+        t = Token(e2e.MODULE)
+        for n in range(3000):
+            t.create(CLASS=N.CKO_SECRET_KEY, KEY_TYPE=N.CKK_AES, VALUE=n.to_bytes(32, 'big'),
+                     LABEL=str(n).encode(), TOKEN=True, PRIVATE=True)
+        whole(a)
+        b.must('status')
+        for n in range(6):
+            p = subprocess.Popen([f'{e2e.BUILD}/holdfast', 'backup', 'restore', '--passphrase-file', b.passphrase,
+                                  '--on-collision', 'skip', a.file], env=b.i.env,
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            time.sleep(0.08 * (n + 1))
+            if n % 2 == 0:
+                p.kill()
+            else:
+                b.i.kill('vault')
+            p.wait(60)
+            left = json.loads(b.must('partition', 'list', '--json'))
+            assert left == [] or left[0]['objects'] in (0, 3000), left
+        b.restored(a.file, '--on-collision', 'skip')
+        same(a, b)
+
+
+def test_a_whole_backup_under_load_is_of_one_moment(i):
+    """A pair is made in one step; a backup has both halves or none."""
+    with Lost(i) as (a, b):
+        os.environ['HOLDFAST_HOME'] = i.home
+        stop = threading.Event()
+
+        def load():
+            n = 0
+            while not stop.is_set():
+                a.generate(f'pair{n}', 'ed25519')
+                a.cli('object', 'delete', '--label', f'pair{n - 2}', '--yes', '--pin-file', a.pin)
+                n += 1
+        t = threading.Thread(target=load)
+        t.start()
+        try:
+            for a.file in (f'{i.home}/{n}.backup' for n in range(4)):
+                whole(a)
+        finally:
+            stop.set()
+            t.join()
+        b.restored(a.file)
+        labels = [json.loads(o)['LABEL'] for o in b.objects()]
+        assert labels and all(labels.count(x) == 2 for x in labels), labels
+
+
+def test_a_rehearsal_uses_every_key(i):
+    h = Hsm(i)
+    kinds = [t['type'] for t in json.loads(h.must('key', 'types', '--json'))]
+    kinds = [k for k in kinds if not k.startswith(('rsa:3', 'rsa:4', 'rsa:8', 'slh', 'hss', 'xmss'))]
+    for k in kinds:
+        h.generate(k, k)
+    made = h.create()
+    before = h.objects()
+    got = json.loads(h.must('backup', 'rehearse', '--json', '--passphrase-file', h.passphrase, h.file))
+    assert got['failed'] == 0 and got['keys used'] == made['objects'], got
+    assert h.objects() == before
+    assert len(json.loads(h.must('partition', 'list', '--json'))) == 1
+    assert f'holdfast_rehearsal_keys {made["objects"]}' in h.must('metrics')
+    assert '0 failed' in h.must('status') and 'rehearse' in h.must('audit', 'show')
+    h.file += '2'
+    whole(h)
+    got = json.loads(h.must('backup', 'rehearse', '--json', '--passphrase-file', h.passphrase, h.file))
+    assert got['partitions'][0]['objects'] == made['objects'], got
+
+
+def test_a_rehearsal_that_is_cut_short_leaves_nothing(i):
+    h = Hsm(i)
+    for n in range(30):
+        h.generate(f'k{n}', 'ec:P-256')
+    h.create()
+    for n in range(4):
+        p = subprocess.Popen([f'{e2e.BUILD}/holdfast', 'backup', 'rehearse', '--passphrase-file', h.passphrase,
+                              h.file], env=i.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(0.05 * (n + 1))
+        if n % 2 == 0:
+            p.kill()
+        else:
+            i.kill('vault')
+        p.wait(60)
+    assert len(json.loads(h.must('partition', 'list', '--json'))) == 1
+    i.kill('monitor')
+    h.must('status')
+    import sqlite3
+    i.stop()
+    db = sqlite3.connect(f'{i.home}/data/store.db')
+    serials = {bytes(n)[2:18] for n, in db.execute("SELECT name FROM records WHERE name >= 'p/'") if bytes(n)[:2] == b'p/'}
+    assert len(serials) == 1, serials
+
+
 if __name__ == '__main__':
     sys.exit(e2e.main(globals()))

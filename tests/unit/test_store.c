@@ -94,6 +94,38 @@ static const char *get(const char *name)
 	return t.s;
 }
 
+static const char *frozen(const char *after)
+{
+	static struct text t;
+
+	t = (struct text){ 0 };
+	assert_int_equal(store->ops->scan_frozen(store, SLICE_STR("p/"), slice_str(after), add, &t), HF_OK);
+	return t.s;
+}
+
+static void a_frozen_store_is_of_one_moment(void **state)
+{
+	struct text t = { 0 };
+
+	(void)state;
+	assert_int_equal(put("p/a", 0, 1, "a"), HF_OK);
+	assert_int_equal(put("p/b", 0, 1, "b"), HF_OK);
+	assert_int_equal(put("p/d", 0, 1, "d"), HF_OK);
+	assert_int_equal(store->ops->scan_frozen(store, SLICE_NONE, SLICE_NONE, add, &t), HF_E_OP_LOST);
+	assert_int_equal(store->ops->freeze(store, true), HF_OK);
+	assert_int_equal(put("p/a", 1, 2, "A"), HF_OK);
+	assert_int_equal(put("p/a", 2, 3, "AA"), HF_OK);
+	assert_int_equal(put("p/b", 1, 0, ""), HF_OK);
+	assert_int_equal(put("p/c", 0, 1, "c"), HF_OK);
+	assert_string_equal(frozen(""), "p/a=1:a;p/b=1:b;p/d=1:d;");
+	assert_string_equal(frozen("p/a"), "p/b=1:b;p/d=1:d;");
+	assert_string_equal(scan("p/", ""), "p/a=3:AA;p/c=1:c;p/d=1:d;");
+	assert_int_equal(store->ops->freeze(store, true), HF_OK);
+	assert_string_equal(frozen(""), "p/a=3:AA;p/c=1:c;p/d=1:d;");
+	assert_int_equal(store->ops->freeze(store, false), HF_OK);
+	assert_int_equal(store->ops->scan_frozen(store, SLICE_NONE, SLICE_NONE, add, &t), HF_E_OP_LOST);
+}
+
 static void a_new_store_is_empty(void **state)
 {
 	(void)state;
@@ -280,6 +312,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		BOTH(a_new_store_is_empty),
+		BOTH(a_frozen_store_is_of_one_moment),
 		BOTH(a_scan_is_in_order_under_its_prefix_and_behind_after),
 		BOTH(a_visitor_stops_the_scan),
 		BOTH(get_finds_the_very_name),

@@ -1,0 +1,267 @@
+/* backup_create.c: backup create, of a partition's objects or of whole partitions. */
+#include "backup_file.h"
+#include "backup_seal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "pkcs11_numbers.h"
+
+/* struct making is a file that is not there under its name until it is whole. */
+struct making {
+	const char *path;
+	char part[4096];
+	int fd;
+	uint64_t bytes;
+};
+
+static bool say_errno(const char *path)
+{
+	(void)cli_usage("%s: %s; no backup was made", path, strerror(errno));
+	return false;
+}
+
+static bool making_open(const char *path, struct making *m)
+{
+	m->path = path;
+	m->fd = -1;
+	if ((size_t)snprintf(m->part, sizeof(m->part), "%s.part", path) >= sizeof(m->part))
+		errno = ENAMETOOLONG;
+	else if (access(path, F_OK) == 0)
+		errno = EEXIST;
+	else
+		m->fd = open(m->part, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	return m->fd >= 0 || say_errno(path);
+}
+
+static bool put(struct making *m, struct slice s)
+{
+	while (s.n > 0) {
+		ssize_t n = write(m->fd, s.p, s.n);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return say_errno(m->part);
+		s.p += n;
+		s.n -= (size_t)n;
+		m->bytes += (uint64_t)n;
+	}
+	return true;
+}
+
+/* The name is durable too: so the directory is synced. */
+static bool sync_directory(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char dir[4096] = ".";
+	int fd;
+	bool ok;
+
+	if (slash != NULL)
+		(void)snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path) + 1, path);
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ok = fd >= 0 && fsync(fd) == 0;
+	if (fd >= 0)
+		(void)close(fd);
+	return ok;
+}
+
+static bool making_finish(struct making *m)
+{
+	return (fsync(m->fd) == 0 && rename(m->part, m->path) == 0 && sync_directory(m->path)) ||
+		say_errno(m->path);
+}
+
+static void making_close(struct making *m, bool whole)
+{
+	if (m->fd < 0)
+		return;
+	(void)close(m->fd);
+	if (!whole)
+		(void)unlink(m->part);
+}
+
+/* struct maker is where the backup comes from: a session in a partition, or the HSM. */
+struct maker {
+	struct cli *c;
+	uint64_t session;
+	bool whole;
+};
+
+static enum hf_err next_frame(const struct maker *k, struct arena *a, struct slice *ret, bool *ret_last)
+{
+	struct hsm_backup_next_req hq = { 0 };
+	struct hsm_backup_next_res hr = { 0 };
+	struct backup_next_req q = { 0 };
+	struct backup_next_res r = { 0 };
+
+	if (k->whole)
+		TRY(do_hsm_backup_next(k->c->client, 0, &hq, &hr, a));
+	else
+		TRY(do_backup_next(k->c->client, k->session, &q, &r, a));
+	*ret = k->whole ? hr.frame : r.frame;
+	*ret_last = k->whole ? hr.last : r.last;
+	return HF_OK;
+}
+
+static bool fetch(const struct maker *k, struct making *m)
+{
+	struct arena a = { 0 };
+	struct slice frame;
+	bool last = false;
+	enum hf_err e;
+
+	do {
+		arena_reset(&a);
+		e = next_frame(k, &a, &frame, &last);
+		if (e != HF_OK)
+			(void)cli_fail("backup", e);
+	} while (e == HF_OK && put(m, frame) && !last);
+	arena_done(&a);
+	return e == HF_OK && last;
+}
+
+/* chosen finds what --label, --id or --class name; without them: all. */
+static bool chosen(struct cli *c, uint64_t session, struct u64_list *ret)
+{
+	struct attr token = { CKA_TOKEN, cli_true };
+	struct attr_list t;
+	enum hf_err e;
+
+	if (!c->opt[OPT_LABEL] && !c->opt[OPT_ID] && !c->opt[OPT_CLASS])
+		return true;
+	t = cli_template(c, &token, 1);
+	if (t.n == 0)
+		return false;
+	e = cli_find(c, session, t, ret);
+	if (e != HF_OK)
+		(void)cli_fail("finding objects", e);
+	else if (ret->n == 0)
+		(void)cli_usage("no object matches");
+	return e == HF_OK && ret->n > 0;
+}
+
+/* struct begun is what the HSM says of a backup that began. */
+struct begun {
+	struct slice header;
+	json_t *told; /* owned by whoever prints it */
+};
+
+static bool begin_objects(struct maker *k, struct slice base, struct begun *ret)
+{
+	struct backup_begin_req q = { .base = base };
+	struct backup_begin_res r;
+	enum hf_err e;
+
+	if (!cli_session(k->c, false, &k->session) || !chosen(k->c, k->session, &q.objects) ||
+	    !cli_recipients(k->c, &q.to))
+		return false;
+	e = do_backup_begin(k->c->client, k->session, &q, &r, &k->c->arena);
+	if (e != HF_OK) {
+		(void)cli_fail("backup", e);
+		return false;
+	}
+	ret->header = r.header;
+	ret->told = json_pack("{s:I, s:I}", "objects", (json_int_t)r.objects, "left out (stateful keys)",
+		(json_int_t)r.left_out);
+	return true;
+}
+
+static json_t *tell_partitions(const struct hsm_backup_begin_res *r)
+{
+	json_t *in = json_array(), *out = json_array();
+
+	for (size_t i = 0; i < r->partitions.n; i++)
+		json_array_append_new(r->partitions.v[i].outcome == 0 ? in : out,
+			json_slice(r->partitions.v[i].label));
+	return json_pack("{s:o, s:o}", "partitions", in, "left out (policy backup)", out);
+}
+
+static bool begin_whole(struct maker *k, struct slice base, struct begun *ret)
+{
+	struct hsm_backup_begin_req q = { .base = base };
+	struct hsm_backup_begin_res r;
+	struct partition_info p;
+	enum hf_err e;
+
+	if (k->c->opt[OPT_PARTITION] != NULL) {
+		if (!cli_partition(k->c, k->c->opt[OPT_PARTITION], &p))
+			return false;
+		q.serial = p.serial;
+	}
+	if (!cli_recipients(k->c, &q.to))
+		return false;
+	e = do_hsm_backup_begin(k->c->client, 0, &q, &r, &k->c->arena);
+	if (e != HF_OK) {
+		(void)cli_fail("backup", e);
+		return false;
+	}
+	ret->header = r.header;
+	ret->told = tell_partitions(&r);
+	return true;
+}
+
+static bool give_base_frame(const struct maker *k, struct slice frame, bool *ret_last)
+{
+	CLEANUP(arena_done) struct arena a = { 0 };
+	struct hsm_backup_base_req hq = { .frame = frame };
+	struct hsm_backup_base_res hr = { 0 };
+	struct backup_base_req q = { .frame = frame };
+	struct backup_base_res r = { 0 };
+	enum hf_err e = k->whole ? do_hsm_backup_base(k->c->client, 0, &hq, &hr, &a) :
+		do_backup_base(k->c->client, k->session, &q, &r, &a);
+
+	if (e != HF_OK)
+		(void)cli_fail("the backup to build on", e);
+	*ret_last = k->whole ? hr.last : r.last;
+	return e == HF_OK;
+}
+
+/* give_base hands over the index in front of the backup to build on. */
+static bool give_base(const struct maker *k, struct backup_file *base)
+{
+	bool last = base->path == NULL;
+
+	while (!last)
+		if (!backup_file_next(base) || !give_base_frame(k, buf_slice(&base->raw), &last))
+			return false;
+	return true;
+}
+
+static bool make(struct maker *k, struct backup_file *base, struct making *m, json_t **ret_told)
+{
+	struct slice header = buf_slice(&base->head_raw);
+	struct begun b = { 0 };
+
+	if (!(k->whole ? begin_whole(k, header, &b) : begin_objects(k, header, &b)))
+		return false;
+	*ret_told = b.told;
+	return give_base(k, base) && put(m, b.header) && fetch(k, m);
+}
+
+int cmd_backup_create(struct cli *c)
+{
+	CLEANUP(backup_file_done) struct backup_file base = { 0 };
+	struct maker k = { .c = c, .whole = c->opt[OPT_WHOLE] != NULL };
+	json_t *told = NULL;
+	struct making m;
+	bool ok;
+
+	if ((c->opt[OPT_BASE] != NULL && !backup_file_open(c->opt[OPT_BASE], &base)) ||
+	    !making_open(c->args[0], &m))
+		return EXIT_FAILED;
+	ok = make(&k, &base, &m, &told) && making_finish(&m);
+	making_close(&m, ok);
+	if (!ok) {
+		json_decref(told);
+		return EXIT_FAILED;
+	}
+	json_object_set_new(told, "backup", json_string(c->args[0]));
+	json_object_set_new(told, "bytes", json_integer((json_int_t)m.bytes));
+	cli_print(c, told);
+	return EXIT_DONE;
+}
