@@ -309,6 +309,8 @@ enum hf_err hbs_prepare(struct hbs *k, struct hbs_work *w, uint64_t index, struc
 		buf_raw(&ret->cert[l], buf_slice(&t->cert));
 		TRY(buf_err(&ret->cert[l]));
 	}
+	if (t == NULL)
+		return HF_E_INTERNAL; /* a key without levels */
 	ret->leaf = (uint32_t)(index & (((uint64_t)1 << k->level[k->levels - 1].height) - 1));
 	ret->path = BUF_MAX(HBS_N_MAX * 32);
 	enter(w, k->levels - 1, t);

@@ -386,6 +386,10 @@ enum hf_err key_half_output(uint32_t cko, uint32_t ckk, EVP_PKEY *pkey, struct p
 
 enum hf_err key_public_half(const struct key *k, struct parts *ret)
 {
+	struct key half = { .cko = CKO_PUBLIC_KEY, .ckk = k->ckk, .hbs = k->hbs };
+
+	if (k->hbs != NULL)
+		return k->kind->output(&half, ret);
 	return k->pkey != NULL ? key_half_output(CKO_PUBLIC_KEY, k->ckk, k->pkey, ret) : HF_E_KEY_TYPE;
 }
 

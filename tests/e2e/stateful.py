@@ -276,6 +276,18 @@ def test_a_key_is_neither_copied_nor_taken_out(i):
     c.destroy(priv, pub)
 
 
+def test_only_approved_sets_in_approved_mode(i):
+    start(i)
+    r = i.cli('policy', 'set', '--so-pin-file', f'{i.home}/pin', 'non-approved-mechanisms=no', '--yes')
+    assert r.returncode == 0, r.stderr
+    for kind in ('xmssmt:SHA2_20/4_512', 'xmssmt:SHAKE_20/4_256'):
+        r = i.cli('key', 'generate', '--type', kind, '--label', kind, '--pin-file', f'{i.home}/pin')
+        assert r.returncode == 1, kind
+    for kind in ('xmssmt:SHA2_20/4_192', 'xmssmt:SHAKE256_20/4_256', 'hss:shake256:H5W4'):
+        key_of(i, kind, kind)
+        assert sign(i, kind) == ''
+
+
 def test_a_session_key_counts_too(i):
     c = start(i)
     pub, priv = hss_pair(c, (5, 4), TOKEN=False)
