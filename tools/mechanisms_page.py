@@ -10,7 +10,8 @@ import sys
 
 COVERAGE = 'tests/vectors/coverage.txt'
 PAGE = 'docs/mechanisms.md'
-SOURCES = {'wycheproof': 'Wycheproof', 'acvp': 'ACVP', 'cavp': 'CAVP', 'pyca': 'python-cryptography'}
+SOURCES = {'wycheproof': 'Wycheproof', 'acvp': 'ACVP', 'cavp': 'CAVP', 'pyca': 'python-cryptography',
+           'stateful': 'ACVP and RFC 8554'}
 FEW = 3  # so many files of a source are named
 OWN = [('unit', '.c', r'\bCKM_(\w+)'), ('pkcs11', '.py', r"'([A-Z0-9_]+)'")]
 

@@ -1,6 +1,7 @@
 /* key.c: key generate, key types. */
 #include "cli.h"
 #include "clock.h"
+#include "key_stateful.h"
 #include "pkcs11_numbers.h"
 
 #include <stdio.h>
@@ -58,6 +59,8 @@ int cmd_key_types(struct cli *c)
 	for (size_t i = 0; i < KINDS; i++)
 		json_array_append_new(a, json_pack("{s:s, s:b}", "type", kinds[i].name, "pair",
 			kinds[i].pair));
+	for (unsigned i = 0; stateful_example(i) != NULL; i++)
+		json_array_append_new(a, json_pack("{s:s, s:b}", "type", stateful_example(i), "pair", 1));
 	cli_print(c, a);
 	return EXIT_DONE;
 }
@@ -95,27 +98,59 @@ static enum hf_err generate(struct cli *c, uint64_t session, const struct key_ki
 	return do_key_generate(c->client, session, &q, &r, &c->arena);
 }
 
+/* generate_stateful: such a key is never extractable, and of the time that it takes
+ * nothing is known here: a client waits as long as the HSM works. */
+static enum hf_err generate_stateful(struct cli *c, uint64_t session, const struct stateful *k,
+	struct attr_list given)
+{
+	struct key_pair_generate_req q = { .mech = { .type = k->mechanism } };
+	struct key_pair_generate_res r;
+	struct attr pub[8], own[8] = { { CKA_PRIVATE, cli_true } };
+	uint8_t lms[8 * STATEFUL_LEVELS], ots[8 * STATEFUL_LEVELS];
+	size_t pubs = 0, owns = 1;
+
+	for (size_t i = 0; i < given.n; i++)
+		pub[pubs++] = own[owns++] = given.v[i];
+	for (unsigned l = 0; l < k->levels; l++) {
+		put_u64(lms + (size_t)8 * l, k->lms[l]);
+		put_u64(ots + (size_t)8 * l, k->ots[l]);
+	}
+	if (k->levels == 0) {
+		pub[pubs++] = (struct attr){ CKA_PARAMETER_SET, cli_u64(c, k->set) };
+	} else {
+		own[owns++] = (struct attr){ CKA_HSS_LMS_TYPES, { lms, (size_t)8 * k->levels } };
+		own[owns++] = (struct attr){ CKA_HSS_LMOTS_TYPES, { ots, (size_t)8 * k->levels } };
+	}
+	q.pub = (struct attr_list){ pub, pubs };
+	q.priv = (struct attr_list){ own, owns };
+	return do_key_pair_generate(c->client, session, &q, &r, &c->arena);
+}
+
 int cmd_key_generate(struct cli *c)
 {
 	struct attr token = { CKA_TOKEN, cli_true };
 	struct attr_list given;
 	const struct key_kind *k;
+	struct stateful stateful;
 	uint64_t session;
 	enum hf_err e;
 
 	if (c->opt[OPT_TYPE] == NULL || c->opt[OPT_LABEL] == NULL)
 		return cli_usage("--type and --label are needed; see 'holdfast key types'");
 	k = kind_named(c->opt[OPT_TYPE]);
-	if (k == NULL)
+	if (k == NULL && !stateful_named(c->opt[OPT_TYPE], &stateful))
 		return cli_usage("no key type '%s'; see 'holdfast key types'", c->opt[OPT_TYPE]);
+	if (k == NULL && c->opt[OPT_EXTRACT])
+		return cli_usage("a key of type '%s' is never extractable", c->opt[OPT_TYPE]);
 	given = cli_template(c, &token, 1);
 	if (given.n == 0 || !cli_session(c, true, &session))
 		return EXIT_FAILED;
-	e = generate(c, session, k, given);
+	e = k != NULL ? generate(c, session, k, given) :
+		generate_stateful(c, session, &stateful, given);
 	if (e != HF_OK)
 		return cli_fail("key generate", e);
 	if (c->opt[OPT_JSON])
-		cli_print(c, json_pack("{s:s, s:s}", "type", k->name, "label", c->opt[OPT_LABEL]));
+		cli_print(c, json_pack("{s:s, s:s}", "type", c->opt[OPT_TYPE], "label", c->opt[OPT_LABEL]));
 	return EXIT_DONE;
 }
 

@@ -15,7 +15,6 @@
 #include "der.h"
 
 #define CERTIFICATE_MAX 65536u
-#define DER_BIT_STRING 0x03
 #define DER_UTF8_STRING 0x0c
 #define DER_UTC_TIME 0x17
 #define DER_GENERAL_TIME 0x18

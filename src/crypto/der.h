@@ -5,6 +5,7 @@
 #include "bytes.h"
 
 #define DER_INTEGER 0x02
+#define DER_BIT_STRING 0x03
 #define DER_OCTET_STRING 0x04
 #define DER_OID 0x06
 #define DER_PRINTABLE_STRING 0x13

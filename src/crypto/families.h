@@ -14,6 +14,7 @@ extern const struct family family_digest, family_hmac, family_rsa_gen, family_rs
 	family_blake2_mac, family_block_mac, family_aes_gmac, family_chacha20,
 	family_chacha20_poly1305, family_poly1305, family_whole_cipher,
 	family_rsa_x931, family_rsa_tpm, family_aes_cfb64, family_ml_dsa_mu,
-	family_salsa20, family_public_half, family_hotp;
+	family_salsa20, family_public_half, family_hotp,
+	family_hss_gen, family_hss, family_xmss_gen, family_xmss;
 
 #endif

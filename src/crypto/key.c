@@ -4,6 +4,7 @@
 #include <openssl/core_names.h>
 #include <openssl/x509.h>
 
+#include "hbs.h"
 #include "key.h"
 
 /* A wrapped key may end in zeros that filled its last cipher block. */
@@ -34,7 +35,7 @@ static const struct key_kind *kind_of(uint32_t cko, uint32_t ckk)
 {
 	static const struct key_kind *const kinds[] = {
 		&kind_rsa, &kind_ec, &kind_edwards, &kind_montgomery, &kind_ml_dsa, &kind_ml_kem,
-		&kind_slh_dsa, &kind_dsa, &kind_dh,
+		&kind_slh_dsa, &kind_dsa, &kind_dh, &kind_hss, &kind_xmss, &kind_xmssmt,
 	};
 
 	if (cko == CKO_OTP_KEY)
@@ -86,6 +87,7 @@ void key_free(struct key *k)
 	hf_free(k->evict);
 	EVP_PKEY_free(k->pkey);
 	secret_done(&k->value);
+	hbs_free(k->hbs);
 	hf_free(k);
 }
 
@@ -228,7 +230,7 @@ enum hf_err key_encode(const struct key *k, struct secret *ret)
 {
 	if (k->cko == CKO_SECRET_KEY)
 		return secret_dup(secret_slice(&k->value), ret);
-	if (k->cko != CKO_PRIVATE_KEY)
+	if (k->cko != CKO_PRIVATE_KEY || k->pkey == NULL) /* stateful keys have none */
 		return HF_E_KEY_NOT_WRAPPABLE;
 	return pkcs8_encode(k->pkey, ret);
 }
@@ -384,6 +386,10 @@ enum hf_err key_half_output(uint32_t cko, uint32_t ckk, EVP_PKEY *pkey, struct p
 
 enum hf_err key_public_half(const struct key *k, struct parts *ret)
 {
+	struct key half = { .cko = CKO_PUBLIC_KEY, .ckk = k->ckk, .hbs = k->hbs };
+
+	if (k->hbs != NULL)
+		return k->kind->output(&half, ret);
 	return k->pkey != NULL ? key_half_output(CKO_PUBLIC_KEY, k->ckk, k->pkey, ret) : HF_E_KEY_TYPE;
 }
 

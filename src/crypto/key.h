@@ -30,6 +30,7 @@ struct key {
 	size_t half;               /* CKK_DSA: bytes of the subprime */
 	const struct ml_set *set;  /* CKK_ML_DSA, CKK_ML_KEM, CKK_SLH_DSA */
 	EVP_PKEY *pkey;            /* public and private keys */
+	struct hbs *hbs;           /* CKK_HSS, CKK_XMSS, CKK_XMSSMT */
 	struct secret value;       /* secret keys */
 	_Atomic(struct kept *) *kept; /* KEPT_MAX of them; behind a pointer, since
 	                               * users hold a const key */
@@ -56,7 +57,7 @@ struct key_kind {
 };
 
 extern const struct key_kind kind_otp, kind_rsa, kind_ec, kind_edwards, kind_montgomery, kind_ml_dsa,
-	kind_ml_kem, kind_slh_dsa, kind_dsa, kind_dh;
+	kind_ml_kem, kind_slh_dsa, kind_dsa, kind_dh, kind_hss, kind_xmss, kind_xmssmt;
 
 /* key_adopt makes a key of pkey (whose reference it takes, also on failure). */
 enum hf_err key_adopt(uint32_t cko, uint32_t ckk, EVP_PKEY *pkey, struct key **ret) HF_MUST_CHECK;

@@ -90,6 +90,7 @@ enum mech_flag {
 	MECH_INHERIT = 16,   /* derive: the result is no less sensitive than its base key */
 	MECH_DOMAIN = 32,    /* generate: domain parameters rather than a key */
 	MECH_OTP = 128,      /* its keys are CKO_OTP_KEY; each signature counts */
+	MECH_ONE_TIME = 64,  /* each signature uses up a one-time key of its own */
 };
 
 /* CKK_ values of rows that take more than one type. */
@@ -133,6 +134,8 @@ struct crypt {
 	void *state; /* the family's own */
 	bool counts;      /* begin set it: a signature takes the key's next counter, */
 	uint64_t counter; /* which stands here */
+	uint64_t leaf; /* MECH_ONE_TIME: which one-time key signs; for one signature */
+	bool has_leaf;
 };
 
 /* struct derivation is one run of derive_many. */

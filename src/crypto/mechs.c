@@ -32,6 +32,7 @@ enum {
 	INHERIT = MECH_INHERIT,
 	DOMAIN = MECH_DOMAIN,
 	OTP = MECH_OTP,
+	ONE_TIME = MECH_ONE_TIME,
 };
 
 #define MECH(name, ops, key, alt_key, min, max, param, arg, flags)             \

@@ -47,7 +47,7 @@ static bool kat_key(const struct kat *k, struct key **ret)
 static enum hf_err run(const struct kat *k, enum verb verb, const struct key *key, struct slice in,
 	struct slice sig, struct buf *out)
 {
-	struct crypt c = { mech_find(k->ckm), verb, key, &k->params, NULL };
+	struct crypt c = { mech_find(k->ckm), verb, key, &k->params, .has_leaf = true };
 	enum hf_err e;
 
 	if (c.mech == NULL)

@@ -362,7 +362,7 @@ static enum conn_next go_on(struct conn *c, bool may_be_slow)
 		if (c->drain)
 			continue;
 		came(c);
-		if (hsm_is_slow(&head) && !may_be_slow)
+		if (hsm_is_slow(c->hsm, &head) && !may_be_slow)
 			return CONN_SLOW;
 		may_be_slow = false;
 		from_channel = c->by_channel;

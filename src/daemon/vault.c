@@ -50,6 +50,7 @@ static struct hsm_config hsm_settings(const struct config *c)
 	h.ticket_seconds = (unsigned)c->ticket_seconds;
 	h.argon2_kib = (uint32_t)c->argon2_kib;
 	h.argon2_passes = (uint32_t)c->argon2_passes;
+	h.onetime_reserve = (unsigned)c->onetime_reserve;
 	h.tamper_action = (enum tamper_action)c->tamper_action;
 	h.quorum_s = (unsigned)c->quorum_s;
 	h.strict_partitions = c->strict_partitions != 0;

@@ -9,6 +9,7 @@ struct hsm_conn {
 	struct hsm *hsm;
 	struct peer peer;
 	_Atomic(struct app *) app; /* NULL before hello */
+	atomic_bool signs_slowly;  /* see hsm_is_slow */
 };
 
 /* app_join makes the connection part of the application with this id; HF_E_DENIED

@@ -204,6 +204,14 @@ bool attrs_next(const struct attrs *a, size_t *at, struct attr *ret)
 	return true;
 }
 
+bool attrs_one_time(const struct attrs *a)
+{
+	uint64_t ckk = attrs_u64(a, CKA_KEY_TYPE, ATTRS_AS_GIVEN);
+
+	return attrs_u64(a, CKA_CLASS, ATTRS_AS_GIVEN) == CKO_PRIVATE_KEY &&
+		(ckk == CKK_HSS || ckk == CKK_XMSS || ckk == CKK_XMSSMT);
+}
+
 enum hf_err attrs_put_parts(struct attrs *a, const struct parts *p)
 {
 	for (size_t i = 0; i < p->n; i++) {

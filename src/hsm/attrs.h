@@ -78,6 +78,9 @@ struct birth_info {
 enum hf_err attrs_birth(const struct birth_info *b, struct attr_list tmpl, struct attrs *ret)
 	HF_MUST_CHECK;
 enum hf_err attrs_check_complete(const struct attrs *a) HF_MUST_CHECK;
+/* attrs_one_time: a private key whose every signature uses up a one-time key: HSS, XMSS,
+ * XMSS^MT. */
+bool attrs_one_time(const struct attrs *a);
 
 /* attrs_template checks a template by itself: known attributes, each once, with
  * possible values. */

@@ -159,8 +159,11 @@ static enum hf_err set_code(const struct birth_info *b, uint32_t cka, struct att
 	}
 }
 
+/* A stateful key is never copied (PKCS#11 3.2 §6.65.3, §6.66.4). */
 static enum hf_err set_default(const struct birth_info *b, const struct rule *r, struct attrs *a)
 {
+	if (r->cka == CKA_COPYABLE && attrs_one_time(a))
+		return attrs_set_bool(a, r->cka, false);
 	switch ((enum rule_default)r->dflt) {
 	case DEF_NONE:
 		return HF_OK;
@@ -234,6 +237,9 @@ static enum hf_err consistent(const struct attrs *a, enum role role)
 		return HF_E_NOT_LOGGED_IN;
 	if (class_of(a) == CKO_TRUST)
 		TRY(trust_ok(a));
+	if (attrs_one_time(a) && (attrs_bool(a, CKA_COPYABLE) || attrs_bool(a, CKA_EXTRACTABLE) ||
+	    !attrs_bool(a, CKA_SENSITIVE)))
+		return HF_E_TEMPLATE_CONFLICT;
 	if (attrs_bool(a, CKA_ALWAYS_AUTHENTICATE) && !attrs_bool(a, CKA_PRIVATE))
 		return HF_E_TEMPLATE_CONFLICT;
 	if (start.n == 8 && end.n == 8 && slice_cmp(end, start) < 0)

@@ -28,8 +28,7 @@ enum hf_err backup_permit(struct calls_ctx *c)
 
 bool backup_stateful(const struct object *o)
 {
-	return o->cko == CKO_PRIVATE_KEY &&
-		(o->ckk == CKK_HSS || o->ckk == CKK_XMSS || o->ckk == CKK_XMSSMT);
+	return attrs_one_time(&o->attrs);
 }
 
 /* --- the snapshot --------------------------------------------------------------------- */

@@ -37,11 +37,15 @@ static const struct call_row *row_of(unsigned opcode)
 	return opcode < CALLS_ROWS && calls_rows[opcode].name != NULL ? &calls_rows[opcode] : NULL;
 }
 
-bool hsm_is_slow(const struct wire_head *head)
+/* A signature is slow if the operation that this connection began last says so: a thread
+ * signs on the connection that it began on. */
+bool hsm_is_slow(const struct hsm_conn *c, const struct wire_head *head)
 {
 	const struct call_row *row = row_of(head->opcode);
+	bool signs = head->opcode == CALLS_SIGN || head->opcode == CALLS_SIGN_FINAL;
 
-	return row != NULL && row->slow;
+	return (row != NULL && row->slow) ||
+		(signs && atomic_load_explicit(&c->signs_slowly, memory_order_relaxed));
 }
 
 static enum hf_err check_state(const struct calls_ctx *c)

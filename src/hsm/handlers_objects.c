@@ -4,6 +4,7 @@
 #include "handlers_keys.h"
 #include "module.h"
 #include "object.h"
+#include "onetime.h"
 #include "pkcs11_numbers.h"
 #include "policy.h"
 
@@ -108,10 +109,15 @@ enum hf_err on_object_size(struct calls_ctx *c, const struct object_size_req *q,
 static enum hf_err get_one(struct calls_ctx *c, const struct object *o, uint32_t type,
 	struct got *ret)
 {
+	uint8_t left[8];
 	struct slice v;
 
 	ret->type = type;
 	ret->found = (uint8_t)attrs_read(&o->attrs, type, &v);
+	if (type == CKA_HSS_KEYS_REMAINING && ret->found == ATTR_FOUND) {
+		put_u64(left, onetime_left(c, o));
+		v = SLICE_OF(left);
+	}
 	return arena_dup(c->arena, v, &ret->value);
 }
 

@@ -14,6 +14,7 @@
 #include "hsm_roles.h"
 #include "jobs.h"
 #include "log.h"
+#include "onetime.h"
 #include "partition.h"
 #include "quorum.h"
 #include "start.h"
@@ -40,6 +41,7 @@ const struct hsm_config hsm_config_default = {
 	.argon2_kib = 19456,
 	.argon2_passes = 2,
 	.quorum_s = 600,
+	.onetime_reserve = 64,
 	.clients_may_create = true,
 	.admin_uid = 0,
 	.login_gid = UINT32_MAX,
@@ -109,7 +111,7 @@ static enum hf_err open_records(struct hsm *h)
 	h->anchor_lost = records_anchor_lost(h->records);
 	if (rollback || digest)
 		log_error("the store is not as it was left: %s", records_trouble(h->records));
-	return HF_OK;
+	return onetime_open(h->records, rollback || digest, &h->onetime_mark);
 }
 
 static enum hf_err open_audit(struct hsm *h)

@@ -36,6 +36,7 @@ struct hsm_config {
 	unsigned pin_failures;        /* then locked */
 	unsigned ticket_seconds;      /* a ticket's life */
 	unsigned argon2_kib, argon2_passes;
+	unsigned onetime_reserve;     /* signatures of a stateful key per durable write, at most */
 	enum tamper_action tamper_action;
 	unsigned quorum_s;            /* seconds that custodians' shares, and their consent, last */
 	bool strict_partitions;       /* new ones begin with strict policies */
@@ -102,7 +103,7 @@ enum hf_err hsm_conn_open(struct hsm *h, const struct peer *p, struct hsm_conn *
 void hsm_conn_close(struct hsm_conn *c);
 
 /* hsm_is_slow says whether a request with this head belongs on the slow threads. */
-bool hsm_is_slow(const struct wire_head *head);
+bool hsm_is_slow(const struct hsm_conn *c, const struct wire_head *head);
 
 /* hsm_serve answers one request: head and fields in, a whole response frame
  * (head and fields) into out. Thread-safe, also for one connection. False: the

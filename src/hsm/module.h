@@ -78,6 +78,7 @@ struct partition {
 	struct objects *objects;
 	struct guards *guards;    /* guard.h; NULL: none can be */
 	struct usages *usages;    /* usage.h */
+	struct onetimes *onetimes; /* onetime.h */
 	struct roles *roles;      /* roles.c: the sealed role records */
 	atomic_bool condemned;    /* a PIN is locked for which the policy destroys the objects */
 	struct policies policies; /* without the lock; written under roles.pin */
@@ -206,6 +207,7 @@ struct hsm {
 	struct secret attest;     /* attest.h; empty: damaged */
 	uint64_t attest_made;     /* UTC, microseconds */
 	struct partition *self;   /* hsm_roles.h: keeps the HSM's own roles; in no slot */
+	uint64_t onetime_mark;    /* onetime.h */
 	struct damaged *damaged;  /* records of no partition that is there */
 	bool anchor_lost;         /* see records_anchor_lost */
 	uint64_t counter_base;    /* of this start; larger than any before: builtin.c */

@@ -5,6 +5,7 @@
 
 #include "builtin.h"
 #include "object_table.h"
+#include "onetime.h"
 #include "pkcs11_numbers.h"
 #include "rights.h"
 #include "usage.h"
@@ -24,6 +25,7 @@ void object_unref(struct object *o)
 	key_free(atomic_load(&o->key));
 	usage_unref(atomic_load(&o->usage));
 	attrs_done(&o->attrs);
+	onetime_session_unref(o->onetime);
 	hf_free(o);
 }
 

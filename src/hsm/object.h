@@ -33,6 +33,7 @@ struct object {
 	struct attrs attrs;
 	_Atomic(struct key *) key; /* parsed on first use, freed with the object */
 	_Atomic(struct usage *) usage; /* usage.h; a reference; NULL: not looked up yet */
+	struct onetime_session *onetime; /* onetime.h; a reference, or NULL */
 };
 
 void object_ref(struct object *o);

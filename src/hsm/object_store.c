@@ -7,6 +7,7 @@
 #include "log.h"
 #include "object.h"
 #include "object_table.h"
+#include "onetime.h"
 #include "pkcs11_numbers.h"
 #include "policy.h"
 #include "records.h"
@@ -78,20 +79,43 @@ static enum hf_err write_one(struct calls_ctx *c, const struct object *o, uint64
 	return records_write(c->hsm->records, &ch, 1);
 }
 
-/* write_new writes the token objects among v, all or none. */
+/* write_gone deletes the record of a token object, and its count. */
+static enum hf_err write_gone(struct calls_ctx *c, const struct object *o)
+{
+	CLEANUP(staged_done) struct staged s = { 0 };
+	CLEANUP(onetime_change_done) struct onetime_change count = { 0 };
+	struct record_change ch[2];
+	size_t n = 1;
+
+	TRY(stage(c, o, o->version, 0, &s, &ch[0]));
+	if (attrs_one_time(&o->attrs) && onetime_stage_gone(c, o, &count, &ch[1]))
+		n = 2;
+	TRY(records_write(c->hsm->records, ch, n));
+	if (attrs_one_time(&o->attrs))
+		onetime_gone(c, o);
+	return HF_OK;
+}
+
+/* write_new writes the token objects among v, all or none. A pair has one half that counts. */
 static enum hf_err write_new(struct calls_ctx *c, struct object *const *v, size_t n)
 {
 	CLEANUP(staged_done) struct staged s0 = { 0 };
 	CLEANUP(staged_done) struct staged s1 = { 0 };
+	CLEANUP(onetime_change_done) struct onetime_change count = { 0 };
 	struct staged *s[PAIR] = { &s0, &s1 };
-	struct record_change ch[PAIR];
+	struct record_change ch[PAIR + 1];
 	size_t k = 0;
 
-	for (size_t i = 0; i < n; i++)
-		if (v[i]->token) {
-			TRY(stage(c, v[i], 0, 1, s[i], &ch[k]));
+	for (size_t i = 0; i < n; i++) {
+		if (!v[i]->token)
+			continue;
+		TRY(stage(c, v[i], 0, 1, s[i], &ch[k]));
+		k++;
+		if (attrs_one_time(&v[i]->attrs)) {
+			TRY(onetime_stage_new(c, v[i], &count, &ch[k]));
 			k++;
 		}
+	}
 	return k == 0 ? HF_OK : records_write(c->hsm->records, ch, k);
 }
 
@@ -140,6 +164,7 @@ static enum hf_err object_new(struct calls_ctx *c, struct attrs *a, struct objec
 	if (o->token) {
 		o->version = 1;
 	} else {
+		TRY(onetime_session_new(&o->attrs, &o->onetime));
 		o->session = c->session->owner != 0 ? c->session->owner : c->session->by_id.key;
 		o->app = c->app;
 	}
@@ -255,9 +280,13 @@ static enum hf_err add_all(struct calls_ctx *c, struct object **v, size_t n)
 	enum hf_err e;
 
 	TRY(write_new(c, v, n));
-	e = publish(c, v, n);
+	e = HF_OK;
+	for (size_t i = 0; e == HF_OK && i < n; i++)
+		e = onetime_born(c, v[i]);
+	if (e == HF_OK)
+		e = publish(c, v, n);
 	for (size_t i = 0; e != HF_OK && i < n; i++)
-		if (v[i]->token && write_one(c, v[i], v[i]->version, 0) != HF_OK)
+		if (v[i]->token && write_gone(c, v[i]) != HF_OK)
 			log_error("an object that could not be shown stays in the store");
 	return e;
 }
@@ -311,6 +340,7 @@ static enum hf_err successor(const struct object *old, struct attrs *a, struct o
 	o->version = old->token ? old->version + 1 : 0;
 	o->session = old->session;
 	o->app = old->app;
+	o->onetime = onetime_session_ref(old->onetime);
 	o->attrs = attrs_take(a);
 	object_born(o);
 	*ret = o;
@@ -404,7 +434,7 @@ enum hf_err object_destroy(struct calls_ctx *c, struct object *o)
 	if (!attrs_bool(&o->attrs, CKA_DESTROYABLE))
 		return HF_E_DESTROY_PROHIBITED;
 	if (o->token)
-		TRY(write_one(c, o, o->version, 0));
+		TRY(write_gone(c, o));
 	usage_gone(c->part->usages, o->handle);
 	return swap(c->part->objects, o, NULL);
 }

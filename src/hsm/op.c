@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "backup.h"
+#include "app.h"
 #include "guard.h"
+#include "onetime.h"
 #include "pkcs11_numbers.h"
 #include "policy.h"
 #include "usage.h"
@@ -109,6 +111,9 @@ static enum hf_err op_new(struct calls_ctx *c, enum op_kind k, const struct mech
 		TRY(named_key(c, op, &u));
 	op->params = u.params;
 	op->crypt = (struct crypt){ u.mech, kinds[k].verb, u.key, &op->params, NULL };
+	if (k == OPK_SIGN && c->conn != NULL)
+		atomic_store_explicit(&c->conn->signs_slowly, (u.mech->flags & MECH_ONE_TIME) != 0,
+			memory_order_relaxed);
 	op->gathers = u.mech->family->update == NULL || (u.mech->flags & MECH_NO_MULTI) != 0;
 	op->gathered = BUF_MAX(WIRE_MAX_BYTES);
 	op->wants_login = op->key != NULL && attrs_bool(&op->key->attrs, CKA_ALWAYS_AUTHENTICATE);
@@ -201,6 +206,10 @@ static enum hf_err finish(struct calls_ctx *c, struct op *op, const struct op_io
 	TRY(out_room(c, room, out));
 	if (op->crypt.counts)
 		TRY(object_count(c, op->key->handle, CKA_OTP_COUNTER, &op->crypt.counter));
+	if (op->crypt.verb == VERB_SIGN && (op->crypt.mech->flags & MECH_ONE_TIME) != 0) {
+		TRY(onetime_take(c, op->key, &op->crypt.leaf));
+		op->crypt.has_leaf = true;
+	}
 	TRY(f->finish(&op->crypt, in, signature, out));
 	return buf_err(out);
 }

@@ -7,6 +7,7 @@
 #include "app.h"
 #include "gate.h"
 #include "guard.h"
+#include "onetime.h"
 
 void partition_ref(struct partition *p)
 {
@@ -18,6 +19,7 @@ static void partition_free(struct partition *p)
 	objects_free(p->objects);
 	guards_free(p->guards);
 	usages_free(p->usages);
+	onetimes_free(p->onetimes);
 	roles_free(p->roles);
 	secret_done(&p->key);
 	hf_free((void *)(uintptr_t)p->clients.v);

@@ -5,6 +5,7 @@
 #include "activate.h"
 #include "audit.h"
 #include "guard.h"
+#include "onetime.h"
 #include "log.h"
 #include "login.h"
 #include "object.h"
@@ -122,6 +123,8 @@ enum hf_err partition_alloc(const char *serial, struct partition **ret)
 		e = guards_new(&p->guards);
 	if (e == HF_OK)
 		e = usages_new(&p->usages);
+	if (e == HF_OK)
+		e = onetimes_new(&p->onetimes);
 	if (e != HF_OK) {
 		partition_unref(p);
 		return e;
@@ -245,6 +248,13 @@ static enum hf_err visit_usage(void *ctx, const char *name, uint64_t version, st
 	return usage_load(p->usages, name, version, plain);
 }
 
+static enum hf_err visit_onetime(void *ctx, const char *name, uint64_t version, struct slice plain)
+{
+	const struct loading *l = ctx;
+
+	return onetime_load(l->p->onetimes, l->h->onetime_mark, name, version, plain);
+}
+
 static void damaged_in(void *ctx, const char *name)
 {
 	const struct partition *p = ((const struct loading *)ctx)->p;
@@ -340,6 +350,7 @@ static enum hf_err load_rest(struct hsm *h, struct partition *p)
 	TRY(scan_part(h, p, "gone", visit_gone));
 	TRY(scan_part(h, p, "guard", visit_guard));
 	TRY(scan_part(h, p, "usage", visit_usage));
+	TRY(scan_part(h, p, "onetime", visit_onetime));
 	TRY(partition_load_public(h, p));
 	TRY(partition_after_lost_anchor(h, p));
 	return activations_load(h, p);

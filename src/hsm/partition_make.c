@@ -6,6 +6,7 @@
 #include "app.h"
 #include "clock.h"
 #include "guard.h"
+#include "onetime.h"
 #include "log.h"
 #include "login.h"
 #include "object.h"
@@ -249,7 +250,8 @@ void partition_idle(struct partition *p)
  * what is left; never the new one over what should be gone. */
 enum hf_err partition_wipe_objects(struct hsm *h, struct partition *p)
 {
-	static const char *const kinds[] = { "prv", "pub", "gone", "guard", "active", "usage" };
+	static const char *const kinds[] = { "prv", "pub", "gone", "guard", "active", "usage",
+		"onetime" };
 	struct objects *fresh = NULL, *old;
 	char prefix[PART_NAME_LEN];
 
@@ -268,6 +270,7 @@ enum hf_err partition_wipe_objects(struct hsm *h, struct partition *p)
 	gone_free(p->roles);
 	guards_clear(p->guards);
 	usages_clear(p->usages);
+	onetimes_clear(p->onetimes);
 	return HF_OK;
 }
 

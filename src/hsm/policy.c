@@ -6,6 +6,7 @@
 #include "curve_group.h"
 #include "gate.h"
 #include "pkcs11_numbers.h"
+#include "xmss.h"
 
 uint64_t policy_value(const struct partition *p, enum policy k)
 {
@@ -100,6 +101,14 @@ static struct strength secret_strength(const struct attrs *a)
 	return (struct strength){ bytes > 0 ? STRENGTH_SECRET : STRENGTH_OTHER, bytes * 8, 0 };
 }
 
+/* SP 800-208 §5 has fewer sets than RFC 8391. */
+static struct strength xmss_strength(const struct attrs *a, uint32_t ckk)
+{
+	const struct xmss_set *s = xmss_set_of(ckk, attrs_u64(a, CKA_PARAMETER_SET, 0));
+
+	return (struct strength){ s == NULL || s->approved ? STRENGTH_OTHER : STRENGTH_UNAPPROVED, 0, 0 };
+}
+
 struct strength strength_of(const struct attrs *a)
 {
 	uint64_t cko = attrs_u64(a, CKA_CLASS, ATTRS_AS_GIVEN);
@@ -113,6 +122,8 @@ struct strength strength_of(const struct attrs *a)
 		return rsa_strength(a);
 	if (ckk == CKK_EC || ckk == CKK_EC_EDWARDS || ckk == CKK_EC_MONTGOMERY)
 		return ec_strength(a, ckk);
+	if (ckk == CKK_XMSS || ckk == CKK_XMSSMT)
+		return xmss_strength(a, ckk);
 	return (struct strength){ 0 };
 }
 
@@ -130,6 +141,8 @@ static const struct approved {
 
 bool approved_size(const struct strength *s, enum strength_use use, uint32_t day)
 {
+	if (s->kind == STRENGTH_UNAPPROVED)
+		return false;
 	for (size_t i = 0; i < sizeof(approved) / sizeof(approved[0]); i++) {
 		const struct approved *r = &approved[i];
 

@@ -29,7 +29,10 @@ enum hf_err policy_change(struct calls_ctx *c, const struct object *o, const str
 	HF_MUST_CHECK;
 
 /* struct strength is what the rules about sizes look at. */
-enum strength_kind { STRENGTH_OTHER, STRENGTH_RSA, STRENGTH_EC, STRENGTH_SECRET };
+enum strength_kind {
+	STRENGTH_OTHER, STRENGTH_RSA, STRENGTH_EC, STRENGTH_SECRET,
+	STRENGTH_UNAPPROVED, /* a parameter set that no rule approves */
+};
 struct strength {
 	enum strength_kind kind; /* STRENGTH_OTHER: no rule, or not known yet */
 	uint64_t bits;

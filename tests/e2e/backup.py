@@ -78,7 +78,7 @@ class Two:
 def test_every_type_of_key_comes_back_the_same(i):
     with Two(i) as (a, b):
         kinds = [t['type'] for t in json.loads(a.must('key', 'types', '--json'))]
-        kinds = [k for k in kinds if not k.startswith(('rsa:3', 'rsa:4', 'rsa:8', 'slh'))]
+        kinds = [k for k in kinds if not k.startswith(('rsa:3', 'rsa:4', 'rsa:8', 'slh', 'hss', 'xmss'))]
         for k in kinds:
             a.generate(k, k)
         a.generate('loose', 'ec:P-256', '--extractable')
@@ -94,6 +94,19 @@ def test_every_type_of_key_comes_back_the_same(i):
         assert b.restored(a.file) == {'backup': a.file, 'dry run': False, 'same': made['objects']}
         b.i.kill('monitor')
         assert a.objects() == b.objects()
+
+
+def test_stateful_keys_are_left_out_and_counted(i):
+    with Two(i) as (a, b):
+        for k in ('hss:H5W8', 'xmssmt:SHA2_20/4_192', 'aes:256'):
+            a.generate(k, k)
+        made = a.create()
+        assert made['objects'] == 3 and made['left out (stateful keys)'] == 2, made
+        assert b.restored(a.file)['new'] == 3
+        sign = ('sign', '--key', 'hss:H5W8', '--in', a.pin, '--out', f'{i.home}/signature', '--pin-file')
+        a.must(*sign, a.pin)
+        assert b.cli(*sign, b.pin).returncode == 1
+        b.must('verify', '--key', 'hss:H5W8', '--in', a.pin, '--signature', f'{i.home}/signature', '--pin-file', b.pin)
 
 
 def test_a_key_that_is_limited_stays_limited(i):

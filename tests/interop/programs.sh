@@ -4,6 +4,7 @@
 set -euo pipefail
 build=$(cd "$1" && pwd)
 module=$build/libholdfast-pkcs11.so
+here=$(cd "$(dirname "$0")" && pwd)
 scratch=$(mktemp -d)
 export HOLDFAST_HOME=$scratch/home PATH=$PATH:/usr/sbin
 cd "$scratch"
@@ -434,6 +435,14 @@ pkcs11js() {
 	m.C_Finalize();
 	console.log('pkcs11js ' + require('pkcs11js/package.json').version + ', node ' + process.version);
 	EOF
+}
+
+# BouncyCastle verifies what the token signs, of each kind of hash and number of levels.
+bouncycastle() {
+	need java
+	need javac
+	python3 -B "$here/stateful.py" "$build"
+	dpkg-query -W -f 'BouncyCastle ${Version}\n' libbcprov-java 2>/dev/null || true
 }
 
 holdfast_cli() {

@@ -22,6 +22,7 @@ TRIED = {
     'dnssec': 'keys by `dnssec-keyfromlabel`, a zone by `dnssec-signzone`',
     'knot': 'keys by `keymgr`, a zone by `kzonesign`',
     'pkcs11js': 'logins, ECDSA, AES-CBC from Node.js',
+    'bouncycastle': 'signatures of HSS, XMSS and XMSS^MT, verified, and refused when altered',
     'holdfast-cli': 'this project\'s own tool',
 }
 RESULTS = {0: 'pass', 77: 'skipped'}

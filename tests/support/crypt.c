@@ -122,7 +122,8 @@ enum hf_err use_run(const struct use *u, struct buf *out)
 
 	assert_non_null(m);
 	none.id = m->param;
-	c = (struct crypt){ m, u->verb, u->key, u->params == NULL ? &none : u->params, NULL };
+	c = (struct crypt){ m, u->verb, u->key, u->params == NULL ? &none : u->params, .leaf = u->leaf,
+		.has_leaf = true };
 	e = m->family->begin(&c);
 	while (e == HF_OK && u->chunk > 0 && in.n > u->chunk && m->family->update != NULL) {
 		e = step(&c, (struct slice){ in.p, u->chunk }, SLICE_NONE, out, false);

@@ -50,6 +50,7 @@ struct use {
 	const struct params *params; /* NULL: none */
 	struct slice in, sig;
 	size_t chunk;
+	uint64_t leaf; /* MECH_ONE_TIME: which one-time key signs */
 };
 enum hf_err use_run(const struct use *u, struct buf *out);
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""run.py BUILD VECTORS wycheproof|acvp|cavp|pyca [FILE-PREFIX]: every file through the PKCS#11 module
+"""run.py BUILD VECTORS wycheproof|acvp|cavp|pyca|stateful [FILE-PREFIX]: every file through the PKCS#11 module
 against a real vault of its own. A valid test must give the vector's answer, an invalid one must be
 refused, an acceptable one may be either. The closing line counts; skips say why. With
 HOLDFAST_COVERAGE=FILE the cases that passed are appended there by mechanism and file."""
@@ -19,6 +19,7 @@ for folder in ('.', '../support'):
 import acvp  # noqa: E402
 import cavp  # noqa: E402
 import pyca  # noqa: E402
+import stateful  # noqa: E402
 from p11 import NoNumber, Refused, Token  # noqa: E402
 from wycheproof import Skip, Wrong, kind_of  # noqa: E402
 
@@ -154,7 +155,7 @@ def main():
             if SOURCE == 'wycheproof':
                 run_wycheproof(token, report)
             else:
-                run_nist(token, {'acvp': acvp, 'cavp': cavp, 'pyca': pyca}[SOURCE], report)
+                run_nist(token, {'acvp': acvp, 'cavp': cavp, 'pyca': pyca, 'stateful': stateful}[SOURCE], report)
         finally:
             subprocess.run([f'{BUILD}/holdfast', 'stop'], check=False)
     return report.close()
