@@ -235,12 +235,22 @@ static void lock_out(struct calls_ctx *c)
 		log_error("a lock-out could not be recorded: %s", err_text(e));
 }
 
+/* A call that failed did no approved service. */
+static void note_service(struct calls_ctx *c, enum hf_err e)
+{
+	c->session->service = e == HF_OK ? c->service : SERVICE_NOT_APPROVED;
+	if (e == HF_OK && c->service == SERVICE_NOT_APPROVED)
+		call_detail(c, "%snot approved", c->audit.detail[0] != '\0' ? "; " : "");
+}
+
 static enum hf_err serve_row(struct calls_ctx *c, struct buf *out)
 {
 	uint64_t began = clock_mono_ns();
 	enum hf_err e = run(c, out);
 
 	consent_over(c, e);
+	if (c->session != NULL && c->service != SERVICE_NONE)
+		note_service(c, e);
 	log_own_fault(c, e);
 	remember_why(c, e);
 	usage_count(c, e);

@@ -146,7 +146,8 @@ enum hf_err guard_load(struct guards *t, const char *name, uint64_t version, str
 	return HF_OK;
 }
 
-enum hf_err guard_become(struct calls_ctx *c, struct guard *now, const struct guard *next)
+static enum hf_err write_guard(struct hsm *h, const struct partition *p, struct guard *now,
+	const struct guard *next)
 {
 	CLEANUP(buf_done) struct buf b = BUF_MAX(4096);
 	char hex[2 * UID_LEN + 1], name[NAME_LEN];
@@ -156,14 +157,34 @@ enum hf_err guard_become(struct calls_ctx *c, struct guard *now, const struct gu
 	struct map_node node = now->by_handle;
 
 	hex_encode(SLICE_OF(next->uid), hex);
-	(void)snprintf(name, sizeof(name), "p/%s/guard/%s", c->part->serial, hex);
+	(void)snprintf(name, sizeof(name), "p/%s/guard/%s", p->serial, hex);
 	enc(next, &b);
 	TRY(buf_err(&b));
 	ch.plain = buf_slice(&b);
-	TRY(records_write(c->hsm->records, &ch, 1));
+	TRY(records_write(h->records, &ch, 1));
 	*now = *next;
 	now->by_handle = node;
 	now->version = ch.version;
+	return HF_OK;
+}
+
+enum hf_err guard_become(struct calls_ctx *c, struct guard *now, const struct guard *next)
+{
+	return write_guard(c->hsm, c->part, now, next);
+}
+
+enum hf_err guards_void(struct hsm *h, struct partition *p)
+{
+	MUTEX_HOLD(&p->guards->lock);
+
+	for (struct map_node *n = map_next(&p->guards->by_handle, NULL); n != NULL;
+	     n = map_next(&p->guards->by_handle, n)) {
+		struct guard *g = of_node(n), next = *g;
+
+		next.request = 0;
+		if (g->request != 0)
+			TRY(write_guard(h, p, g, &next));
+	}
 	return HF_OK;
 }
 

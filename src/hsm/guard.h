@@ -19,7 +19,7 @@ struct guard {
 	uint64_t limit, used;        /* limit 0: none */
 	bool has_pin;
 	struct pin_memory pin;
-	uint32_t failures;
+	uint32_t failures;           /* of versions before the anchor counted them */
 	uint8_t needed;              /* approvals for one use; 0: none */
 	uint8_t approver_count;
 	char approvers[APPROVERS_MAX][USER_NAME_MAX + 1];
@@ -54,6 +54,9 @@ enum hf_err guard_restore(struct calls_ctx *c, const uint8_t uid[UID_LEN], struc
 
 /* For handlers_guard.c; the caller holds guards.lock. */
 struct guard *guard_of(struct guards *g, uint64_t handle);
+/* guards_void ends all requests for approval: of a store that was put back, nobody knows
+ * which approvals were used. */
+enum hf_err guards_void(struct hsm *h, struct partition *p) HF_MUST_CHECK;
 /* guard_become writes next in the place of now (all zero: a new one). */
 enum hf_err guard_become(struct calls_ctx *c, struct guard *now, const struct guard *next)
 	HF_MUST_CHECK;

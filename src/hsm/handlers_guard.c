@@ -10,6 +10,25 @@
 
 #define US_PER_S 1000000u
 
+/* Wrong PINs are counted in the anchor, as those of roles are: an older store that is put
+ * back gives no try back. This is the counter's number, above all roles'. */
+static unsigned counter_of(const struct guard *g)
+{
+	return 0x80000000u | get_u32(g->uid);
+}
+
+static unsigned failures_of(const struct calls_ctx *c, const struct guard *g)
+{
+	unsigned n = records_fail_get(c->hsm->records, c->part->serial, counter_of(g));
+
+	return n > g->failures ? n : g->failures;
+}
+
+static enum hf_err set_failures(const struct calls_ctx *c, const struct guard *g, unsigned n)
+{
+	return records_fail_set(c->hsm->records, c->part->serial, counter_of(g), n);
+}
+
 static enum hf_err key_of(struct calls_ctx *c, uint64_t handle, struct object **ret)
 {
 	TRY(object_get(c, handle, HF_E_KEY_HANDLE, ret));
@@ -114,7 +133,8 @@ enum hf_err on_guard_set(struct calls_ctx *c, const struct guard_set_req *q, str
 	}
 	memcpy(next.uid, o->uid, UID_LEN);
 	TRY(next_guard(c, q, now != NULL ? now : &none, &next));
-	return now != NULL ? guard_become(c, now, &next) : add_guard(c, q->key, &next);
+	TRY(now != NULL ? guard_become(c, now, &next) : add_guard(c, q->key, &next));
+	return q->pin.n > 0 ? set_failures(c, &next, 0) : HF_OK;
 }
 
 static enum hf_err approvers_text(struct calls_ctx *c, const struct guard *g, struct slice *ret)
@@ -141,7 +161,7 @@ enum hf_err on_guard_get(struct calls_ctx *c, const struct guard_get_req *q, str
 	r->limit = g->limit;
 	r->used = g->used;
 	r->pin = g->has_pin;
-	r->locked = g->failures >= GUARD_FAILURES;
+	r->locked = failures_of(c, g) >= GUARD_FAILURES;
 	r->needed = g->needed;
 	r->request = g->request;
 	r->expires = g->request != 0 ? g->expires : 0;
@@ -149,24 +169,30 @@ enum hf_err on_guard_get(struct calls_ctx *c, const struct guard_get_req *q, str
 	return arena_dup(c->arena, slice_str(g->request != 0 ? g->requester : ""), &r->requester);
 }
 
+static enum hf_err forget_old_count(struct calls_ctx *c, struct guard *g)
+{
+	struct guard next = *g;
+
+	next.failures = 0;
+	return g->failures != 0 ? guard_become(c, g, &next) : HF_OK;
+}
+
 /* The attempt is counted before it is made. */
 static enum hf_err try_pin(struct calls_ctx *c, struct guard *g, struct slice pin)
 {
-	struct guard next = *g;
+	unsigned failures = failures_of(c, g);
 	uint8_t tag[CRYPTO_HASH];
 
 	if (!g->has_pin)
 		return HF_E_PIN_NOT_SET;
-	if (g->failures >= GUARD_FAILURES)
+	if (failures >= GUARD_FAILURES)
 		return HF_E_PIN_LOCKED;
-	next.failures++;
-	TRY(guard_become(c, g, &next));
+	TRY(set_failures(c, g, failures + 1));
 	TRY(tag_of(&g->pin, pin, tag));
 	if (!secret_eq(SLICE_OF(tag), SLICE_OF(g->pin.tag)))
 		return HF_E_PIN_INCORRECT;
-	next = *g;
-	next.failures = 0;
-	return guard_become(c, g, &next);
+	TRY(forget_old_count(c, g));
+	return set_failures(c, g, 0);
 }
 
 enum hf_err on_guard_open(struct calls_ctx *c, const struct guard_open_req *q,

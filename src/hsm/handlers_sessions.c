@@ -70,6 +70,7 @@ enum hf_err on_session_info(struct calls_ctx *c, const struct session_info_req *
 	(void)q;
 	r->slot = c->part->slot;
 	r->rw = c->session->rw;
+	r->service = (uint8_t)c->session->service;
 	r->state = session_state(c->role, c->session->rw);
 	return HF_OK;
 }

@@ -127,6 +127,7 @@ struct session {
 	struct mutex lock;        /* what follows: calls in one session run one by one */
 	uint64_t ended;           /* app_login.ended when its operations began: a logout
 	                           * ends them (gate.c) */
+	enum service service;     /* the last one's */
 	struct op *ops[OPK_COUNT];
 	struct backup *backup;    /* backup.h; NULL: none under way */
 	uint64_t guard_open;      /* the key whose own PIN was given here; 0: none */
@@ -143,6 +144,7 @@ struct calls_ctx {
 	                           * by set_part until the call ends) */
 	enum role role;           /* in part */
 	struct rights rights;     /* of that login */
+	enum service service;     /* as far as mechanism and keys show */
 	bool admin;               /* root, or the daemon's own uid; what that means: hsm_roles.h */
 	const struct call_row *row;
 	struct wire_head head;

@@ -117,14 +117,18 @@ enum hf_err mech_check(struct calls_ctx *c, const struct mech_in *in, uint32_t u
 	struct object *key, struct mech_use *ret)
 {
 	struct mech_use u = { .mech = mech_find(in->type) };
+	bool so_far = c->service != SERVICE_NOT_APPROVED;
 
 	c->audit.mechanism = in->type;
+	c->service = SERVICE_NOT_APPROVED;
 	if (key != NULL)
 		object_audit(c, key);
 	if (key != NULL)
 		TRY(usage_note(c, key, use));
 	if (u.mech == NULL || (mech_ops(c->part, u.mech) & use) == 0)
 		return HF_E_MECHANISM;
+	if (so_far && (u.mech->flags & MECH_APPROVED) != 0)
+		c->service = SERVICE_APPROVED;
 	if (key != NULL)
 		TRY(check_key(c, u.mech, use, key, &u.key));
 	TRY(params_decode(u.mech->param, in->param, &u.params));

@@ -349,6 +349,8 @@ static enum hf_err load_rest(struct hsm *h, struct partition *p)
 	TRY(partition_lock_out_load(h, p));
 	TRY(scan_part(h, p, "gone", visit_gone));
 	TRY(scan_part(h, p, "guard", visit_guard));
+	if (*records_trouble(h->records) != '\0')
+		TRY(guards_void(h, p));
 	TRY(scan_part(h, p, "usage", visit_usage));
 	TRY(scan_part(h, p, "onetime", visit_onetime));
 	TRY(partition_load_public(h, p));

@@ -8,6 +8,8 @@
 #include "pkcs11_numbers.h"
 #include "xmss.h"
 
+#define US_PER_DAY 86400000000ull
+
 uint64_t policy_value(const struct partition *p, enum policy k)
 {
 	return p != NULL ? atomic_load_explicit(&p->policies.v[k], memory_order_relaxed) :
@@ -38,14 +40,20 @@ static void today(char day[9])
 	day[8] = '\0';
 }
 
+/* Asked with each use of a key, so made once a day: the day since 1970, and its number. */
 static uint32_t day_number(void)
 {
+	static _Atomic uint64_t made;
+	uint64_t since = clock_wall_us() / US_PER_DAY, was = atomic_load(&made);
 	char day[9];
 	uint32_t n = 0;
 
+	if (was >> 32 == since)
+		return (uint32_t)was;
 	today(day);
 	for (const char *p = day; *p != '\0'; p++)
 		n = n * 10 + (uint32_t)(*p - '0');
+	atomic_store(&made, since << 32 | n);
 	return n;
 }
 
@@ -168,11 +176,14 @@ static enum hf_err check_strength(struct calls_ctx *c, const struct attrs *a,
 	enum strength_use use)
 {
 	struct strength s = strength_of(a);
+	bool good;
 
 	if (s.kind == STRENGTH_OTHER)
 		return HF_OK;
-	if (policy_value(c->part, POLICY_NON_APPROVED) == 0 &&
-	    !approved_size(&s, use, day_number()))
+	good = approved_size(&s, use, day_number());
+	if (!good)
+		c->service = SERVICE_NOT_APPROVED;
+	if (policy_value(c->part, POLICY_NON_APPROVED) == 0 && !good)
 		return forbid(c, POLICY_NON_APPROVED, HF_E_KEY_SIZE);
 	if (s.kind == STRENGTH_EC && (policy_value(c->part, POLICY_CURVES) & s.group) == 0)
 		return forbid(c, POLICY_CURVES, HF_E_CURVE);

@@ -5,6 +5,10 @@
 
 #include "utf8.h"
 
+/* The flag of C_GetSessionValidationFlags. No CKO_VALIDATION object defines it, since
+ * nobody validated this token: it is FIPS 140-3's service indicator only. */
+#define HOLDFAST_APPROVED_SERVICE 1ul
+
 CK_RV C_OpenSession(CK_SLOT_ID slotID, CK_FLAGS flags, CK_VOID_PTR pApplication,
 	CK_NOTIFY Notify, CK_SESSION_HANDLE_PTR phSession)
 {
@@ -33,13 +37,14 @@ CK_RV C_GetSessionValidationFlags(CK_SESSION_HANDLE hSession, CK_SESSION_VALIDAT
 	CK_FLAGS_PTR pFlags)
 {
 	ENTER(e);
-	uint64_t slot;
+	struct session_info_req q = { 0 };
+	struct session_info_res r;
 
 	REQUIRE(pFlags != NULL);
-	TRY_CKR(client_session_slot(e.client, hSession, &slot));
+	TRY_CKR(do_session_info(e.client, hSession, &q, &r, &e.arena));
 	if (type != CKS_LAST_VALIDATION_OK)
 		return CKR_ARGUMENTS_BAD;
-	*pFlags = 0;
+	*pFlags = r.service == SERVICE_APPROVED ? HOLDFAST_APPROVED_SERVICE : 0;
 	return CKR_OK;
 }
 

@@ -105,6 +105,8 @@ enum hsm_state {
 	HSM_OPERATIONAL = 1, HSM_LOCKED = 2, HSM_ERROR = 3, HSM_TAMPERED = 4, HSM_UNINITIALIZED = 5,
 	HSM_ZEROIZED = 6
 };
+/* what the last call of a session that named a mechanism was: FIPS 140-3's indicator */
+enum service { SERVICE_NONE = 0, SERVICE_APPROVED = 1, SERVICE_NOT_APPROVED = 2 };
 enum attr_found { ATTR_FOUND = 0, ATTR_SENSITIVE = 1, ATTR_NO_SUCH = 2 };
 enum identity_kind { IDENTITY_UID = 1, IDENTITY_GID = 2 };
 enum op_kind {

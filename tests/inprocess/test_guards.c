@@ -218,6 +218,30 @@ static void two_approve_one_use(void **state)
 	assert_int_equal(approve(&carol, number), HF_E_REQUEST); /* replayed */
 }
 
+static void an_older_store_gives_no_approval_back(void **state)
+{
+	uint64_t number;
+
+	(void)state;
+	assert_int_equal(guard(0, "", 2, "bob,carol"), HF_OK);
+	assert_int_equal(request(&anna, &number), HF_OK);
+	assert_int_equal(approve(&bob, number), HF_OK);
+	assert_int_equal(approve(&carol, number), HF_OK);
+	keeper_memory_snapshot(box.keeper);
+	assert_int_equal(signs(&anna), HF_OK);
+	for (int i = 0; i < 2; i++) {
+		leave();
+		box_stop(&box);
+		if (i == 0)
+			keeper_memory_rollback(box.keeper);
+		assert_int_equal(box_start(&box), HF_OK);
+		come();
+		all_enter();
+		assert_int_equal(signs(&anna), HF_E_APPROVAL);
+		assert_int_equal(approve(&bob, number), HF_E_REQUEST);
+	}
+}
+
 static void a_request_expires(void **state)
 {
 	struct guard_set_req q = { key, 0, SLICE_NONE, 1, SLICE_STR("bob"), 1 };
@@ -332,6 +356,7 @@ int main(void)
 		T(a_pin_of_its_own),
 		T(its_pin_locks_for_good),
 		T(two_approve_one_use),
+		T(an_older_store_gives_no_approval_back),
 		T(a_request_expires),
 		T(nobody_approves_his_own),
 		T(a_guarded_key_has_no_double),

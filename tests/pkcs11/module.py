@@ -263,10 +263,21 @@ def test_a_signature_may_come_before_the_data(t):
     assert missing == 'CKR_ARGUMENTS_BAD'
 
 
-def test_a_session_is_of_no_validated_token(t):
+def test_a_session_tells_whether_its_last_service_was_approved(t):
     flags, kind = ULONG(7), ULONG(N.CKS_LAST_VALIDATION_OK)
-    t.call('C_GetSessionValidationFlags', t.h, kind, ctypes.byref(flags))
-    assert flags.value == 0
+
+    def approved():
+        t.call('C_GetSessionValidationFlags', t.h, kind, ctypes.byref(flags))
+        return flags.value
+    assert approved() == 0
+    out, n = ctypes.create_string_buffer(64), ULONG(64)
+    for name, flag in (('SHA256', 1), ('MD5', 0), ('SHA256', 1)):
+        t.call('C_DigestInit', t.h, t.mechanism(name))
+        n.value = 64
+        t.call('C_Digest', t.h, b'sample', ULONG(6), out, ctypes.byref(n))
+        assert approved() == flag, name
+    assert refused(t.call, 'C_DigestInit', t.h, t.mechanism('AES_ECB')) == 'CKR_MECHANISM_INVALID'
+    assert approved() == 0
     for h, k, at, rv in ((t.h, kind, None, 'CKR_ARGUMENTS_BAD'),
                          (t.h, ULONG(99), ctypes.byref(flags), 'CKR_ARGUMENTS_BAD'),
                          (ULONG(999), kind, ctypes.byref(flags), 'CKR_SESSION_HANDLE_INVALID')):
