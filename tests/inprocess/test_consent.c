@@ -185,7 +185,8 @@ static void what_is_required_survives_a_restart(void **state)
 	custodians(2, 2);
 	restart();
 	/* locked, it holds already */
-	assert_int_equal(do_zeroize(&root, &(struct zeroize_req){ 0 }, &(struct zeroize_res){ 0 }), HF_E_QUORUM);
+	assert_int_equal(do_zeroize(&root, &(struct zeroize_req){ 0 }, &(struct zeroize_res){ 0 }),
+		HF_E_QUORUM);
 }
 
 static void another_user_does_not_use_it(void **state)
