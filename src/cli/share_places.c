@@ -69,13 +69,12 @@ static bool card_is_in(struct cli *c, size_t i, const char *custodian)
 		return false;
 	if (!shared)
 		return true;
-	if (!isatty(STDIN_FILENO)) {
-		cli_usage("one reader for several cards needs a terminal; else name a reader for each");
-		return false;
-	}
 	fprintf(stderr, "Put the card of %s into the reader%s%s and press Enter. ", custodian,
 		*reader ? " " : "", reader);
-	return fgets(line, sizeof(line), stdin) != NULL;
+	if (fgets(line, sizeof(line), stdin) != NULL)
+		return true;
+	cli_usage("nobody is there to change cards; name a reader for each");
+	return false;
 }
 
 static bool card_trouble(struct card *k, enum hf_err e, int tries)

@@ -100,8 +100,10 @@ static enum hf_err connect_card(struct card *c, const char *name)
 		return HF_E_CARD_SERVICE;
 	c->connected = true;
 	TRY(find_reader(c->context, name, c->reader));
-	e = SCardConnect(c->context, c->reader, SCARD_SHARE_EXCLUSIVE,
+	e = SCardConnect(c->context, c->reader, SCARD_SHARE_SHARED,
 		SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1, &c->handle, &c->protocol);
+	if (e == SCARD_S_SUCCESS)
+		e = SCardBeginTransaction(c->handle); /* nobody else's commands come between */
 	if (e == SCARD_E_SHARING_VIOLATION)
 		return HF_E_CARD_BUSY;
 	return e == SCARD_S_SUCCESS ? HF_OK : HF_E_CARD_NONE;

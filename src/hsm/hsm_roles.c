@@ -319,6 +319,12 @@ enum hf_err on_hsm_role_set(struct calls_ctx *c, const struct hsm_role_set_req *
 	return HF_OK;
 }
 
+/* Whoever plays a role puts it into custodians' hands. */
+static enum hf_err may_split(struct calls_ctx *c, const struct role_record *r)
+{
+	return hsm_need(c, r->role == ROLE_ADMINISTRATOR ? CALL_BY_H : (unsigned)r->role);
+}
+
 enum hf_err on_hsm_role_quorum(struct calls_ctx *c, const struct hsm_role_quorum_req *q,
 	struct hsm_role_quorum_res *r)
 {
@@ -327,7 +333,7 @@ enum hf_err on_hsm_role_quorum(struct calls_ctx *c, const struct hsm_role_quorum
 	struct role_record *rec;
 
 	TRY(find(c, q->name, &rec));
-	TRY(may_set(c, rec));
+	TRY(may_split(c, rec));
 	scope_of(c->hsm->self, rec->name, d.scope);
 	return quorum_deal(c, &d, q->names, &r->shares);
 }
@@ -340,6 +346,7 @@ static enum hf_err put_in_force(struct calls_ctx *c, struct slice name, enum rol
 	struct role_record *rec;
 
 	TRY(find(c, name, &rec));
+	TRY(may_split(c, rec));
 	scope_of(c->hsm->self, rec->name, scope);
 	TRY(asks_dealt(c->hsm->asks, scope, c->conn->peer.uid, &d));
 	*ret = rec->role;

@@ -1,7 +1,7 @@
 """vcard.py: smartcards for tests: Debian's virtual reader (vpcd) in a pcscd of the test's
 own, with the file system of Debian's virtual card (vpicc) in each slot.
 
-    with Readers(5) as r: ...      r.env says to PC/SC where it is; r.names, r.cards
+    with Readers(2) as r: ...      r.env says to PC/SC where it is; r.names, r.cards
 
 Nothing of the machine's own is touched: pcscd gets its socket from here, as from systemd,
 and the readers are told to look for their cards on loopback ports. Skip where one of the
@@ -18,6 +18,13 @@ import types
 
 DRIVER = '/usr/lib/pcsc/drivers/serial/libifdvpcd.so'
 PACKAGE = '/usr/lib/python3/site-packages/virtualsmartcard'
+# as systemd hands over a socket: descriptor 3, and whose it is
+HAND_OVER = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1')
+os.execvp('pcscd', ['pcscd', '--foreground', '--config', sys.argv[2]])
+"""
 AID = bytes.fromhex('f0') + b'HOLDFAST'
 
 
@@ -73,6 +80,8 @@ def new_card(pin, enforces, prepared, size):
         def execute(self, msg):
             if enforces and msg[1] in (0xb0, 0xd6) and not self.verified:
                 return b'\x69\x82'
+            if msg[1] == 0xd6 and int.from_bytes(msg[2:4], 'big') + msg[4] > size:
+                return b'\x6a\x84'  # vpicc would let the file grow
             return super().execute(msg)
 
         def reset(self):
@@ -95,7 +104,7 @@ class Slot:
     """Slot is where a reader finds its card: it speaks vpcd's protocol."""
 
     def __init__(self, port, card):
-        self.card, self.port = card, port
+        self.card = card
         self.server = socket.create_server(('127.0.0.1', port))
         threading.Thread(target=self.run, daemon=True).start()
 
@@ -146,33 +155,35 @@ def free_ports(n):
 
 
 class Readers:
-    """Readers is a private pcscd with n cards: each reader has two slots, and vpcd wants a
-    card in both."""
+    """Readers is a private pcscd with one virtual reader, whose two slots (vpcd keeps no
+    more apart) have a card each; n: how many of them a test uses, or cards that it changes
+    with put."""
 
     def __init__(self, n, pin=b'1234', enforces=True, prepared=True, size=768):
         self.dir = tempfile.mkdtemp(prefix='holdfast-cards-')
-        base = free_ports(n + n % 2)
-        self.slots = [Slot(base + i, new_card(pin, enforces, prepared, size)) for i in range(n + n % 2)]
-        self.cards = [s.card for s in self.slots][:n]
+        self.cards = [new_card(pin, enforces, prepared, size) for _ in range(max(n, 2))]
+        base = free_ports(2)
+        self.slots = [Slot(base + i, self.cards[i]) for i in range(2)]
         os.mkdir(f'{self.dir}/conf')
         with open(f'{self.dir}/conf/readers', 'w', encoding='ascii') as f:
-            for i in range(0, len(self.slots), 2):
-                f.write(f'FRIENDLYNAME "Virtual {chr(65 + i // 2)}"\nDEVICENAME 127.0.0.1:{base + i:#x}\n'
-                        f'LIBPATH {DRIVER}\nCHANNELID {base + i:#x}\n\n')
+            f.write(f'FRIENDLYNAME "Virtual"\nDEVICENAME 127.0.0.1:{base:#x}\nLIBPATH {DRIVER}\n'
+                    f'CHANNELID {base:#x}\n')
         self.env = {'PCSCLITE_CSOCK_NAME': f'{self.dir}/pcscd'}
-        # as many as there are readers of that name, and the slot
-        self.names = [f'Virtual {chr(65 + i // 2)} 00 0{i % 2}' for i in range(n)]
+        self.names = [f'Virtual 00 0{i}' for i in range(2)]
         self.start()
+
+    def put(self, n):
+        """put lays card n into the first slot."""
+        self.slots[0].card = self.cards[n]
+        self.cards[n].reset()
 
     def start(self):
         s = socket.socket(socket.AF_UNIX)
         s.bind(f'{self.dir}/pcscd')
         s.listen(16)
         self.log = open(f'{self.dir}/log', 'w', encoding='utf-8')
-        # exec, so that LISTEN_PID is pcscd's
-        self.p = subprocess.Popen(
-            ['sh', '-c', f'exec env LISTEN_PID=$$ LISTEN_FDS=1 pcscd --foreground --config {self.dir}/conf '
-             f'3<&{s.fileno()}'], pass_fds=[s.fileno()], stdout=self.log, stderr=self.log)
+        self.p = subprocess.Popen([sys.executable, '-c', HAND_OVER, str(s.fileno()), f'{self.dir}/conf'],
+                                  pass_fds=[s.fileno()], stdout=self.log, stderr=self.log)
         s.close()
 
     def __enter__(self):
