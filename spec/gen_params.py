@@ -5,7 +5,7 @@ HEAD = '/* Made by spec/gen.py from params; do not edit. */\n'
 PLAIN = ('none', 'raw', 'ulong')
 # ref: a pointer that must be there; later C_FIELDs of the parameter go through it.
 C_KIND = {'ref': None, 'ulong': 'uint64_t', 'bool': 'bool', 'bytes': 'struct slice', 'bits': 'struct slice', 'array': 'struct slice', 'at': 'struct slice',
-          'list': 'struct slice'}
+          'list': 'struct slice', 'nonce': 'struct slice'}
 
 
 def load(path):
@@ -33,6 +33,7 @@ def decode_one(f):
     return {'ulong': f'rd_u64(&r, &p->{f[1]})', 'bool': f'rd_bool(&r, &p->{f[1]})',
             'bytes': f'rd_bytes(&r, r.n, &p->{f[1]})',
             'bits': f'rd_bytes(&r, r.n, &p->{f[1]})',
+            'nonce': f'rd_bytes(&r, r.n, &p->{f[1]})',
             'list': f'rd_bytes(&r, r.n, &p->{f[1]})',
             'at': f'rd_bytes(&r, r.n, &p->{f[1]}) && p->{f[1]}.n == {f[-1]}',
             'array': f'rd_bytes(&r, r.n, &p->{f[1]}) && p->{f[1]}.n == {f[-1]}'}[f[0]]
@@ -68,8 +69,9 @@ def pack_one(f):
     if kind == 'bits':
         return (f'\tif (p->{c} == NULL || p->{f[3]} % 8 != 0)\n\t\treturn HF_E_MECHANISM_PARAM;\n'
                 f'\tbuf_bytes(b, (struct slice){{ (const void *)p->{c}, p->{f[3]} / 8 }});\n')
+    length = f'p->{f[3]} >= 64 ? p->{f[3]} / 8 : p->{f[3]}' if kind == 'nonce' else f'p->{f[3]}'
     return (f'\tif (p->{c} == NULL && p->{f[3]} != 0)\n\t\treturn HF_E_MECHANISM_PARAM;\n'
-            f'\tbuf_bytes(b, (struct slice){{ (const void *)p->{c}, p->{f[3]} }});\n')
+            f'\tbuf_bytes(b, (struct slice){{ (const void *)p->{c}, {length} }});\n')
 
 
 def packer(p):
@@ -96,6 +98,16 @@ def list_packers(ps):
                     *(f'enum hf_err {n}(const void *v, size_t n, struct buf *b) HF_MUST_CHECK;\n' for n in names)])
 
 
+def messages(ps):
+    """messages: NAME_message is what NAME is with each message."""
+    names = {p[0] for p in ps}
+    rows = ''.join(f'\tif (id == PARAM_{n.upper()})\n\t\treturn PARAM_{n.upper()}_MESSAGE;\n'
+                   for n in sorted(names) if n + '_message' in names)
+    return ('/* params_of_message: the parameter of one message under a mechanism that has this one;\n'
+            ' * PARAM_COUNT: it takes no messages. */\n'
+            f'static inline enum param_id params_of_message(enum param_id id)\n{{\n{rows}\treturn PARAM_COUNT;\n}}\n')
+
+
 def write(path, *parts):
     with open(path, 'w', encoding='utf-8') as f:
         f.write(''.join(parts))
@@ -113,7 +125,7 @@ def params(spec, h_path, c_path, pack_h, pack_c):
           '\tunion {\n', *(f'\t\tstruct param_{p[0]} {p[0]};\n' for p in ps), '\t} u;\n};\n\n'
           '/* params_decode: HF_E_MECHANISM_PARAM if in is not a parameter of that kind. */\n'
           'enum hf_err params_decode(enum param_id id, struct slice in, struct params *ret)'
-          ' HF_MUST_CHECK;\n\n#endif\n')
+          ' HF_MUST_CHECK;\n\n', messages(ps), '\n#endif\n')
     write(c_path, HEAD, '#include "params.h"\n\n', *map(decoder, ps),
           'enum hf_err params_decode(enum param_id id, struct slice in, struct params *ret)\n{\n'
           '\tstatic enum hf_err (*const dec[])(struct slice, struct params *) = {\n',

@@ -191,6 +191,7 @@ static enum hf_err session_call(struct client *c, struct conn *k, struct session
 		if (q->answered)
 			return HF_OK;
 		TRY(operations_settle(c, k, s, q));
+		s->ivs += operation_makes_iv(q->op);
 		if (operation_is(q->op))
 			return operation_call(c, k, s, q);
 		vault = s->vault;

@@ -64,6 +64,7 @@ struct session {
 	uint64_t vault;       /* the vault's number; 0: none */
 	uint64_t generation, boot;
 	uint64_t epoch;       /* counts the vault sessions behind this handle */
+	uint64_t ivs;         /* at most so many did the vault make in it */
 	struct op_memory ops[OPK_COUNT];
 };
 
@@ -156,6 +157,8 @@ void logins_done(struct client *c);
 
 /* operation_is: op belongs to an operation of a session. */
 bool operation_is(enum calls_op op);
+/* operation_makes_iv: op may use up an IV that the vault makes. */
+bool operation_makes_iv(enum calls_op op);
 /* operations_settle sends what _init calls are late, before any call that is not their own. */
 enum hf_err operations_settle(struct client *c, struct conn *k, struct session *s, const struct call *q)
 	HF_MUST_CHECK;

@@ -1,6 +1,7 @@
 #include "client_int.h"
 
-enum step { STEP_NONE, STEP_INIT, STEP_SINGLE, STEP_UPDATE, STEP_FINAL };
+/* STEP_MESSAGE: the process goes on whatever it is answered. */
+enum step { STEP_NONE, STEP_INIT, STEP_SINGLE, STEP_UPDATE, STEP_MESSAGE, STEP_FINAL };
 
 /* What a call does to an operation. out: its request ends with u32 max and its
  * response begins with u32 need. */
@@ -42,7 +43,33 @@ static const struct op_row op_rows[CALLS_ROWS] = {
 	ROW(VERIFY_SIGNATURE, SINGLE, VERIFY_SIGNATURE, false),
 	ROW(VERIFY_SIGNATURE_UPDATE, UPDATE, VERIFY_SIGNATURE, false),
 	ROW(VERIFY_SIGNATURE_FINAL, FINAL, VERIFY_SIGNATURE, false),
+	ROW(MESSAGE_ENCRYPT_INIT, INIT, MESSAGE_ENCRYPT, false),
+	ROW(MESSAGE_ENCRYPT, MESSAGE, MESSAGE_ENCRYPT, true),
+	ROW(MESSAGE_ENCRYPT_BEGIN, MESSAGE, MESSAGE_ENCRYPT, false),
+	ROW(MESSAGE_ENCRYPT_NEXT, MESSAGE, MESSAGE_ENCRYPT, true),
+	ROW(MESSAGE_ENCRYPT_FINAL, FINAL, MESSAGE_ENCRYPT, false),
+	ROW(MESSAGE_DECRYPT_INIT, INIT, MESSAGE_DECRYPT, false),
+	ROW(MESSAGE_DECRYPT, MESSAGE, MESSAGE_DECRYPT, true),
+	ROW(MESSAGE_DECRYPT_BEGIN, MESSAGE, MESSAGE_DECRYPT, false),
+	ROW(MESSAGE_DECRYPT_NEXT, MESSAGE, MESSAGE_DECRYPT, true),
+	ROW(MESSAGE_DECRYPT_FINAL, FINAL, MESSAGE_DECRYPT, false),
+	ROW(MESSAGE_SIGN_INIT, INIT, MESSAGE_SIGN, false),
+	ROW(MESSAGE_SIGN, MESSAGE, MESSAGE_SIGN, true),
+	ROW(MESSAGE_SIGN_BEGIN, MESSAGE, MESSAGE_SIGN, false),
+	ROW(MESSAGE_SIGN_NEXT, MESSAGE, MESSAGE_SIGN, true),
+	ROW(MESSAGE_SIGN_FINAL, FINAL, MESSAGE_SIGN, false),
+	ROW(MESSAGE_VERIFY_INIT, INIT, MESSAGE_VERIFY, false),
+	ROW(MESSAGE_VERIFY, MESSAGE, MESSAGE_VERIFY, false),
+	ROW(MESSAGE_VERIFY_BEGIN, MESSAGE, MESSAGE_VERIFY, false),
+	ROW(MESSAGE_VERIFY_NEXT, MESSAGE, MESSAGE_VERIFY, false),
+	ROW(MESSAGE_VERIFY_FINAL, FINAL, MESSAGE_VERIFY, false),
 };
+
+bool operation_makes_iv(enum calls_op op)
+{
+	return op == CALLS_MESSAGE_ENCRYPT || op == CALLS_MESSAGE_ENCRYPT_BEGIN ||
+	       op == CALLS_KEY_WRAP_AUTH;
+}
 
 bool operation_is(enum calls_op op)
 {
@@ -241,7 +268,10 @@ void operation_note(struct session *s, const struct call *q, struct slice respon
 		note_cancel(s, q);
 	else if (row->step == STEP_INIT)
 		note_init(s, q, m);
-	else if (q->answer != HF_OK)
+	else if (row->step == STEP_MESSAGE && q->answer != HF_E_OP_NONE) {
+		m->fed = true;
+		m->late = false;
+	} else if (q->answer != HF_OK)
 		forget(m);
 	else if (output_did_not_fit(row, q, response))
 		m->late = false;

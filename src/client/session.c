@@ -115,7 +115,7 @@ static enum hf_err ask_open(struct client *c, struct conn *k, struct session *s,
 {
 	CLEANUP(buf_done) struct buf b = BUF_MAX(64);
 	CLEANUP(arena_done) struct arena a = { 0 };
-	struct session_open_req q = { .slot = s->login->node.key, .rw = s->rw };
+	struct session_open_req q = { .slot = s->login->node.key, .rw = s->rw, .ivs = s->ivs };
 	struct session_open_res r;
 	struct rd rest;
 

@@ -25,7 +25,11 @@ enum hf_err app_login_need(struct app *app, struct partition *p, struct app_logi
 /* app_role: how the application is logged in, and what that is restricted to. */
 enum role app_role(struct app *app, const struct partition *p, struct rights *ret);
 
-enum hf_err session_new(struct hsm *h, struct app *app, struct partition *p, bool rw,
+struct session_wish {
+	bool rw;
+	uint64_t ivs; /* session.ivs_before */
+};
+enum hf_err session_new(struct hsm *h, struct app *app, struct partition *p, struct session_wish w,
 	uint64_t *ret) HF_MUST_CHECK;
 /* session_find gives a reference, or NULL. */
 struct session *session_find(struct app *app, uint64_t id);

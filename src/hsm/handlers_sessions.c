@@ -20,7 +20,7 @@ enum hf_err on_session_open(struct calls_ctx *c, const struct session_open_req *
 	struct partition *p;
 
 	TRY(call_part(c, q->slot, &p));
-	return session_new(c->hsm, c->app, p, q->rw, &r->session);
+	return session_new(c->hsm, c->app, p, (struct session_wish){ q->rw, q->ivs }, &r->session);
 }
 
 enum hf_err on_session_close(struct calls_ctx *c, const struct session_close_req *q,

@@ -1,4 +1,5 @@
 /* handlers_wrap.c: keys that leave and come wrapped or encapsulated. */
+#include "aead_message.h"
 #include "attrs.h"
 #include "guard.h"
 #include "handlers_keys.h"
@@ -46,22 +47,67 @@ static enum hf_err wrap(struct calls_ctx *c, const struct mech_use *u, const str
 	return HF_OK;
 }
 
+/* struct leaving is a key on its way out, and what takes it. */
+struct leaving {
+	struct object *with, *key;
+	struct mech_use u;
+	const struct key *k;
+};
+
+static void leaving_done(struct leaving *l)
+{
+	object_unref(l->with);
+	object_unref(l->key);
+}
+
+static enum hf_err leave(struct calls_ctx *c, const struct mech_in *m, uint32_t use, uint64_t with,
+	uint64_t key, struct leaving *l)
+{
+	TRY(object_get(c, with, HF_E_WRAPPING_KEY_HANDLE, &l->with));
+	TRY(mech_check(c, m, use, l->with, &l->u));
+	TRY(object_get(c, key, HF_E_KEY_HANDLE, &l->key));
+	object_audit(c, l->key); /* what leaves matters more than what wraps it */
+	TRY(once_login(l->with));
+	TRY(wrappable(c, l->with, l->key));
+	return object_key(l->key, &l->k);
+}
+
 enum hf_err on_key_wrap(struct calls_ctx *c, const struct key_wrap_req *q, struct key_wrap_res *r)
 {
-	CLEANUP(object_release) struct object *with = NULL;
-	CLEANUP(object_release) struct object *key = NULL;
+	CLEANUP(leaving_done) struct leaving l = { 0 };
 	struct op_io io = { .max = q->max, .ret_need = &r->need, .ret_out = &r->out };
-	const struct key *k;
-	struct mech_use u;
 
-	TRY(object_get(c, q->with, HF_E_WRAPPING_KEY_HANDLE, &with));
-	TRY(mech_check(c, &q->mech, CKF_WRAP, with, &u));
-	TRY(object_get(c, q->key, HF_E_KEY_HANDLE, &key));
-	object_audit(c, key); /* what leaves matters more than what wraps it */
-	TRY(once_login(with));
-	TRY(wrappable(c, with, key));
-	TRY(object_key(key, &k));
-	return wrap(c, &u, k, &io);
+	TRY(leave(c, &q->mech, CKF_WRAP, q->with, q->key, &l));
+	return wrap(c, &l.u, l.k, &io);
+}
+
+/* What is wrapped is as long as the key, the tag apart; the length is told before an IV
+ * is spent. */
+enum hf_err on_key_wrap_auth(struct calls_ctx *c, const struct key_wrap_auth_req *q,
+	struct key_wrap_auth_res *r)
+{
+	CLEANUP(leaving_done) struct leaving l = { 0 };
+	CLEANUP(secret_done) struct secret plain = { 0 };
+	struct op_io io = { .max = q->max, .ret_need = &r->need };
+	struct mech_use u;
+	struct aead_message m;
+	struct buf out;
+
+	TRY(leave(c, &q->mech, CKF_WRAP | USE_MESSAGE, q->with, q->key, &l));
+	TRY(aead_message_look(&l.u.params, &m));
+	TRY(key_encode(l.k, &plain));
+	if (!out_fits(&io, plain.n))
+		return HF_OK;
+	TRY(iv_make(c, l.with, &m.iv, &r->iv));
+	u = l.u;
+	aead_message_params(&l.u.params, r->iv, q->aad, &u.params);
+	TRY(out_room(c, plain.n + m.tag, &out));
+	TRY(crypt_once(&u, VERB_WRAP, secret_slice(&plain), &out));
+	if (out.n != plain.n + m.tag)
+		return HF_E_INTERNAL;
+	r->out = (struct slice){ out.p, plain.n };
+	r->tag = (struct slice){ out.p + plain.n, m.tag };
+	return HF_OK;
 }
 
 /* unwrap_error: the words of C_UnwrapKey for what decryption found. */
@@ -101,8 +147,34 @@ static enum hf_err unwrap(struct calls_ctx *c, const struct mech_use *u, struct 
 		(uint32_t)attrs_u64(a, CKA_KEY_TYPE, 0), buf_slice(&plain), ret);
 }
 
-enum hf_err on_key_unwrap(struct calls_ctx *c, const struct key_unwrap_req *q,
-	struct key_unwrap_res *r)
+/* struct coming is a wrapped key on its way in; use: with USE_MESSAGE aad and tag hold. */
+struct coming {
+	const struct mech_in *mech;
+	uint32_t use;
+	uint64_t with;
+	struct slice wrapped, aad, tag;
+	struct attr_list attrs;
+};
+
+/* as_plain makes of an unwrapping with a message's parameter one that the family knows. */
+static enum hf_err as_plain(struct calls_ctx *c, struct coming *q, struct mech_use *u)
+{
+	const struct params message = u->params;
+	struct aead_message m;
+	struct buf all;
+
+	TRY(aead_message_look(&message, &m));
+	if (q->tag.n != m.tag)
+		return HF_E_MECHANISM_PARAM;
+	TRY(out_room(c, q->wrapped.n + m.tag, &all));
+	buf_raw(&all, q->wrapped);
+	buf_raw(&all, q->tag);
+	q->wrapped = buf_slice(&all);
+	aead_message_params(&message, m.iv.given, q->aad, &u->params);
+	return buf_err(&all);
+}
+
+static enum hf_err come(struct calls_ctx *c, struct coming *q, uint64_t *ret_key)
 {
 	CLEANUP(object_release) struct object *with = NULL;
 	CLEANUP(attrs_done) struct attrs a = { 0 };
@@ -114,16 +186,40 @@ enum hf_err on_key_unwrap(struct calls_ctx *c, const struct key_unwrap_req *q,
 	struct mech_use u;
 
 	TRY(object_get(c, q->with, HF_E_UNWRAPPING_KEY_HANDLE, &with));
-	TRY(mech_check(c, &q->mech, CKF_UNWRAP, with, &u));
+	TRY(mech_check(c, q->mech, q->use, with, &u));
 	TRY(once_login(with));
-	if (made_before(c, &r->key))
+	if ((q->use & USE_MESSAGE) != 0)
+		TRY(as_plain(c, q, &u));
+	if (made_before(c, ret_key))
 		return HF_OK;
 	TRY(merge_template(c, q->attrs, with, CKA_UNWRAP_TEMPLATE, &t));
 	TRY(attrs_birth(&b, t, &a));
 	TRY(policy_unwrap(c, attrs_u64(&a, CKA_CLASS, ATTRS_AS_GIVEN)));
 	TRY(object_permit(c, &a));
 	TRY(unwrap(c, &u, q->wrapped, &a, &p));
-	return add_key(c, &a, &p, &r->key);
+	return add_key(c, &a, &p, ret_key);
+}
+
+enum hf_err on_key_unwrap(struct calls_ctx *c, const struct key_unwrap_req *q,
+	struct key_unwrap_res *r)
+{
+	struct coming k = {
+		.mech = &q->mech, .use = CKF_UNWRAP, .with = q->with, .wrapped = q->wrapped,
+		.attrs = q->attrs,
+	};
+
+	return come(c, &k, &r->key);
+}
+
+enum hf_err on_key_unwrap_auth(struct calls_ctx *c, const struct key_unwrap_auth_req *q,
+	struct key_unwrap_auth_res *r)
+{
+	struct coming k = {
+		.mech = &q->mech, .use = CKF_UNWRAP | USE_MESSAGE, .with = q->with,
+		.wrapped = q->wrapped, .aad = q->aad, .tag = q->tag, .attrs = q->attrs,
+	};
+
+	return come(c, &k, &r->key);
 }
 
 /* birth_shared makes the attributes of a key that a KEM gives. */

@@ -230,7 +230,8 @@ static enum hf_err enter(struct calls_ctx *c, struct job *k)
 
 	TRY(hsm_conn_open(c->hsm, &c->conn->peer, &k->conn));
 	TRY(app_join(k->conn, id, slice_str(c->app->program)));
-	TRY(session_new(c->hsm, c->app, c->part, c->session->rw, &k->session));
+	TRY(session_new(c->hsm, c->app, c->part, (struct session_wish){ .rw = c->session->rw },
+		&k->session));
 	s = session_find(c->app, k->session);
 	if (s == NULL)
 		return HF_E_SESSION_CLOSED;

@@ -131,6 +131,8 @@ struct session {
 	struct op *ops[OPK_COUNT];
 	struct backup *backup;    /* backup.h; NULL: none under way */
 	uint64_t guard_open;      /* the key whose own PIN was given here; 0: none */
+	struct iv_state *ivs;     /* iv.h */
+	uint64_t ivs_before;      /* made in the session in whose place this one is */
 };
 
 /* struct calls_ctx is one call under way: who asks, and what the audit record

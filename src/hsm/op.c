@@ -1,5 +1,5 @@
 /* op.c: one engine for all operations: init, single part, update, final. */
-#include "op.h"
+#include "op_int.h"
 
 #include <string.h>
 
@@ -11,27 +11,7 @@
 #include "policy.h"
 #include "usage.h"
 
-/* struct op is one running operation of a session. */
-struct op {
-	struct crypt crypt;
-	struct params params; /* views into param */
-	struct secret param;
-	struct object *key;   /* NULL: a digest, mostly */
-	bool begun;           /* the family holds state */
-	bool fed;             /* an update went through */
-	bool gathers;         /* data waits in gathered for the end */
-	bool finished;        /* the result waits in stash to be fetched */
-	bool wants_login, authenticated;
-	struct buf gathered;
-	struct secret expected; /* a signature that came with the init */
-	struct secret stash;
-};
-
-static const struct kind {
-	uint32_t use;
-	enum verb verb;
-	bool varies; /* the result may be shorter than its bound */
-} kinds[OPK_COUNT] = {
+const struct op_sort op_sorts[OPK_COUNT] = {
 	[OPK_ENCRYPT] = { CKF_ENCRYPT, VERB_ENCRYPT, false },
 	[OPK_DECRYPT] = { CKF_DECRYPT, VERB_DECRYPT, true },
 	[OPK_DIGEST] = { CKF_DIGEST, VERB_DIGEST, false },
@@ -40,9 +20,13 @@ static const struct kind {
 	[OPK_VERIFY] = { CKF_VERIFY, VERB_VERIFY, false },
 	[OPK_VERIFY_RECOVER] = { CKF_VERIFY_RECOVER, VERB_VERIFY_RECOVER, true },
 	[OPK_VERIFY_SIGNATURE] = { CKF_VERIFY, VERB_VERIFY, false },
+	[OPK_MESSAGE_ENCRYPT] = { CKF_ENCRYPT | USE_MESSAGE, VERB_ENCRYPT, false },
+	[OPK_MESSAGE_DECRYPT] = { CKF_DECRYPT | USE_MESSAGE, VERB_DECRYPT, false },
+	[OPK_MESSAGE_SIGN] = { CKF_SIGN | USE_MESSAGE, VERB_SIGN, false },
+	[OPK_MESSAGE_VERIFY] = { CKF_VERIFY | USE_MESSAGE, VERB_VERIFY, false },
 };
 
-static void op_end(struct op *op)
+void op_end(struct op *op)
 {
 	if (op->begun)
 		op->crypt.mech->family->end(&op->crypt);
@@ -60,6 +44,7 @@ void op_free(struct op *op)
 	secret_done(&op->expected);
 	secret_done(&op->stash);
 	secret_done(&op->param);
+	secret_done(&op->message);
 	hf_free(op);
 }
 
@@ -68,7 +53,7 @@ static void op_release(struct op **op)
 	op_free(*op);
 }
 
-static enum hf_err op_start(struct op *op)
+enum hf_err op_start(struct op *op)
 {
 	enum hf_err e = op->crypt.mech->family->begin(&op->crypt);
 
@@ -106,18 +91,20 @@ static enum hf_err op_new(struct calls_ctx *c, enum op_kind k, const struct mech
 	if (m->param.n != 0)
 		TRY(secret_dup(m->param, &op->param));
 	in.param = secret_slice(&op->param);
-	TRY(mech_check(c, &in, kinds[k].use, op->key, &u));
+	TRY(mech_may(c, &in, op_sorts[k].use, op->key, &u));
+	if (op->key != NULL && !op_is_message(k)) /* messages are counted one by one */
+		TRY(guard_use(c, op->key));
 	if (k == OPK_DIGEST)
 		TRY(named_key(c, op, &u));
 	op->params = u.params;
-	op->crypt = (struct crypt){ u.mech, kinds[k].verb, u.key, &op->params, NULL };
+	op->crypt = (struct crypt){ u.mech, op_sorts[k].verb, u.key, &op->params, NULL };
 	if (k == OPK_SIGN && c->conn != NULL)
 		atomic_store_explicit(&c->conn->signs_slowly, (u.mech->flags & MECH_ONE_TIME) != 0,
 			memory_order_relaxed);
 	op->gathers = u.mech->family->update == NULL || (u.mech->flags & MECH_NO_MULTI) != 0;
 	op->gathered = BUF_MAX(WIRE_MAX_BYTES);
 	op->wants_login = op->key != NULL && attrs_bool(&op->key->attrs, CKA_ALWAYS_AUTHENTICATE);
-	TRY(op_start(op));
+	TRY(op_is_message(k) ? message_first(k, op) : op_start(op));
 	*ret = op;
 	op = NULL;
 	return HF_OK;
@@ -222,7 +209,7 @@ static bool too_small(enum op_kind k, const struct op *op, const struct op_io *i
 		return false;
 	if (out_fits(io, op->crypt.mech->family->bound(&op->crypt, in, true)))
 		return false;
-	return io->max == WIRE_NO_OUTPUT || !kinds[k].varies;
+	return io->max == WIRE_NO_OUTPUT || !op_sorts[k].varies;
 }
 
 /* The steps set *ret_lives if the operation goes on after success. */
@@ -246,7 +233,7 @@ static enum hf_err single(struct calls_ctx *c, enum op_kind k, struct op *op,
 	return HF_OK;
 }
 
-static enum hf_err feed(struct op *op, struct slice in, struct buf *out)
+enum hf_err op_feed(struct op *op, struct slice in, struct buf *out)
 {
 	op->fed = true;
 	if (!op->gathers)
@@ -267,7 +254,7 @@ static enum hf_err update(struct calls_ctx *c, struct op *op, const struct op_io
 	if (io->ret_out != NULL && !out_fits(io, room))
 		return HF_OK;
 	TRY(out_room(c, room, &out));
-	TRY(feed(op, io->in, &out));
+	TRY(op_feed(op, io->in, &out));
 	TRY(buf_err(&out));
 	if (io->ret_out == NULL)
 		return HF_OK;
@@ -308,8 +295,7 @@ static enum hf_err final(struct calls_ctx *c, enum op_kind k, struct op *op,
 	return HF_OK;
 }
 
-/* usable: may the operation take this step, in what is left of the login? */
-static enum hf_err usable(const struct calls_ctx *c, const struct op *op, enum op_step s)
+enum hf_err op_usable(const struct calls_ctx *c, const struct op *op, enum op_step s)
 {
 	if (op->key != NULL && op->key->private_ && !role_is_user(c->role))
 		return HF_E_NOT_LOGGED_IN;
@@ -329,7 +315,7 @@ enum hf_err op_data(struct calls_ctx *c, enum op_kind k, enum op_step s, const s
 	if (op == NULL)
 		return HF_E_OP_NONE;
 	c->worked = op->crypt.mech->type + 1;
-	e = usable(c, op, s);
+	e = op_usable(c, op, s);
 	if (e == HF_OK) {
 		switch (s) {
 		case OP_SINGLE:
@@ -375,7 +361,7 @@ static enum hf_err digest_key(struct calls_ctx *c, struct op *op, uint64_t key)
 	TRY(mech_lets(c, op->crypt.mech, CKF_DIGEST, o));
 	TRY(guard_use(c, o));
 	TRY(key_value(o, &v));
-	return feed(op, v, &none);
+	return op_feed(op, v, &none);
 }
 
 enum hf_err op_digest_key(struct calls_ctx *c, uint64_t key)

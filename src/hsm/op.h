@@ -16,6 +16,11 @@ struct mech_use {
 };
 enum hf_err mech_check(struct calls_ctx *c, const struct mech_in *in, uint32_t use,
 	struct object *key, struct mech_use *ret) HF_MUST_CHECK;
+/* mech_may is mech_check that does not count the use (guard.h). */
+enum hf_err mech_may(struct calls_ctx *c, const struct mech_in *in, uint32_t use,
+	struct object *key, struct mech_use *ret) HF_MUST_CHECK;
+/* With this bit in use, in.param of a cipher is that of a message (aead_message.h). */
+#define USE_MESSAGE 0x80000000u
 
 /* mech_lets is the part of it that holds for keys besides the one of the operation,
  * too: CKA_ALLOWED_MECHANISMS, dates, policy. */
@@ -23,7 +28,7 @@ enum hf_err mech_lets(struct calls_ctx *c, const struct mech *m, uint32_t use,
 	const struct object *key) HF_MUST_CHECK;
 
 /* mech_ops: the CKF_ bits of a row that its family has functions for and that
- * the partition allows; 0: none. */
+ * the partition allows, those of messages too; 0: none. */
 uint32_t mech_ops(const struct partition *p, const struct mech *m);
 
 struct op;

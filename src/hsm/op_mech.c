@@ -53,9 +53,29 @@ static uint32_t able(const struct family *f)
 	return r;
 }
 
+/* for_messages: what its operations are called when they are of messages. */
+static uint32_t for_messages(const struct mech *m, uint32_t ops)
+{
+	static const struct { uint32_t plain, message; } all[] = {
+		{ CKF_ENCRYPT, CKF_MESSAGE_ENCRYPT },
+		{ CKF_DECRYPT, CKF_MESSAGE_DECRYPT },
+		{ CKF_SIGN, CKF_MESSAGE_SIGN },
+		{ CKF_VERIFY, CKF_MESSAGE_VERIFY },
+	};
+	uint32_t r = 0;
+
+	if (params_of_message(m->param) == PARAM_COUNT)
+		ops &= ~(uint32_t)(CKF_ENCRYPT | CKF_DECRYPT);
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		r |= (ops & all[i].plain) != 0 ? all[i].message : 0;
+	return r != 0 && (m->flags & MECH_NO_MULTI) == 0 ? r | CKF_MULTI_MESSAGE : r;
+}
+
 uint32_t mech_ops(const struct partition *p, const struct mech *m)
 {
-	return m->ops & able(m->family) & policy_ops(p, m);
+	uint32_t ops = m->ops & able(m->family) & policy_ops(p, m);
+
+	return ops | for_messages(m, ops);
 }
 
 static bool takes(const struct mech *m, const struct object *key)
@@ -113,25 +133,45 @@ static enum hf_err check_key(struct calls_ctx *c, const struct mech *m, uint32_t
 	return HF_OK;
 }
 
-enum hf_err mech_check(struct calls_ctx *c, const struct mech_in *in, uint32_t use,
+/* param_of: which parameter comes with that use; PARAM_COUNT: it is not for messages. */
+static enum param_id param_of(const struct mech *m, uint32_t use)
+{
+	if ((use & USE_MESSAGE) == 0 || (use & (CKF_SIGN | CKF_VERIFY)) != 0)
+		return m->param;
+	return params_of_message(m->param);
+}
+
+enum hf_err mech_may(struct calls_ctx *c, const struct mech_in *in, uint32_t use,
 	struct object *key, struct mech_use *ret)
 {
 	struct mech_use u = { .mech = mech_find(in->type) };
 	bool so_far = c->service != SERVICE_NOT_APPROVED;
+	uint32_t plain = use & ~USE_MESSAGE;
 
 	c->audit.mechanism = in->type;
 	c->service = SERVICE_NOT_APPROVED;
 	if (key != NULL)
 		object_audit(c, key);
 	if (key != NULL)
-		TRY(usage_note(c, key, use));
-	if (u.mech == NULL || (mech_ops(c->part, u.mech) & use) == 0)
+		TRY(usage_note(c, key, plain));
+	if (u.mech == NULL || (mech_ops(c->part, u.mech) & plain) == 0 ||
+	    param_of(u.mech, use) == PARAM_COUNT)
 		return HF_E_MECHANISM;
 	if (so_far && (u.mech->flags & MECH_APPROVED) != 0)
 		c->service = SERVICE_APPROVED;
 	if (key != NULL)
-		TRY(check_key(c, u.mech, use, key, &u.key));
-	TRY(params_decode(u.mech->param, in->param, &u.params));
+		TRY(check_key(c, u.mech, plain, key, &u.key));
+	TRY(params_decode(param_of(u.mech, use), in->param, &u.params));
+	*ret = u;
+	return HF_OK;
+}
+
+enum hf_err mech_check(struct calls_ctx *c, const struct mech_in *in, uint32_t use,
+	struct object *key, struct mech_use *ret)
+{
+	struct mech_use u;
+
+	TRY(mech_may(c, in, use, key, &u));
 	if (key != NULL)
 		TRY(guard_use(c, key));
 	*ret = u;

@@ -1,4 +1,5 @@
 #include "app.h"
+#include "iv.h"
 #include "jobs.h"
 #include "log.h"
 #include "login.h"
@@ -10,6 +11,7 @@ void session_unref(struct session *s)
 	if (s == NULL || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	partition_unref(s->part);
+	ivs_free(s->ivs);
 	mutex_done(&s->lock);
 	hf_free(s);
 }
@@ -110,7 +112,7 @@ static enum hf_err enter(struct app *app, struct session *s)
 	return HF_OK;
 }
 
-enum hf_err session_new(struct hsm *h, struct app *app, struct partition *p, bool rw,
+enum hf_err session_new(struct hsm *h, struct app *app, struct partition *p, struct session_wish w,
 	uint64_t *ret)
 {
 	struct session *s = hf_alloc(1, sizeof(*s));
@@ -121,7 +123,8 @@ enum hf_err session_new(struct hsm *h, struct app *app, struct partition *p, boo
 	atomic_init(&s->refs, 1); /* the table's */
 	s->app = app;
 	s->part = p;
-	s->rw = rw;
+	s->rw = w.rw;
+	s->ivs_before = w.ivs;
 	partition_ref(p);
 	mutex_init(&s->lock);
 	{

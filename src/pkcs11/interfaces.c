@@ -12,10 +12,6 @@ static CK_FUNCTION_LIST list_2_40 = {
 	CK_FUNCTIONS_2_40(POINTER)
 };
 
-/* The lists of 3.x are complete. Of their members these answer
- * CKR_FUNCTION_NOT_SUPPORTED: the message functions (3.0), and of 3.2
- * C_WrapKeyAuthenticated and C_UnwrapKeyAuthenticated; see unsupported.c. Mechanisms do not
- * show the flags that go with them (CKF_MESSAGE_ENCRYPT, ...). */
 static CK_FUNCTION_LIST_3_0 list_3_0 = {
 	.version = { 3, 0 },
 	CK_FUNCTIONS_2_40(POINTER)

@@ -62,6 +62,10 @@ CK_RV C_WrapKey(CK_SESSION_HANDLE hSession, CK_MECHANISM_PTR pMechanism,
 	struct key_wrap_res r;
 
 	REQUIRE(pulWrappedKeyLen != NULL);
+	if (wrap_is_behind(pMechanism))
+		return wrap_behind(&e, hSession, pMechanism,
+			(CK_OBJECT_HANDLE[]){ hWrappingKey, hKey },
+			(struct output){ pWrappedKey, pulWrappedKeyLen });
 	q.max = output_max(pWrappedKey, pulWrappedKeyLen);
 	TRY_CKR(mechanism_encode(&e, pMechanism, &q.mech));
 	TRY_CKR(do_key_wrap(e.client, hSession, &q, &r, &e.arena));
@@ -80,8 +84,10 @@ CK_RV C_UnwrapKey(CK_SESSION_HANDLE hSession, CK_MECHANISM_PTR pMechanism,
 	struct key_unwrap_res r;
 
 	REQUIRE(phKey != NULL && given(pWrappedKey, ulWrappedKeyLen));
-	TRY_CKR(mechanism_encode(&e, pMechanism, &q.mech));
 	TRY_CKR(template_encode(pTemplate, ulAttributeCount, &e.arena, &q.attrs));
+	if (wrap_is_behind(pMechanism))
+		return unwrap_behind(&e, hSession, pMechanism, &q, phKey);
+	TRY_CKR(mechanism_encode(&e, pMechanism, &q.mech));
 	TRY_CKR(do_key_unwrap(e.client, hSession, &q, &r, &e.arena));
 	*phKey = r.key;
 	return CKR_OK;

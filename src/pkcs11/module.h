@@ -11,10 +11,13 @@
  *   derive.c      derive
  *   async.c       sessions whose slow calls run apart
  *   ops.c         encrypt, decrypt, digest, sign, verify
+ *   messages.c    many messages under one key: ciphers
+ *   messages_sign.c  and signatures
+ *   wrap_auth.c   keys wrapped with associated data
+ *   aead.c        IV and tag in an application's structures
  *   template.c    attributes, both ways
  *   mechanism.c   mechanisms and their parameters
- *   param_lists.c arrays in these
- *   unsupported.c what is not there yet */
+ *   param_lists.c arrays in these */
 #ifndef HF_MODULE_PKCS11_H
 #define HF_MODULE_PKCS11_H
 
@@ -109,6 +112,56 @@ enum param_id mechanism_param(CK_MECHANISM_TYPE type);
 /* mechanism_encode packs m's parameter into e->param; *ret views it. */
 enum hf_err mechanism_encode(struct entry *e, const CK_MECHANISM *m, struct mech_in *ret)
 	HF_MUST_CHECK;
+
+/* mechanism_encode_message packs the parameter of a message, if m has one. */
+enum hf_err mechanism_encode_message(struct entry *e, const CK_MECHANISM *m, struct mech_in *ret)
+	HF_MUST_CHECK;
+/* mechanism_encode_param packs a mechanism's parameter that comes alone. */
+enum hf_err mechanism_encode_param(struct entry *e, const CK_MECHANISM *m, struct slice *ret)
+	HF_MUST_CHECK;
+
+/* --- aead.c --- */
+
+/* struct aead_view is where an application has a message's IV and tag. */
+struct aead_view {
+	enum param_id shape;
+	CK_BYTE_PTR iv;
+	CK_ULONG iv_n;
+	CK_BYTE_PTR tag;
+	CK_ULONG tag_n;
+};
+enum hf_err aead_view(const void *param, CK_ULONG n, struct aead_view *ret) HF_MUST_CHECK;
+/* aead_encode packs the structure into e->param; *ret views it. */
+enum hf_err aead_encode(struct entry *e, const struct aead_view *v, const void *param, CK_ULONG n,
+	struct slice *ret) HF_MUST_CHECK;
+struct slice aead_tag(const struct aead_view *v);
+/* aead_give puts what the vault made where the application wants it. */
+void aead_give(const struct aead_view *v, struct slice iv, struct slice tag);
+
+/* --- messages.c --- */
+
+struct message_process {
+	enum op_kind kind;
+	enum calls_op init, final;
+	bool cipher;
+};
+CK_RV message_init(CK_SESSION_HANDLE session, CK_MECHANISM_PTR m, CK_OBJECT_HANDLE key,
+	const struct message_process *p);
+CK_RV message_final(CK_SESSION_HANDLE session, const struct message_process *p);
+
+/* --- wrap_auth.c --- */
+
+/* wrap_is_behind: m has a parameter of wrapping alone, which wants the tag behind the key. */
+bool wrap_is_behind(const CK_MECHANISM *m);
+struct output {
+	CK_BYTE_PTR p;
+	CK_ULONG_PTR len;
+};
+/* wrap_behind: keys are the wrapping one and the wrapped one. */
+CK_RV wrap_behind(struct entry *e, CK_SESSION_HANDLE session, const CK_MECHANISM *m,
+	const CK_OBJECT_HANDLE keys[2], struct output out);
+CK_RV unwrap_behind(struct entry *e, CK_SESSION_HANDLE session, const CK_MECHANISM *m,
+	const struct key_unwrap_req *q, CK_OBJECT_HANDLE *ret);
 
 /* --- ops.c --- */
 

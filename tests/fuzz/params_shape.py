@@ -5,7 +5,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 import gen_params  # noqa: E402
 
-LETTER = {'ulong': 'u', 'bool': 'b', 'bytes': 'y', 'bits': 'y', 'list': 'y'}
+LETTER = {'ulong': 'u', 'bool': 'b', 'bytes': 'y', 'nonce': 'y', 'bits': 'y', 'list': 'y'}
 
 
 def shape(p):

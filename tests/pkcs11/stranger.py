@@ -15,7 +15,8 @@ from p11 import N, ULONG, Attribute, Mechanism, Params, Refused, buffer, templat
 BUILD, ROUNDS = os.path.abspath(sys.argv[1]), int(sys.argv[2])
 
 # Arguments, a letter each: s session, o object or key, u number, m mechanism, t template and its
-# length, i bytes and their length, O room and its length, H where a handle goes, f what is wanted.
+# length, i bytes and their length, O room and its length, H where a handle goes, f what is wanted,
+# a the structure of a message and its length.
 FUNCTIONS = {
     'C_GetSessionInfo': 'sf', 'C_CreateObject': 'stH', 'C_CopyObject': 'sotH', 'C_DestroyObject': 'so',
     'C_GetObjectSize': 'soH', 'C_GetAttributeValue': 'sot', 'C_SetAttributeValue': 'sot',
@@ -34,10 +35,19 @@ FUNCTIONS = {
     'C_WrapKey': 'smooO', 'C_UnwrapKey': 'smoitH', 'C_DeriveKey': 'smotH', 'C_SeedRandom': 'si',
     'C_GenerateRandom': 'si', 'C_GetOperationState': 'sO', 'C_SetOperationState': 'sioo',
     'C_SessionCancel': 'su', 'C_EncapsulateKey': 'smotOH', 'C_DecapsulateKey': 'smotiH',
+    'C_MessageEncryptInit': 'smo', 'C_EncryptMessage': 'saiiO', 'C_EncryptMessageBegin': 'sai',
+    'C_EncryptMessageNext': 'saiOf', 'C_MessageEncryptFinal': 's',
+    'C_MessageDecryptInit': 'smo', 'C_DecryptMessage': 'saiiO', 'C_DecryptMessageBegin': 'sai',
+    'C_DecryptMessageNext': 'saiOf', 'C_MessageDecryptFinal': 's',
+    'C_MessageSignInit': 'smo', 'C_SignMessage': 'saiO', 'C_SignMessageBegin': 'sa',
+    'C_SignMessageNext': 'saiO', 'C_MessageSignFinal': 's',
+    'C_MessageVerifyInit': 'smo', 'C_VerifyMessage': 'saii', 'C_VerifyMessageBegin': 'sa',
+    'C_VerifyMessageNext': 'saii', 'C_MessageVerifyFinal': 's',
+    'C_WrapKeyAuthenticated': 'smooiO', 'C_UnwrapKeyAuthenticated': 'smoitiH',
 }
 ATTRIBUTES = [name[4:] for name in vars(N) if name.startswith('CKA_')]
 MECHANISMS = [v for name, v in vars(N).items() if name.startswith('CKM_')]
-FITTING = [N.CKM_AES_ECB, N.CKM_SHA256, N.CKM_AES_CMAC, N.CKM_AES_KEY_WRAP, N.CKM_AES_KEY_GEN]
+FITTING = [N.CKM_AES_ECB, N.CKM_AES_GCM, N.CKM_AES_CCM, N.CKM_SHA256, N.CKM_AES_CMAC, N.CKM_AES_KEY_WRAP, N.CKM_AES_KEY_GEN]
 SMALL = [0, 1, 2, 4, 16, 96, 128, 1000, N.CKM_SHA256, N.CKG_MGF1_SHA256, N.CKM_SHA256_HMAC]
 NUMBERS = [0, 1, 2, 3, 4, 16, 0x1f, 0x7fffffff, 0x80000000, 2**64 - 1]
 VALUES = [b'', b'\0', b'\1', b'\2', bytes(3), bytes(7), bytes(8), b'\1' + bytes(7), b'\3' + bytes(7),
@@ -132,6 +142,21 @@ def of_mechanism():
     return [ctypes.byref(m)]
 
 
+def of_message():
+    if random.random() < 0.3:
+        return random.choice([[None, ULONG(0)], [None, ULONG(48)], [buffer(bytes(16)), ULONG(16)]])
+    iv, tag = buffer(bytes(16)), buffer(bytes(16))
+    iv_at, tag_at = ctypes.addressof(iv), random.choice([ctypes.addressof(tag), ctypes.addressof(tag), 0])
+    n, fixed, generator = random.choice([0, 1, 7, 12, 13, 16]), random.choice([0, 0, 32, 96, 200]), random.randrange(6)
+    p = random.choice([
+        Params('puuupu', iv_at, n, fixed, generator, tag_at, random.choice([0, 8, 96, 128])),
+        Params('upuuupu', random.choice(NUMBERS), iv_at, n, fixed, generator, tag_at, random.choice([0, 4, 16])),
+        Params('pup', iv_at, random.choice([12, 96, 0]), tag_at)])
+    at = buffer(p.bytes)
+    at.kept = p, iv, tag
+    return [at, ULONG(len(p.bytes))]
+
+
 def arguments(t, letters, handles):
     made = []
     for letter in letters:
@@ -141,6 +166,7 @@ def arguments(t, letters, handles):
             'u': lambda: [ULONG(random.choice(NUMBERS[:6]))],
             'm': of_mechanism,
             't': of_template,
+            'a': of_message,
             'i': lambda: of_bytes(random.choice(VALUES)),
             'O': lambda: [random.choice([None, buffer(bytes(4096))]),
                           random.choice([None, ctypes.byref(ULONG(random.choice([0, 1, 16, 4096])))])],
