@@ -16,16 +16,17 @@ static bool fail(struct buf *b, enum hf_err e)
 
 static bool reserve(struct buf *b, size_t n)
 {
-	size_t cap = b->cap > FIRST_CAP / 2 ? b->cap : FIRST_CAP / 2, need;
+	size_t cap, need;
 	uint8_t *p;
 
 	if (b->err != HF_OK)
 		return false;
+	if (n <= b->cap - b->n) /* there is never more room than max */
+		return true;
 	if (n > b->max - b->n)
 		return fail(b, HF_E_TOO_BIG);
 	need = b->n + n;
-	if (need <= b->cap)
-		return true;
+	cap = b->cap > FIRST_CAP / 2 ? b->cap : FIRST_CAP / 2;
 	cap = cap > b->max / 2 ? b->max : cap * 2;
 	if (cap < need)
 		cap = need;
