@@ -49,6 +49,10 @@ enum hf_err client_call(struct client *c, enum calls_op op, uint64_t session,
  * false: none does. */
 bool client_operation(struct client *c, uint64_t session, enum op_kind k, uint32_t *ret_type);
 
+/* client_operations_taken: the operations of these kinds (bits) run in a session now, and no
+ * others, begun elsewhere: a restart ends them. */
+void client_operations_taken(struct client *c, uint64_t session, uint32_t ops);
+
 /* client_part_max: how many bytes of data one call can carry to this vault, or
  * bring back; more is sent in parts. */
 size_t client_part_max(struct client *c);

@@ -105,6 +105,22 @@ bool client_operation(struct client *c, uint64_t session, enum op_kind k, uint32
 	return runs;
 }
 
+void client_operations_taken(struct client *c, uint64_t session, uint32_t ops)
+{
+	struct session *s = session_get(c, session);
+
+	if (s == NULL)
+		return;
+	mutex_lock(&s->lock);
+	for (unsigned i = 0; i < OPK_COUNT; i++) {
+		forget(&s->ops[i]);
+		if (ops >> i & 1)
+			s->ops[i] = (struct op_memory){ .active = true, .fed = true, .epoch = s->epoch };
+	}
+	mutex_unlock(&s->lock);
+	session_put(c, s);
+}
+
 void operations_done(struct session *s)
 {
 	for (size_t i = 0; i < OPK_COUNT; i++)

@@ -118,4 +118,5 @@ const struct family family_aes_ccm = {
 	.finish = finish,
 	.bound = bound,
 	.end = cipher_end,
+	.copy = cipher_copy,
 };

@@ -36,4 +36,5 @@ const struct family family_aes_gcm = {
 	.finish = aead_finish,
 	.bound = aead_stream_bound,
 	.end = cipher_end,
+	.copy = cipher_copy,
 };

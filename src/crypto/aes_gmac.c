@@ -54,4 +54,5 @@ const struct family family_aes_gmac = {
 	.finish = finish,
 	.bound = bound,
 	.end = cipher_end,
+	.copy = cipher_copy,
 };

@@ -156,4 +156,5 @@ const struct family family_aes_wrap = {
 	.finish = finish,
 	.bound = bound,
 	.end = cipher_end,
+	.copy = cipher_copy,
 };

@@ -27,4 +27,5 @@ const struct family family_blake2_mac = {
 	.finish = mac_finish,
 	.bound = mac_bound,
 	.end = kept_end,
+	.copy = mac_copy,
 };

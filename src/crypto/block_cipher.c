@@ -189,5 +189,6 @@ const struct family family_block_cipher = {
 	.finish = finish,
 	.bound = bound,
 	.end = cipher_end,
+	.copy = cipher_copy,
 	.derive = derive,
 };

@@ -56,4 +56,5 @@ const struct family family_chacha20 = {
 	.finish = finish,
 	.bound = bound,
 	.end = cipher_end,
+	.copy = cipher_copy,
 };

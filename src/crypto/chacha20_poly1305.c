@@ -28,4 +28,5 @@ const struct family family_chacha20_poly1305 = {
 	.finish = aead_finish,
 	.bound = aead_stream_bound,
 	.end = cipher_end,
+	.copy = cipher_copy,
 };

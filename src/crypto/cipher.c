@@ -125,6 +125,17 @@ enum hf_err cipher_aad(struct cipher *s, struct slice aad)
 	return HF_OK;
 }
 
+enum hf_err cipher_copy(const struct crypt *from, struct crypt *to)
+{
+	const struct cipher *f = from->state;
+	struct cipher *t = to->state;
+
+	OSSL_TRY(EVP_CIPHER_CTX_copy(t->ctx, f->ctx), HF_E_INTERNAL);
+	t->got = f->got;
+	t->gave = f->gave;
+	return gather_copy(&f->in, &t->in);
+}
+
 void cipher_end(struct crypt *c)
 {
 	struct cipher *s = c->state;

@@ -34,6 +34,8 @@ enum hf_err cipher_run(struct cipher *s, struct slice in, struct buf *out) HF_MU
 enum hf_err cipher_update(struct crypt *c, struct slice in, struct buf *out) HF_MUST_CHECK;
 /* cipher_aad takes additional data. */
 enum hf_err cipher_aad(struct cipher *s, struct slice aad) HF_MUST_CHECK;
+/* cipher_copy: a family's copy. */
+enum hf_err cipher_copy(const struct crypt *from, struct crypt *to);
 /* cipher_end keeps the state; cipher_fail frees it and returns e. */
 void cipher_end(struct crypt *c);
 enum hf_err cipher_fail(struct crypt *c, enum hf_err e);

@@ -25,4 +25,5 @@ const struct family family_cmac = {
 	.finish = mac_finish,
 	.bound = mac_bound,
 	.end = kept_end,
+	.copy = mac_copy,
 };

@@ -23,6 +23,9 @@ const char *crypto_version(void);
 #define CRYPTO_SEAL_EXTRA (1 + 32 + 16) /* format, salt, tag */
 
 enum hf_err crypto_random(uint8_t *out, size_t n) HF_MUST_CHECK; /* SP 800-90A, private DRBG */
+/* crypto_stir mixes bytes from outside into the generators, as additional input (SP 800-90A
+ * §9.3): whatever they are, no entropy is lost by them, and none is counted for them. */
+enum hf_err crypto_stir(struct slice in) HF_MUST_CHECK;
 enum hf_err crypto_sha256(struct slice in, uint8_t out[CRYPTO_HASH]) HF_MUST_CHECK;
 /* crypto_sha256_2 hashes a followed by b. */
 enum hf_err crypto_sha256_2(struct slice a, struct slice b, uint8_t out[CRYPTO_HASH]) HF_MUST_CHECK;

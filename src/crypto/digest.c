@@ -49,6 +49,15 @@ static enum hf_err finish(struct crypt *c, struct slice in, struct slice sig, st
 	return HF_OK;
 }
 
+static enum hf_err copy(const struct crypt *from, struct crypt *to)
+{
+	const struct digest *f = from->state;
+	struct digest *t = to->state;
+
+	OSSL_TRY(EVP_MD_CTX_copy_ex(t->ctx, f->ctx), HF_E_INTERNAL);
+	return HF_OK;
+}
+
 static size_t bound(const struct crypt *c, size_t in, bool last)
 {
 	const struct digest *s = c->state;
@@ -120,5 +129,6 @@ const struct family family_digest = {
 	.finish = finish,
 	.bound = bound,
 	.end = end,
+	.copy = copy,
 	.derive = derive,
 };

@@ -68,4 +68,5 @@ const struct family family_ecdsa = {
 	.finish = sig_finish,
 	.bound = sig_bound,
 	.end = sig_end,
+	.copy = sig_copy,
 };

@@ -55,6 +55,11 @@ enum hf_err gather_more(struct buf *b, struct slice in)
 	return buf_err(b);
 }
 
+enum hf_err gather_copy(const struct buf *from, struct buf *to)
+{
+	return from->n > GATHER_COPY_MAX ? HF_E_STATE_UNSAVEABLE : gather_more(to, buf_slice(from));
+}
+
 enum hf_err gather_all(struct buf *b, struct slice in, struct slice *ret)
 {
 	if (b->n == 0) {

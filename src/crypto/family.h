@@ -26,6 +26,9 @@ void kept_end(struct crypt *c);
 
 /* gather_more appends in to a gathered input: HF_E_TOO_BIG past its limit. */
 enum hf_err gather_more(struct buf *b, struct slice in) HF_MUST_CHECK;
+/* gather_copy appends what another operation gathered, up to GATHER_COPY_MAX. */
+#define GATHER_COPY_MAX (1u << 20)
+enum hf_err gather_copy(const struct buf *from, struct buf *to) HF_MUST_CHECK;
 /* gather_all is the whole input: what was gathered, or in when nothing was. */
 enum hf_err gather_all(struct buf *b, struct slice in, struct slice *ret) HF_MUST_CHECK;
 

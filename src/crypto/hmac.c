@@ -24,4 +24,5 @@ const struct family family_hmac = {
 	.finish = mac_finish,
 	.bound = mac_bound,
 	.end = kept_end,
+	.copy = mac_copy,
 };

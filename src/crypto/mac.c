@@ -76,6 +76,19 @@ enum hf_err mac_update(struct crypt *c, struct slice in, struct buf *out)
 	return HF_OK;
 }
 
+enum hf_err mac_copy(const struct crypt *from, struct crypt *to)
+{
+	const struct mac *f = from->state;
+	struct mac *t = to->state;
+	EVP_MAC_CTX *ctx = EVP_MAC_CTX_dup(f->ctx);
+
+	if (ctx == NULL)
+		return ossl_err(HF_E_MEMORY);
+	EVP_MAC_CTX_free(t->ctx);
+	t->ctx = ctx;
+	return HF_OK;
+}
+
 enum hf_err mac_answer(const struct crypt *c, struct slice code, struct slice sig, struct buf *out)
 {
 	if (c->verb == VERB_SIGN) {

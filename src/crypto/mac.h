@@ -17,6 +17,7 @@ enum hf_err mac_begin(struct crypt *c, EVP_MAC *mac, const OSSL_PARAM params[], 
 	HF_MUST_CHECK;
 enum hf_err mac_update(struct crypt *c, struct slice in, struct buf *out);
 enum hf_err mac_finish(struct crypt *c, struct slice in, struct slice sig, struct buf *out);
+enum hf_err mac_copy(const struct crypt *from, struct crypt *to);
 /* mac_length: bytes of the code, of at most full: what a _GENERAL mechanism's
  * parameter says, else otherwise. */
 enum hf_err mac_length(const struct crypt *c, size_t otherwise, size_t full, size_t *ret)

@@ -170,6 +170,9 @@ struct family {
 	 * true) append for `in` bytes; exact except for padded or variable output. */
 	size_t (*bound)(const struct crypt *c, size_t in, bool last);
 	void (*end)(struct crypt *c); /* frees state; after any failure too */
+	/* copy gives `to`, begun just now with the same key and parameters, what `from` was fed.
+	 * NULL, HF_E_STATE_UNSAVEABLE: it cannot be, or is too much. */
+	enum hf_err (*copy)(const struct crypt *from, struct crypt *to);
 
 	/* generate makes a secret key or a pair from templates. Of a secret key pub takes
 	 * only PARTS_TOLD. */

@@ -26,4 +26,5 @@ const struct family family_poly1305 = {
 	.finish = mac_finish,
 	.bound = mac_bound,
 	.end = end,
+	.copy = mac_copy,
 };

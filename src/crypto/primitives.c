@@ -87,6 +87,27 @@ enum hf_err crypto_random(uint8_t *out, size_t n)
 	return HF_OK;
 }
 
+static enum hf_err stir(EVP_RAND_CTX *drbg, struct slice in)
+{
+	uint8_t out[16];
+	int ok = drbg != NULL &&
+		EVP_RAND_generate(drbg, out, sizeof(out), 0, 0, in.p, in.n) == 1;
+
+	secret_wipe(out, sizeof(out));
+	OSSL_TRY(ok, HF_E_INTERNAL);
+	return HF_OK;
+}
+
+/* The first is whence those of all threads are seeded, the second this thread's own. */
+enum hf_err crypto_stir(struct slice in)
+{
+	uint8_t digest[CRYPTO_HASH];
+
+	TRY(crypto_sha256(in, digest));
+	TRY(stir(RAND_get0_primary(NULL), SLICE_OF(digest)));
+	return stir(RAND_get0_private(NULL), SLICE_OF(digest));
+}
+
 /* own_hash is a context of the thread's own, since every audit record is hashed; NULL: no memory. */
 static EVP_MD_CTX *own_hash(void)
 {

@@ -76,4 +76,5 @@ const struct family family_rsa_pss = {
 	.finish = sig_finish,
 	.bound = sig_bound,
 	.end = sig_end,
+	.copy = sig_copy,
 };

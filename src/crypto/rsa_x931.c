@@ -77,4 +77,5 @@ const struct family family_rsa_x931 = {
 	.finish = sig_finish,
 	.bound = sig_bound,
 	.end = sig_end,
+	.copy = sig_copy,
 };

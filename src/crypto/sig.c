@@ -80,6 +80,17 @@ enum hf_err sig_update(struct crypt *c, struct slice in, struct buf *out)
 	return HF_OK;
 }
 
+enum hf_err sig_copy(const struct crypt *from, struct crypt *to)
+{
+	const struct sig *f = from->state;
+	struct sig *t = to->state;
+
+	if (f->hash == NULL)
+		return gather_copy(&f->raw, &t->raw);
+	OSSL_TRY(EVP_MD_CTX_copy_ex(t->md, f->md), HF_E_INTERNAL);
+	return HF_OK;
+}
+
 enum hf_err sig_finish(struct crypt *c, struct slice in, struct slice sig, struct buf *out)
 {
 	struct sig *s = c->state;

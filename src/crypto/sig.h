@@ -37,6 +37,7 @@ enum hf_err sig_begin(struct crypt *c, const struct sig_scheme *scheme) HF_MUST_
 /* A family's update, finish, bound and end. */
 enum hf_err sig_update(struct crypt *c, struct slice in, struct buf *out);
 enum hf_err sig_finish(struct crypt *c, struct slice in, struct slice sig, struct buf *out);
+enum hf_err sig_copy(const struct crypt *from, struct crypt *to);
 size_t sig_bound(const struct crypt *c, size_t in, bool last);
 void sig_end(struct crypt *c);
 

@@ -92,4 +92,5 @@ const struct family family_whole_cipher = {
 	.finish = finish,
 	.bound = bound,
 	.end = cipher_end,
+	.copy = cipher_copy,
 };

@@ -3,6 +3,7 @@
 #include "op.h"
 
 #define RANDOM_MAX (1u << 20) /* bytes a call */
+#define SEED_MAX (1u << 16)
 
 #define ON_INIT(call, kind)                                                    \
 	enum hf_err on_##call(struct calls_ctx *c, const struct call##_req *q, \
@@ -121,12 +122,13 @@ enum hf_err on_random(struct calls_ctx *c, const struct random_req *q, struct ra
 	return HF_OK;
 }
 
-/* The generator seeds itself from the kernel; nothing from outside improves it. */
+/* The generator seeds itself from the kernel; this comes on top. */
 enum hf_err on_random_seed(struct calls_ctx *c, const struct random_seed_req *q,
 	struct random_seed_res *r)
 {
 	(void)c;
-	(void)q;
 	(void)r;
-	return HF_E_RANDOM_SEED;
+	if (q->seed.n > SEED_MAX)
+		return HF_E_ARGUMENTS;
+	return crypto_stir(q->seed);
 }

@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "log.h"
 #include "object.h"
+#include "op_state.h"
 #include "partition.h"
 
 #define US_PER_S 1000000u
@@ -130,6 +131,7 @@ static void cancel_idle(struct app *app, const struct partition *p, const struct
 {
 	MUTEX_HOLD(&app->lock);
 
+	saved_drop(app, p);
 	for (struct map_node *n = map_next(&app->sessions, NULL); n != NULL;
 	     n = map_next(&app->sessions, n)) {
 		struct session *s = container_of(n, struct session, by_id);

@@ -108,6 +108,8 @@ struct app {
 	struct map sessions;      /* by id */
 	uint64_t next_session;
 	struct app_login *logins;
+	struct saved_op *saved;   /* op_state.h: the newest first */
+	uint64_t next_saved;
 	enum role hsm_role;       /* which of the HSM's it is logged in as; 0: none */
 	uint64_t hsm_used_ns;     /* when that was last looked at */
 	struct mutex backup_lock; /* what follows; outside of lock */

@@ -11,6 +11,8 @@
 #include "policy.h"
 #include "usage.h"
 
+#define COPY_MAX (1u << 20) /* bytes gathered of an operation that is copied */
+
 const struct op_sort op_sorts[OPK_COUNT] = {
 	[OPK_ENCRYPT] = { CKF_ENCRYPT, VERB_ENCRYPT, false },
 	[OPK_DECRYPT] = { CKF_DECRYPT, VERB_DECRYPT, true },
@@ -105,6 +107,50 @@ static enum hf_err op_new(struct calls_ctx *c, enum op_kind k, const struct mech
 	op->gathered = BUF_MAX(WIRE_MAX_BYTES);
 	op->wants_login = op->key != NULL && attrs_bool(&op->key->attrs, CKA_ALWAYS_AUTHENTICATE);
 	TRY(op_is_message(k) ? message_first(k, op) : op_start(op));
+	*ret = op;
+	op = NULL;
+	return HF_OK;
+}
+
+static enum hf_err copy_secret(const struct secret *from, struct secret *to)
+{
+	return from->n == 0 ? HF_OK : secret_dup(secret_slice(from), to);
+}
+
+/* copy_parts: all but the family's state. */
+static enum hf_err copy_parts(const struct op *from, struct op *op)
+{
+	if (from->gathered.n > COPY_MAX)
+		return HF_E_STATE_UNSAVEABLE;
+	op->fed = from->fed;
+	op->gathers = from->gathers;
+	op->finished = from->finished;
+	op->wants_login = from->wants_login;
+	op->gathered = BUF_MAX(WIRE_MAX_BYTES);
+	buf_raw(&op->gathered, buf_slice(&from->gathered));
+	TRY(buf_err(&op->gathered));
+	TRY(copy_secret(&from->param, &op->param));
+	TRY(copy_secret(&from->expected, &op->expected));
+	TRY(copy_secret(&from->stash, &op->stash));
+	return params_decode(from->crypt.mech->param, secret_slice(&op->param), &op->params);
+}
+
+enum hf_err op_copy(const struct op *from, struct op **ret)
+{
+	CLEANUP(op_release) struct op *op = hf_alloc(1, sizeof(*op));
+	const struct crypt *c = &from->crypt;
+
+	if (op == NULL)
+		return HF_E_MEMORY;
+	TRY(copy_parts(from, op));
+	op->key = from->key;
+	if (op->key != NULL)
+		object_ref(op->key);
+	op->crypt = (struct crypt){ c->mech, c->verb, c->key, &op->params, NULL };
+	TRY(op_start(op));
+	if (from->fed && !from->gathers && !from->finished)
+		TRY(c->mech->family->copy == NULL ? HF_E_STATE_UNSAVEABLE :
+						    c->mech->family->copy(c, &op->crypt));
 	*ret = op;
 	op = NULL;
 	return HF_OK;

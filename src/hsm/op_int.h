@@ -42,6 +42,10 @@ enum hf_err op_usable(const struct calls_ctx *c, const struct op *op, enum op_st
 /* op_feed takes a part of the data. */
 enum hf_err op_feed(struct op *op, struct slice in, struct buf *out) HF_MUST_CHECK;
 
+/* op_copy makes a second one of an operation, as far as it has come.
+ * HF_E_STATE_UNSAVEABLE: its family cannot, or what it gathered is too much. */
+enum hf_err op_copy(const struct op *from, struct op **ret) HF_MUST_CHECK;
+
 /* message_first makes of an op that mech_may agreed to a process of messages. */
 enum hf_err message_first(enum op_kind k, struct op *op) HF_MUST_CHECK;
 

@@ -43,6 +43,7 @@ static const struct {
 	{ CALLS_ATTR_SET, RIGHT_CHANGE },
 	{ CALLS_OBJECT_DESTROY, RIGHT_DESTROY },
 	{ CALLS_GUARD_REQUEST, RIGHTS_ALL },
+	{ CALLS_STATE_SET, RIGHTS_ALL },
 };
 
 static const char *const right_names[] = {

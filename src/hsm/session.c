@@ -4,6 +4,7 @@
 #include "log.h"
 #include "login.h"
 #include "object.h"
+#include "op_state.h"
 #include "partition.h"
 
 void session_unref(struct session *s)
@@ -157,6 +158,7 @@ static void leave(struct session *s, struct leaving *out)
 	out->role = ROLE_PUBLIC;
 	if (l->sessions > 0)
 		return;
+	saved_drop(app, s->part);
 	out->role = l->role;
 	for (size_t i = 0; i < LOGIN_ID_LEN; i++)
 		out->login_id[i] = l->login_id[i];

@@ -9,6 +9,8 @@
  * nobody validated this token: it is FIPS 140-3's service indicator only. */
 #define HOLDFAST_APPROVED_SERVICE 1ul
 
+#define STATE_MAX 1024 /* bytes, as spec/calls */
+
 CK_RV C_OpenSession(CK_SLOT_ID slotID, CK_FLAGS flags, CK_VOID_PTR pApplication,
 	CK_NOTIFY Notify, CK_SESSION_HANDLE_PTR phSession)
 {
@@ -154,21 +156,17 @@ CK_RV C_SetPIN(CK_SESSION_HANDLE hSession, CK_UTF8CHAR_PTR pOldPin, CK_ULONG ulO
 
 /* --- saved operations ----------------------------------------------------- */
 
-static enum hf_err session_exists(struct entry *e, CK_SESSION_HANDLE session)
-{
-	uint64_t slot;
-
-	return client_session_slot(e->client, session, &slot);
-}
-
 CK_RV C_GetOperationState(CK_SESSION_HANDLE hSession, CK_BYTE_PTR pOperationState,
 	CK_ULONG_PTR pulOperationStateLen)
 {
 	ENTER(e);
-	(void)pOperationState;
+	struct state_get_req q = { 0 };
+	struct state_get_res r;
+
 	REQUIRE(pulOperationStateLen != NULL);
-	TRY_CKR(session_exists(&e, hSession));
-	return CKR_STATE_UNSAVEABLE;
+	q.max = output_max(pOperationState, pulOperationStateLen);
+	TRY_CKR(do_state_get(e.client, hSession, &q, &r, &e.arena));
+	return output_give(r.need, r.out, pOperationState, pulOperationStateLen);
 }
 
 CK_RV C_SetOperationState(CK_SESSION_HANDLE hSession, CK_BYTE_PTR pOperationState,
@@ -176,9 +174,14 @@ CK_RV C_SetOperationState(CK_SESSION_HANDLE hSession, CK_BYTE_PTR pOperationStat
 	CK_OBJECT_HANDLE hAuthenticationKey)
 {
 	ENTER(e);
-	(void)hEncryptionKey;
-	(void)hAuthenticationKey;
+	struct state_set_req q = { bytes_of(pOperationState, ulOperationStateLen), hEncryptionKey,
+		hAuthenticationKey };
+	struct state_set_res r;
+
 	REQUIRE(given(pOperationState, ulOperationStateLen));
-	TRY_CKR(session_exists(&e, hSession));
-	return CKR_SAVED_STATE_INVALID; /* none was ever made */
+	if (ulOperationStateLen > STATE_MAX)
+		return CKR_SAVED_STATE_INVALID;
+	TRY_CKR(do_state_set(e.client, hSession, &q, &r, &e.arena));
+	client_operations_taken(e.client, hSession, r.ops);
+	return CKR_OK;
 }
