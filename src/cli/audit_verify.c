@@ -187,6 +187,45 @@ static int read_options(struct cli *c, struct verify *v)
 	return EXIT_DONE;
 }
 
+/* --- keys that followed one another -------------------------------------------------------- */
+
+#define TAKEOVERS 256u
+
+struct takeovers {
+	struct audit_pair v[TAKEOVERS];
+	size_t n;
+};
+
+static void add_takeover(struct takeovers *t, struct slice encoded, struct arena *a)
+{
+	struct rd r = rd_of(encoded);
+	struct audit_record rec;
+
+	if (t->n < TAKEOVERS && audit_record_dec(&r, a, &rec) && rd_done(&r) &&
+	    audit_took_over(&rec, &t->v[t->n]))
+		t->n++;
+	arena_reset(a);
+}
+
+/* first_key goes back from a key that is known to the one that the log began with: each
+ * signed whom it followed. Damage is the later walk's to tell. */
+static void first_key(const char *dir, struct arena *a, uint8_t key[32])
+{
+	struct takeovers t = { .n = 0 };
+	struct audit_files files;
+	struct auditseg_record r;
+	bool more = true;
+
+	if (audit_files_open(dir, &files) != HF_OK)
+		return;
+	while (audit_files_next(&files, &r, &more) == HF_OK && more)
+		add_takeover(&t, r.bytes, a);
+	audit_files_done(&files);
+	for (size_t i = t.n; i-- > 0;)
+		if (memcmp(t.v[i].new_key, key, 32) == 0)
+			memcpy(key, t.v[i].old_key, 32);
+}
+
 int cmd_audit_verify(struct cli *c)
 {
 	struct verify v = { .from = 1 };
@@ -202,6 +241,8 @@ int cmd_audit_verify(struct cli *c)
 		(void)cli_usage("%s cannot be read: %s", c->args[0], strerror(errno));
 		return EXIT_FAILED;
 	}
+	if (v.from == 1)
+		first_key(c->args[0], &c->arena, v.check.public_key);
 	e = walk(&v, &c->arena);
 	audit_files_done(&v.files);
 	return e != HF_OK ? cli_fail(c->args[0], e) : report(c, &v);

@@ -57,6 +57,19 @@ int cmd_unlock(struct cli *c)
 	return e == HF_OK ? EXIT_DONE : cli_fail("unlock", e);
 }
 
+int cmd_rotate_root(struct cli *c)
+{
+	struct rotate_root_req q = { 0 };
+	struct rotate_root_res r;
+	enum hf_err e;
+
+	if (!cli_sure(c, "Replace the root key? Backups of the whole home before this one still open by the "
+			"old."))
+		return EXIT_FAILED;
+	e = do_rotate_root(c->client, 0, &q, &r, &c->arena);
+	return e == HF_OK ? EXIT_DONE : cli_fail("rotate", e);
+}
+
 /* --- unlock-method ---------------------------------------------------------------------- */
 
 static const char *name_of_kind(uint8_t by)

@@ -45,7 +45,8 @@ struct batch {
 
 struct audit {
 	struct keeper *k;
-	struct audit_keys keys;
+	struct audit_keys keys;   /* lock, since they may change */
+	const struct audit_pair *pair; /* while it opens */
 	struct audit_witness *witness; /* the thread's; NULL: none */
 	_Atomic bool failing;     /* the keeper said that it cannot keep records */
 	pthread_t thread;
@@ -385,6 +386,7 @@ static enum hf_err audit_new(const struct audit_setup *set, struct audit **ret)
 	*ret = a;
 	a->k = set->keeper;
 	a->witness = set->witness;
+	a->pair = set->pair;
 	mutex_init(&a->lock);
 	cond_init(&a->work);
 	cond_init(&a->kept);
@@ -430,9 +432,13 @@ static enum hf_err append_start(struct audit *a)
 static enum hf_err start(struct audit *a)
 {
 	struct audit_last last;
+	struct audit_pair same;
 	MUTEX_HOLD(&a->lock);
 
-	TRY(audit_resume(a->k, a->keys.public_key, a->witness, &last));
+	memcpy(same.old_key, a->keys.public_key, 32);
+	memcpy(same.new_key, a->keys.public_key, 32);
+
+	TRY(audit_resume(a->k, a->pair != NULL ? a->pair : &same, a->witness, &last));
 	a->seq = a->durable = a->signed_seq = last.mark.seq;
 	memcpy(a->prev, last.mark.hash, sizeof(a->prev));
 	a->signed_ns = clock_mono_ns();
@@ -446,6 +452,36 @@ static enum hf_err start(struct audit *a)
 			false));
 	TRY(append_start(a));
 	return pthread_create(&a->thread, NULL, run, a) == 0 ? HF_OK : HF_E_MEMORY;
+}
+
+enum hf_err audit_announce(struct audit *a, const uint8_t next[32])
+{
+	char hex[65], detail[128];
+	MUTEX_HOLD(&a->lock);
+
+	hex_encode((struct slice){ next, 32 }, hex);
+	(void)snprintf(detail, sizeof(detail), AUDIT_KEY_NEXT "%s", hex);
+	TRY(append_event(a, AUDIT_KEY_EVENT, detail, HF_OK, true));
+	return wait_kept(a);
+}
+
+enum hf_err audit_take_over(struct audit *a, struct slice seed, struct slice ml_seed,
+	const uint8_t before[32])
+{
+	CLEANUP(audit_keys_done) struct audit_keys next = { 0 };
+	char now_hex[65], before_hex[65], detail[192];
+	MUTEX_HOLD(&a->lock);
+	struct audit_keys was = a->keys;
+
+	TRY(audit_keys_open(seed, ml_seed, &next));
+	a->keys = next;
+	next = was; /* wiped at the end */
+	hex_encode(SLICE_OF(a->keys.public_key), now_hex);
+	hex_encode((struct slice){ before, 32 }, before_hex);
+	(void)snprintf(detail, sizeof(detail), AUDIT_KEY_NOW "%s" AUDIT_KEY_BEFORE "%s", now_hex,
+		before_hex);
+	TRY(append_event(a, AUDIT_KEY_EVENT, detail, HF_OK, true));
+	return wait_kept(a);
 }
 
 static void stop(struct audit *a)

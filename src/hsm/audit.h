@@ -15,8 +15,17 @@ struct audit_setup {
 	struct keeper *keeper;
 	struct slice seed, ml_seed;
 	struct audit_witness *witness;
+	const struct audit_pair *pair; /* while one key follows another; NULL */
 	bool must; /* no start without a durable record of it */
 };
+
+/* One key follows another: audit_announce lets the one that signs say who comes. From
+ * there on a signature by either counts, until audit_take_over: the new one signs that
+ * it is there and which was before. Both are durable when they return, and may be
+ * repeated. */
+enum hf_err audit_announce(struct audit *a, const uint8_t next[32]) HF_MUST_CHECK;
+enum hf_err audit_take_over(struct audit *a, struct slice seed, struct slice ml_seed,
+	const uint8_t before[32]) HF_MUST_CHECK;
 
 /* audit_open continues the chain where the keeper's last record left it, after
  * checking that record, and the one that the witness remembers. What is wrong is

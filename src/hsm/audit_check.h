@@ -4,17 +4,23 @@
 #define HF_AUDIT_CHECK_H
 
 #include "audit_codec.h"
+#include "audit_sign.h"
 #include "crypto.h"
 
 /* struct audit_check: zeroed but for the keys before the first record. From the first
  * record with an ML-DSA signature on, each signed one has to have it. */
 struct audit_check {
 	uint8_t public_key[32];
+	uint8_t next_key[32];     /* where has_next: it was announced, and counts too */
+	bool has_next;
 	const uint8_t *ml_public; /* CRYPTO_ML_DSA65_PUBLIC bytes; NULL: not checked */
 	uint64_t ml_signed;       /* records whose ML-DSA signature was checked */
 	uint8_t prev[CRYPTO_HASH]; /* of the last record */
 	uint64_t seq;              /* of the last record; on an error: of the bad one */
 };
+
+/* audit_took_over: this record, by its signature, says which key followed which. */
+bool audit_took_over(const struct audit_record *rec, struct audit_pair *ret);
 
 /* audit_check_next checks one encoded record against the one before (the first
  * one's `prev` is taken on trust unless its number is 1) and decodes it into

@@ -19,7 +19,7 @@ enum hf_err audit_seq(struct slice encoded, uint64_t *ret)
 }
 
 /* check_last checks the last record with the one before it. */
-static enum hf_err check_last(struct keeper *k, const uint8_t public_key[32],
+static enum hf_err check_last(struct keeper *k, const struct audit_pair *pair,
 	struct audit_last *last)
 {
 	uint64_t seq = last->mark.seq;
@@ -28,7 +28,9 @@ static enum hf_err check_last(struct keeper *k, const uint8_t public_key[32],
 	struct audit_record rec;
 	struct entry_list l;
 
-	memcpy(c.public_key, public_key, sizeof(c.public_key));
+	memcpy(c.public_key, pair->old_key, sizeof(c.public_key));
+	memcpy(c.next_key, pair->new_key, sizeof(c.next_key));
+	c.has_next = true;
 	TRY(keeper_audit_fetch(k, seq > 1 ? seq - 1 : 1, 2, &arena, &l));
 	last->why = l.n == (seq > 1 ? 2 : 1) ? NULL : "records are missing";
 	for (size_t i = 0; i < l.n && last->why == NULL; i++)
@@ -63,7 +65,7 @@ static enum hf_err check_witness(struct keeper *k, const struct audit_witness *w
 }
 
 /* find_last: the last record, and what is wrong with it. */
-static enum hf_err find_last(struct keeper *k, const uint8_t public_key[32],
+static enum hf_err find_last(struct keeper *k, const struct audit_pair *pair,
 	struct audit_last *last)
 {
 	CLEANUP(arena_done) struct arena arena = { 0 };
@@ -76,17 +78,17 @@ static enum hf_err find_last(struct keeper *k, const uint8_t public_key[32],
 	TRY(crypto_sha256(r.last.v[0].record, last->mark.hash));
 	last->mark.seq = r.seq;
 	if (audit_seq(r.last.v[0].record, &seq) == HF_OK && seq == r.seq)
-		return check_last(k, public_key, last);
+		return check_last(k, pair, last);
 	last->why = "the last record is damaged";
 	return HF_OK;
 }
 
-enum hf_err audit_resume(struct keeper *k, const uint8_t public_key[32],
+enum hf_err audit_resume(struct keeper *k, const struct audit_pair *pair,
 	const struct audit_witness *w, struct audit_last *ret)
 {
 	struct audit_last last = { 0 };
 
-	TRY(find_last(k, public_key, &last));
+	TRY(find_last(k, pair, &last));
 	if (last.why == NULL && w != NULL)
 		TRY(check_witness(k, w, last.mark.seq, &last.why));
 	*ret = last;

@@ -2,6 +2,7 @@
 #ifndef HF_AUDIT_RESUME_H
 #define HF_AUDIT_RESUME_H
 
+#include "audit_sign.h"
 #include "audit_witness.h"
 #include "hsm.h"
 
@@ -12,8 +13,8 @@ struct audit_last {
 	const char *why;        /* what is wrong; NULL: nothing */
 };
 /* audit_resume finds the last record, and checks it with the one before, and with what
- * the witness (NULL: none) remembers. */
-enum hf_err audit_resume(struct keeper *k, const uint8_t public_key[32],
+ * the witness (NULL: none) remembers. Either key of the pair may have signed it. */
+enum hf_err audit_resume(struct keeper *k, const struct audit_pair *pair,
 	const struct audit_witness *w, struct audit_last *ret) HF_MUST_CHECK;
 /* audit_seq reads a record's number. HF_E_DAMAGED: it is none. */
 enum hf_err audit_seq(struct slice encoded, uint64_t *ret) HF_MUST_CHECK;

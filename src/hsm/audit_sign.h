@@ -12,6 +12,17 @@
 #define AUDIT_ED25519 64u /* bytes of a signature */
 #define AUDIT_SIGNATURE_MAX (AUDIT_ED25519 + CRYPTO_ML_DSA65_SIGNATURE)
 
+/* struct audit_pair: public keys, one of which follows the other. */
+struct audit_pair {
+	uint8_t old_key[32], new_key[32];
+};
+
+/* The event of both records, and how their details begin; hex digits follow. */
+#define AUDIT_KEY_EVENT "audit-key"
+#define AUDIT_KEY_NEXT "next audit key "
+#define AUDIT_KEY_NOW "audit key "
+#define AUDIT_KEY_BEFORE " took over from "
+
 struct audit_keys {
 	struct secret seed, ml_seed; /* the second is empty where ML-DSA is off */
 	uint8_t public_key[32];

@@ -23,7 +23,8 @@ struct writer {
 	uint8_t add[DIGEST_LEN];  /* to the digest */
 	const char *serial;       /* a lock-out counter to set, or NULL */
 	unsigned role, fails;
-	bool done;
+	uint64_t turn_of_keys;    /* under which v was sealed */
+	bool done, stale;         /* stale: other keys came in force meanwhile */
 	enum hf_err result;
 };
 
@@ -222,6 +223,9 @@ static void take_group(struct records *r, struct group *g)
 		r->first = w->next;
 		if (r->first == NULL)
 			r->last = &r->first;
+		w->stale = w->done = w->n > 0 && w->turn_of_keys != r->turn_of_keys;
+		if (w->stale)
+			continue;
 		g->v[g->n++] = w;
 		g->changes += w->n;
 		g->bytes += w->bytes;
@@ -236,7 +240,8 @@ static void lead(struct records *r)
 	take_group(r, &g);
 	r->busy = true;
 	mutex_unlock(&r->lock);
-	run_group(r, &g);
+	if (g.n > 0)
+		run_group(r, &g);
 	mutex_lock(&r->lock);
 	r->busy = false;
 	for (size_t i = 0; i < g.n; i++)
@@ -321,12 +326,171 @@ static enum hf_err prepare(const struct records *r, const struct record_change *
 	return HF_OK;
 }
 
-enum hf_err records_write(struct records *r, const struct record_change *v, size_t n)
+static enum hf_err prepare_now(struct records *r, const struct record_change *v, size_t n,
+	struct writer *w)
+{
+	enum hf_err e;
+
+	lock_check(pthread_rwlock_rdlock(&r->key_lock));
+	w->turn_of_keys = r->turn_of_keys;
+	e = prepare(r, v, n, w);
+	lock_check(pthread_rwlock_unlock(&r->key_lock));
+	return e;
+}
+
+static enum hf_err write_once(struct records *r, const struct record_change *v, size_t n,
+	bool *ret_stale)
 {
 	CLEANUP(writer_done) struct writer w = { .sealed = BUF_MAX(WIRE_MAX_BYTES / 2) };
+	enum hf_err e;
+
+	*ret_stale = false;
+	TRY(prepare_now(r, v, n, &w));
+	e = submit(r, &w);
+	*ret_stale = w.stale;
+	return e;
+}
+
+enum hf_err records_write(struct records *r, const struct record_change *v, size_t n)
+{
+	enum hf_err e;
+	bool stale;
+
+	do
+		e = write_once(r, v, n, &stale);
+	while (stale);
+	return e;
+}
+
+/* --- another store key ------------------------------------------------------ */
+
+static void swap_keys(struct records *r, struct secret *seal, struct secret *digest)
+{
+	struct secret was_seal, was_digest;
+
+	lock_check(pthread_rwlock_wrlock(&r->key_lock));
+	was_seal = secret_take(&r->seal_key);
+	was_digest = secret_take(&r->digest_key);
+	r->seal_key = secret_take(seal);
+	r->digest_key = secret_take(digest);
+	secret_done(&r->old_seal_key);
+	secret_done(&r->old_digest_key);
+	r->old_seal_key = was_seal;
+	r->old_digest_key = was_digest;
+	r->turn_of_keys++;
+	lock_check(pthread_rwlock_unlock(&r->key_lock));
+}
+
+/* swap_back: the new keys never were in force. */
+static void swap_back(struct records *r)
+{
+	struct secret seal = secret_take(&r->old_seal_key), digest = secret_take(&r->old_digest_key);
+
+	swap_keys(r, &seal, &digest);
+	records_forget_old(r);
+}
+
+void records_forget_old(struct records *r)
+{
+	lock_check(pthread_rwlock_wrlock(&r->key_lock));
+	secret_done(&r->old_seal_key);
+	secret_done(&r->old_digest_key);
+	lock_check(pthread_rwlock_unlock(&r->key_lock));
+}
+
+struct recount {
+	const struct records *r;
+	uint8_t *digest;
+};
+
+static enum hf_err recount_one(void *ctx, const char *name, uint64_t version)
+{
+	const struct recount *c = ctx;
+	uint8_t term[DIGEST_LEN];
+
+	if (strcmp(name, STATE_NAME) == 0)
+		return HF_OK;
+	TRY(digest_term(c->r, slice_str(name), version, term));
+	digest_add(c->digest, term);
+	return HF_OK;
+}
+
+/* next_state: as after any commit, but for the digest, which is counted from all names. */
+static enum hf_err next_state(struct records *r, const struct group *g, struct anchor_state *ret)
+{
+	struct recount c = { r, ret->digest };
+
+	TRY(apply(r, g, ret));
+	memset(ret->digest, 0, DIGEST_LEN);
+	TRY(records_names(r, "", &c, recount_one));
+	digest_add(ret->digest, g->v[0]->add);
+	return HF_OK;
+}
+
+/* send_surely: kept or not kept, unless the keeper stays away. */
+static enum hf_err send_surely(struct records *r, const struct group *g, struct anchor_state *next)
+{
+	struct patience p = { 0 };
+	enum hf_err e = send_group(r, g, next);
+
+	if (e == HF_OK) {
+		adopt(r, next);
+		return HF_OK;
+	}
+	do
+		e = settle(r, next, e);
+	while (r->unsure && patience_left(&p));
+	return r->unsure ? HF_E_CONNECTION : e;
+}
+
+static enum hf_err rekey(struct records *r, const struct record_change *v, size_t n)
+{
+	CLEANUP(writer_done) struct writer w = { .sealed = BUF_MAX(WIRE_MAX_BYTES / 2) };
+	struct group g = { .v = { &w }, .n = 1 };
+	struct anchor_state next = { 0 };
+	enum hf_err e;
 
 	TRY(prepare(r, v, n, &w));
-	return submit(r, &w);
+	g.changes = w.n;
+	e = next_state(r, &g, &next);
+	if (e == HF_OK)
+		e = send_surely(r, &g, &next);
+	anchor_state_done(&next);
+	return e;
+}
+
+static enum hf_err rekey_alone(struct records *r, struct slice store_key,
+	const struct record_change *v, size_t n)
+{
+	CLEANUP(secret_done) struct secret seal = { 0 }, digest = { 0 };
+	enum hf_err e;
+
+	TRY(make_sure(r));
+	TRY(seal_key_for(store_key, &seal));
+	TRY(crypto_derive(store_key, "holdfast digest", SLICE_NONE, &digest));
+	swap_keys(r, &seal, &digest);
+	e = rekey(r, v, n);
+	if (e != HF_OK && e != HF_E_CONNECTION)
+		swap_back(r);
+	return e;
+}
+
+enum hf_err records_rekey(struct records *r, struct slice store_key, const struct record_change *v,
+	size_t n)
+{
+	enum hf_err e;
+
+	mutex_lock(&r->lock);
+	while (r->busy)
+		cond_wait(&r->turn, &r->lock);
+	r->busy = true;
+	mutex_unlock(&r->lock);
+	e = rekey_alone(r, store_key, v, n);
+	mutex_lock(&r->lock);
+	r->busy = false;
+	cond_broadcast(&r->turn);
+	mutex_unlock(&r->lock);
+	return e;
 }
 
 unsigned records_fail_get(struct records *r, const char *serial, unsigned role)

@@ -17,6 +17,7 @@
 #include "onetime.h"
 #include "partition.h"
 #include "quorum.h"
+#include "rotate.h"
 #include "start.h"
 #include "status.h"
 #include "tamper.h"
@@ -103,21 +104,29 @@ static enum hf_err info_load(struct hsm *h)
 
 static enum hf_err open_records(struct hsm *h)
 {
-	CLEANUP(secret_done) struct secret key = { 0 };
-	bool rollback, digest;
+	CLEANUP(secret_done) struct secret key = { 0 }, old = { 0 };
+	struct records_keys keys = { 0 };
+	struct records_judged judged;
 
+	TRY(rotate_old(h));
 	TRY(crypto_derive(secret_slice(&h->root), "holdfast store", SLICE_NONE, &key));
-	TRY(records_open(h->keeper, secret_slice(&key), &rollback, &digest, &h->records));
+	if (h->old_root.n > 0)
+		TRY(crypto_derive(secret_slice(&h->old_root), "holdfast store", SLICE_NONE, &old));
+	keys.now = secret_slice(&key);
+	keys.old = secret_slice(&old);
+	TRY(records_open(h->keeper, &keys, &judged, &h->records));
 	h->anchor_lost = records_anchor_lost(h->records);
-	if (rollback || digest)
+	if (judged.rollback || judged.digest)
 		log_error("the store is not as it was left: %s", records_trouble(h->records));
-	return onetime_open(h->records, rollback || digest, &h->onetime_mark);
+	return onetime_open(h->records, judged.rollback || judged.digest, &h->onetime_mark);
 }
 
 static enum hf_err open_audit(struct hsm *h)
 {
 	CLEANUP(secret_done) struct secret seed = { 0 }, ml_seed = { 0 };
-	struct slice root = secret_slice(&h->root);
+	struct audit_pair pair;
+	/* Until the old audit key said who follows it, it signs. */
+	struct slice root = secret_slice(h->rotate_phase == ROTATE_AUDIT ? &h->old_root : &h->root);
 	struct audit_setup set = { .keeper = h->keeper, .witness = &h->witness,
 		.must = h->cfg.audit_closed != CLOSED_ADMIN };
 
@@ -126,6 +135,10 @@ static enum hf_err open_audit(struct hsm *h)
 		TRY(crypto_derive(root, "holdfast audit ML-DSA", SLICE_NONE, &ml_seed));
 	TRY(audit_witness_open(h->records, &h->witness));
 	set.seed = secret_slice(&seed);
+	if (h->old_root.n > 0) {
+		TRY(rotate_audit_pair(h, &pair));
+		set.pair = &pair;
+	}
 	set.ml_seed = secret_slice(&ml_seed);
 	TRY(audit_open(&set, &h->audit));
 	h->counter_base = audit_sequence(h->audit);
@@ -160,11 +173,8 @@ static enum hf_err tell_trouble(struct hsm *h)
 
 static enum hf_err open_all(struct hsm *h, struct slice passphrase)
 {
-	struct slice root = secret_slice(&h->root);
-
-	TRY(crypto_derive(root, "holdfast role", SLICE_NONE, &h->role_key));
-	TRY(crypto_derive(root, "holdfast ticket", SLICE_NONE, &h->ticket_key));
 	TRY(open_records(h));
+	TRY(rotate_keys_load(h));
 	if (h->root_version == 0)
 		TRY(be_born(h, passphrase));
 	else
@@ -181,6 +191,7 @@ static enum hf_err open_all(struct hsm *h, struct slice passphrase)
 /* What open_all left half-way is taken back: the HSM stays locked. */
 static void close_all(struct hsm *h)
 {
+	rotate_stop(h);
 	if (h->audit != NULL && atomic_load(&h->state) == HSM_OPERATIONAL)
 		usages_pass(h);
 	partitions_drop(h);
@@ -191,8 +202,10 @@ static void close_all(struct hsm *h)
 	records_close(h->records);
 	h->records = NULL;
 	secret_done(&h->root);
+	secret_done(&h->old_root);
 	secret_done(&h->role_key);
 	secret_done(&h->ticket_key);
+	secret_done(&h->ticket_before);
 	secret_done(&h->attest);
 }
 
@@ -217,7 +230,7 @@ enum hf_err hsm_start(struct hsm *h, struct secret *root, struct slice passphras
 	/* hsm_fail or hsm_zeroize may have come first. */
 	if (!atomic_compare_exchange_strong(&h->state, &locked, next) && locked == HSM_UNINITIALIZED)
 		(void)atomic_compare_exchange_strong(&h->state, &locked, next);
-	return HF_OK;
+	return rotate_resume(h);
 }
 
 /* --- open and close ------------------------------------------------------------------------ */

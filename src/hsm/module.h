@@ -205,11 +205,19 @@ struct hsm {
 	uint64_t boot;            /* random, one per start */
 	struct secret root;       /* the root key; empty while locked */
 	uint64_t root_version;    /* of the record hsm/root; 0: none yet */
+	struct secret old_root;   /* while records need it (rotate.h); else empty */
+	_Atomic uint8_t rotate_phase;
+	atomic_bool rotate_stop, rotate_rests;
+	bool rotating;            /* rotator is to be joined; under unlocking */
+	pthread_t rotator;
+	uint64_t keys_version;    /* of the record hsm/keys; 0: there is none */
 	struct root_record *root_next; /* unlocking renewed it: to be written; or NULL */
 	bool root_renewed;
 	/* Set while unlocking, then only read. */
 	struct secret role_key;   /* wraps partition keys, with the role's PIN */
-	struct secret ticket_key;
+	struct secret ticket_key; /* lock, as the next two: rotate_ticket_keys */
+	struct secret ticket_before;
+	uint64_t ticket_until;
 	struct secret attest;     /* attest.h; empty: damaged */
 	uint64_t attest_made;     /* UTC, microseconds */
 	struct partition *self;   /* hsm_roles.h: keeps the HSM's own roles; in no slot */

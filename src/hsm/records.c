@@ -75,6 +75,9 @@ void records_close(struct records *r)
 	anchor_state_done(&r->next);
 	secret_done(&r->seal_key);
 	secret_done(&r->digest_key);
+	secret_done(&r->old_seal_key);
+	secret_done(&r->old_digest_key);
+	(void)pthread_rwlock_destroy(&r->key_lock);
 	cond_done(&r->turn);
 	mutex_done(&r->lock);
 	hf_free(r);
@@ -84,6 +87,8 @@ void records_forget_keys(struct records *r)
 {
 	secret_wipe(r->seal_key.p, r->seal_key.n);
 	secret_wipe(r->digest_key.p, r->digest_key.n);
+	if (r->old_seal_key.n > 0)
+		secret_wipe(r->old_seal_key.p, r->old_seal_key.n);
 }
 
 static void close_it(struct records **r)
@@ -91,8 +96,8 @@ static void close_it(struct records **r)
 	records_close(*r);
 }
 
-enum hf_err records_open(struct keeper *k, struct slice store_key, bool *ret_rollback,
-	bool *ret_digest, struct records **ret)
+enum hf_err records_open(struct keeper *k, const struct records_keys *keys,
+	struct records_judged *ret_judged, struct records **ret)
 {
 	CLEANUP(close_it) struct records *r = hf_alloc(1, sizeof(*r));
 
@@ -102,9 +107,12 @@ enum hf_err records_open(struct keeper *k, struct slice store_key, bool *ret_rol
 	r->last = &r->first;
 	mutex_init(&r->lock);
 	cond_init(&r->turn);
-	TRY(seal_key_for(store_key, &r->seal_key));
-	TRY(crypto_derive(store_key, "holdfast digest", SLICE_NONE, &r->digest_key));
-	TRY(records_judge(r, ret_rollback, ret_digest));
+	(void)pthread_rwlock_init(&r->key_lock, NULL);
+	TRY(seal_key_for(keys->now, &r->seal_key));
+	TRY(crypto_derive(keys->now, "holdfast digest", SLICE_NONE, &r->digest_key));
+	if (keys->old.n > 0)
+		TRY(seal_key_for(keys->old, &r->old_seal_key));
+	TRY(records_judge(r, &ret_judged->rollback, &ret_judged->digest));
 	*ret = r;
 	r = NULL;
 	return HF_OK;
@@ -148,12 +156,37 @@ static void copy_name(struct slice name, char ret[RECORD_NAME])
 	(void)snprintf(ret, RECORD_NAME, "%.*s", (int)name.n, (const char *)name.p);
 }
 
+static enum hf_err try_keys(struct records *r, const struct record *rec, struct secret *ret,
+	bool *ret_old)
+{
+	enum hf_err e = record_open(secret_slice(&r->seal_key), rec->name, rec->version, rec->value, ret);
+
+	*ret_old = e == HF_E_DAMAGED && r->old_seal_key.n > 0;
+	return *ret_old ? record_open(secret_slice(&r->old_seal_key), rec->name, rec->version, rec->value,
+		ret) : e;
+}
+
+enum hf_err store_open(struct records *r, const struct record *rec, struct secret *ret,
+	bool *ret_old)
+{
+	enum hf_err e;
+
+	lock_check(pthread_rwlock_rdlock(&r->key_lock));
+	e = try_keys(r, rec, ret, ret_old);
+	lock_check(pthread_rwlock_unlock(&r->key_lock));
+	return e;
+}
+
 static enum hf_err open_record(const struct scan *s, const struct record *rec, struct secret *ret)
 {
+	bool old;
+
 	if (records_is_stale(s->r, rec->name))
 		return HF_E_DAMAGED;
 	if (s->seal == SEAL_NONE)
 		return secret_dup(rec->value, ret);
+	if (s->seal == SEAL_STORE)
+		return store_open(s->r, rec, ret, &old);
 	return record_open(s->key, rec->name, rec->version, rec->value, ret);
 }
 
@@ -210,7 +243,6 @@ static enum hf_err visit_for_scan(void *ctx, const struct record *rec)
 /* scan_begin: own holds the key if it has to be made. */
 static enum hf_err scan_begin(struct scan *s, struct slice key, struct secret *own)
 {
-	s->key = secret_slice(&s->r->seal_key);
 	if (s->seal != SEAL_PARTITION)
 		return HF_OK;
 	TRY(seal_key_for(key, own));

@@ -35,10 +35,33 @@ struct record_change {
 
 /* records_open reads hsm/state and the anchor once the store key is known. On
  * roll-back (the store is older than its anchor) or a wrong digest it succeeds
- * and says so in ret_rollback / ret_digest. */
-enum hf_err records_open(struct keeper *k, struct slice store_key, bool *ret_rollback,
-	bool *ret_digest, struct records **ret) HF_MUST_CHECK;
+ * and says so in *ret_judged. */
+struct records_keys {
+	struct slice now, old; /* store keys; old is empty unless a rotation is under way */
+};
+struct records_judged {
+	bool rollback, digest;
+};
+enum hf_err records_open(struct keeper *k, const struct records_keys *keys,
+	struct records_judged *ret_judged, struct records **ret) HF_MUST_CHECK;
 void records_close(struct records *r); /* NULL-safe */
+/* records_rekey puts another store key in force, in one commit with these changes: the
+ * state, the digest over all names and what is written from now on are under it. Other
+ * writers wait. HF_E_CONNECTION: whether it was kept is not known. */
+struct record_change;
+enum hf_err records_rekey(struct records *r, struct slice store_key, const struct record_change *v,
+	size_t n) HF_MUST_CHECK;
+/* records_reseal goes on with sealing anew what the old key seals, some records at a time,
+ * at their versions; begin with more = true and the rest zero. */
+#define RECORD_NAME 201 /* bytes, with the NUL */
+struct records_reseal {
+	char after[RECORD_NAME];
+	size_t looked, sealed;
+	bool more;
+};
+enum hf_err records_reseal(struct records *r, struct records_reseal *s) HF_MUST_CHECK;
+/* records_forget_old: what the old key seals does not open any more. */
+void records_forget_old(struct records *r);
 /* records_forget_keys wipes the keys in place: nothing can be read or written any more. */
 void records_forget_keys(struct records *r);
 
@@ -69,7 +92,6 @@ enum hf_err records_scan(struct records *r, const char *prefix, enum seal seal, 
  * under prefix that sorts after `after`; ret holds it, "" if there is none. */
 enum hf_err records_get(struct records *r, const char *name, enum seal seal, struct slice key,
 	const struct record_visit *v) HF_MUST_CHECK;
-#define RECORD_NAME 201 /* bytes, with the NUL */
 enum hf_err records_next(struct records *r, const char *prefix, const char *after,
 	char ret[RECORD_NAME]) HF_MUST_CHECK;
 

@@ -14,7 +14,11 @@ struct writer;
 
 struct records {
 	struct keeper *k;
+	/* Written by who leads, under key_lock too. */
+	pthread_rwlock_t key_lock;
 	struct secret seal_key, digest_key;
+	struct secret old_seal_key, old_digest_key; /* or empty */
+	uint64_t turn_of_keys;    /* counted up with each change of them */
 	/* Set while opening, then only read. */
 	char **stale;             /* names of records that are older than they should be */
 	size_t stale_count;
@@ -47,6 +51,9 @@ enum hf_err digest_term(const struct records *r, struct slice name, uint64_t ver
 
 /* records_judge reads state, anchor and all names, and fills the rest. */
 enum hf_err records_judge(struct records *r, bool *ret_rollback, bool *ret_digest) HF_MUST_CHECK;
+/* store_open opens a record by the store key, or by the old one; *ret_old tells which. */
+enum hf_err store_open(struct records *r, const struct record *rec, struct secret *ret,
+	bool *ret_old) HF_MUST_CHECK;
 bool records_is_stale(const struct records *r, struct slice name);
 
 #endif

@@ -83,6 +83,8 @@ static enum hf_err read_anchor(struct records *r, struct evidence *ev)
 	if (!ev->anchor_found)
 		return HF_OK;
 	e = crypto_open(secret_slice(&r->seal_key), SLICE_STR("anchor"), sealed, &plain);
+	if (e == HF_E_DAMAGED && r->old_seal_key.n > 0) /* a new key came in force with the state alone */
+		e = crypto_open(secret_slice(&r->old_seal_key), SLICE_STR("anchor"), sealed, &plain);
 	return believe(e, &plain, &ev->anchor, &ev->anchor_ok);
 }
 

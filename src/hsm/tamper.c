@@ -13,6 +13,7 @@
 #include "object.h"
 #include "partition.h"
 #include "status.h"
+#include "rotate.h"
 #include "unlock.h"
 
 #define NAME "hsm/tamper"
@@ -178,6 +179,8 @@ static void wipe_in_place(struct secret *s)
 static void wipe_memory(struct hsm *h)
 {
 	wipe_in_place(&h->root);
+	wipe_in_place(&h->old_root);
+	wipe_in_place(&h->ticket_before);
 	wipe_in_place(&h->role_key);
 	wipe_in_place(&h->ticket_key);
 	wipe_in_place(&h->attest);
@@ -190,6 +193,7 @@ static void wipe_memory(struct hsm *h)
 enum hf_err hsm_zeroize(struct hsm *h, const char *why)
 {
 	log_error("the HSM is zeroized: %s", why);
+	rotate_stop(h);
 	TRY(unlock_destroy(h));
 	atomic_store(&h->state, HSM_ZEROIZED);
 	asks_custodians_set(h->asks, &(struct quorum){ .m = 0 });

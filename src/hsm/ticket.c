@@ -11,6 +11,7 @@
 #include "clock.h"
 #include "login.h"
 #include "partition.h"
+#include "rotate.h"
 
 #define FORMAT 2
 #define US_PER_S 1000000u
@@ -117,6 +118,7 @@ enum hf_err ticket_make(struct hsm *h, struct app *app, struct partition *p, str
 	struct slice *ret, uint32_t *ret_renew_s)
 {
 	CLEANUP(buf_done) struct buf plain = BUF_MAX(TICKET_MAX), sealed = BUF_MAX(TICKET_MAX);
+	CLEANUP(secret_done) struct secret key = { 0 }, before = { 0 };
 	struct ticket t = { 0 };
 
 	TRY(describe(h, app, p, &t));
@@ -125,7 +127,8 @@ enum hf_err ticket_make(struct hsm *h, struct app *app, struct partition *p, str
 	ticket_enc(&t, &plain);
 	(void)pthread_rwlock_unlock(&p->lock);
 	TRY(buf_err(&plain));
-	TRY(crypto_seal(secret_slice(&h->ticket_key), SLICE_STR("ticket"), buf_slice(&plain), &sealed));
+	TRY(rotate_ticket_keys(h, &key, &before));
+	TRY(crypto_seal(secret_slice(&key), SLICE_STR("ticket"), buf_slice(&plain), &sealed));
 	*ret_renew_s = h->cfg.ticket_seconds / 2 + 1;
 	return arena_dup(a, buf_slice(&sealed), ret);
 }
@@ -166,12 +169,15 @@ static enum hf_err resume_same(struct app *app, struct partition *p, const struc
 enum hf_err ticket_resume(struct hsm *h, struct app *app, struct partition *p,
 	struct slice ticket, enum role *ret)
 {
-	CLEANUP(secret_done) struct secret plain = { 0 };
+	CLEANUP(secret_done) struct secret plain = { 0 }, key = { 0 }, before = { 0 };
 	struct login_as as;
 	struct ticket t;
 	enum hf_err e;
 
-	e = crypto_open(secret_slice(&h->ticket_key), SLICE_STR("ticket"), ticket, &plain);
+	TRY(rotate_ticket_keys(h, &key, &before));
+	e = crypto_open(secret_slice(&key), SLICE_STR("ticket"), ticket, &plain);
+	if (e == HF_E_DAMAGED && before.n > 0)
+		e = crypto_open(secret_slice(&before), SLICE_STR("ticket"), ticket, &plain);
 	if (e == HF_E_DAMAGED)
 		return HF_E_TICKET;
 	if (e != HF_OK)

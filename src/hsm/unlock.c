@@ -141,6 +141,7 @@ enum hf_err unlock_at_open(struct hsm *h, struct secret *ret)
 	if (r->version == 0)
 		return open_new(h, ret);
 	unlock_say(h, r);
+	unlock_warn(r);
 	if (root_record_find(r, BY_FILE) == NULL && h->unlock.key_fd >= 0 &&
 	    !unlock_file_empty(h->unlock.key_fd))
 		unlock_file_wipe(h->unlock.key_fd); /* a change was cut short */

@@ -50,6 +50,8 @@ enum hf_err unlock_read(struct hsm *h, struct root_record **ret) HF_MUST_CHECK;
 enum hf_err unlock_put(struct hsm *h, struct root_record *r) HF_MUST_CHECK;
 /* unlock_say puts the methods into the status. unlock_name: "passphrase", ... */
 void unlock_say(struct hsm *h, const struct root_record *r);
+/* unlock_warn says so in the log where the file is among them. */
+void unlock_warn(struct root_record *r);
 #define UNLOCK_WHAT 128
 void unlock_what(const struct unlock_method_record *m, char out[UNLOCK_WHAT]);
 

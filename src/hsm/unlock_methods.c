@@ -100,11 +100,15 @@ void unlock_say(struct hsm *h, const struct root_record *r)
 	for (unsigned i = 0; i < r->n; i++) {
 		unlock_what(&r->v[i], what);
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", i == 0 ? "" : "; or ", what);
-		if (r->v[i].by == BY_FILE)
-			log_warn("the unlock key lies in a file beside the data: whoever copies both has "
-				"every key; for production set a passphrase ('holdfast passphrase')");
 	}
 	hsm_fact(h, "unlock", text);
+}
+
+void unlock_warn(struct root_record *r)
+{
+	if (root_record_find(r, BY_FILE) != NULL)
+		log_warn("the unlock key lies in a file beside the data: whoever copies both has every key; "
+			"for production set a passphrase ('holdfast passphrase')");
 }
 
 enum hf_err on_unlock_methods(struct calls_ctx *c, const struct unlock_methods_req *q,
@@ -175,6 +179,7 @@ enum hf_err unlock_only(struct hsm *h, const struct unlock_with *w)
 	TRY(add_to(h, r, w, &id));
 	TRY(unlock_put(h, r));
 	wipe_file_unless(h, r);
+	unlock_warn(r);
 	return HF_OK;
 }
 

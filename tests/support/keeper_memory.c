@@ -237,6 +237,14 @@ void keeper_memory_put(struct keeper_memory *m, const char *name, struct slice v
 	free(g.value);
 }
 
+uint64_t keeper_memory_version(struct keeper_memory *m, const char *name)
+{
+	struct held g = get(m, name);
+
+	free(g.value);
+	return g.version;
+}
+
 size_t keeper_memory_value(struct keeper_memory *m, const char *name, uint8_t *out, size_t max)
 {
 	struct held g = get(m, name);

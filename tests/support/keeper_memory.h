@@ -22,6 +22,7 @@ void keeper_memory_snapshot(struct keeper_memory *m);
 void keeper_memory_rollback(struct keeper_memory *m);
 /* Tampering with single records; version and name stay. */
 void keeper_memory_put(struct keeper_memory *m, const char *name, struct slice value);
+uint64_t keeper_memory_version(struct keeper_memory *m, const char *name);
 size_t keeper_memory_value(struct keeper_memory *m, const char *name, uint8_t *out, size_t max);
 void keeper_memory_flip(struct keeper_memory *m, const char *name, size_t byte);
 void keeper_memory_truncate(struct keeper_memory *m, const char *name, size_t bytes);

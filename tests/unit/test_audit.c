@@ -239,11 +239,11 @@ static void the_store_remembers_the_end_of_the_log(void **state)
 	struct audit_witness w;
 	struct records *r;
 	struct audit *a;
-	bool rollback, digest;
+	const struct records_keys keys = { .now = SLICE_OF(store_key) };
+	struct records_judged judged;
 
 	(void)state;
-	assert_int_equal(records_open(keeper_memory_keeper(memory), SLICE_OF(store_key), &rollback,
-		&digest, &r), HF_OK);
+	assert_int_equal(records_open(keeper_memory_keeper(memory), &keys, &judged, &r), HF_OK);
 	audit_close(audit); /* records 1 and 2: start and stop */
 	assert_int_equal(open_with(memory, r, &w, &audit), HF_OK);
 	audit_close(audit); /* 3 and 4 */

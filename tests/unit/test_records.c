@@ -20,13 +20,14 @@ static const uint8_t store_key[CRYPTO_KEY] = { 1 };
 static struct keeper_memory *memory;
 static struct keeper *keeper;
 static struct records *records;
-static bool rollback, digest;
+static struct records_judged judged;
+static const struct records_keys keys = { .now = SLICE_OF(store_key) };
 
 static void open_again(void)
 {
 	records_close(records);
 	records = NULL;
-	assert_int_equal(records_open(keeper, SLICE_OF(store_key), &rollback, &digest, &records), HF_OK);
+	assert_int_equal(records_open(keeper, &keys, &judged, &records), HF_OK);
 }
 
 static int setup(void **state)
@@ -106,8 +107,8 @@ static void three(void)
 static void assert_as_left(void)
 {
 	assert_string_equal(records_trouble(records), "");
-	assert_false(rollback);
-	assert_false(digest);
+	assert_false(judged.rollback);
+	assert_false(judged.digest);
 }
 
 /* --- the ordinary -------------------------------------------------------------------- */
@@ -247,7 +248,7 @@ static void an_older_version_of_a_record_is_named_and_not_used(void **state)
 	assert_int_equal(put("r/b", 2, "deux"), HF_OK);
 	keeper_memory_rollback_one(memory, "r/b");
 	open_again();
-	assert_true(digest);
+	assert_true(judged.digest);
 	assert_non_null(strstr(records_trouble(records), "r/b is an older version"));
 	assert_string_equal(scan("r/").text, "r/a=1 !r/b r/c=3 ");
 }
@@ -266,7 +267,7 @@ static void a_deleted_record_put_back_is_named_and_not_used(void **state)
 	c.value = rec.value;
 	assert_int_equal(keeper_commit(keeper, (struct change_list){ &c, 1 }, SLICE_NONE), HF_OK);
 	open_again();
-	assert_true(digest);
+	assert_true(judged.digest);
 	assert_non_null(strstr(records_trouble(records), "r/b had been deleted"));
 	assert_string_equal(scan("r/").text, "r/a=1 !r/b r/c=3 ");
 }
@@ -277,7 +278,7 @@ static void a_record_that_was_taken_away_is_noticed(void **state)
 	three();
 	keeper_memory_remove(memory, "r/b");
 	open_again();
-	assert_true(digest);
+	assert_true(judged.digest);
 	assert_non_null(strstr(records_trouble(records), "records are missing"));
 }
 
@@ -293,7 +294,7 @@ static void an_older_store_is_noticed_and_resets_no_counter(void **state)
 	assert_int_equal(records_fail_set(records, "s", 2, 3), HF_OK);
 	keeper_memory_rollback(memory);
 	open_again();
-	assert_true(rollback);
+	assert_true(judged.rollback);
 	assert_non_null(strstr(records_trouble(records), "an older store was put back"));
 	assert_int_equal(records_fail_get(records, "s", 2), 3);
 	assert_string_equal(scan("r/").text, "r/a=1 r/b=2 r/c=3 ");
@@ -310,12 +311,12 @@ static void an_older_anchor_is_noticed_and_resets_no_counter(void **state)
 	assert_int_equal(records_fail_set(records, "s", 2, 2), HF_OK);
 	assert_int_equal(keeper_commit(keeper, (struct change_list){ 0 }, old), HF_OK);
 	open_again(); /* one change behind: a crash may do that, so no alarm */
-	assert_false(rollback);
+	assert_false(judged.rollback);
 	assert_int_equal(records_fail_get(records, "s", 2), 2);
 	assert_int_equal(records_fail_set(records, "s", 2, 3), HF_OK);
 	assert_int_equal(keeper_commit(keeper, (struct change_list){ 0 }, old), HF_OK);
 	open_again();
-	assert_true(rollback);
+	assert_true(judged.rollback);
 	assert_int_equal(records_fail_get(records, "s", 2), 3);
 }
 
@@ -325,7 +326,7 @@ static void a_damaged_anchor_is_noticed(void **state)
 	three();
 	assert_int_equal(keeper_commit(keeper, (struct change_list){ 0 }, SLICE_STR("x")), HF_OK);
 	open_again();
-	assert_true(rollback);
+	assert_true(judged.rollback);
 	assert_true(records_anchor_lost(records));
 }
 
@@ -336,7 +337,7 @@ static void a_lost_state_is_noticed_and_resets_no_counter(void **state)
 	assert_int_equal(records_fail_set(records, "s", 2, 2), HF_OK);
 	keeper_memory_remove(memory, "hsm/state");
 	open_again();
-	assert_true(rollback);
+	assert_true(judged.rollback);
 	assert_int_equal(records_fail_get(records, "s", 2), 2);
 	assert_int_equal(put("r/d", 0, "4"), HF_OK);
 	open_again();
@@ -389,7 +390,7 @@ static void with_liar(bool keeps)
 	three();
 	records_close(records);
 	records = NULL;
-	assert_int_equal(records_open(&l.base, SLICE_OF(store_key), &rollback, &digest, &records), HF_OK);
+	assert_int_equal(records_open(&l.base, &keys, &judged, &records), HF_OK);
 	l.lies = 1;
 	assert_int_equal(put("r/d", 0, "4"), HF_OK);
 	assert_int_equal(put("r/d", 1, "four"), HF_OK);

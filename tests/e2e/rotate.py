@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+"""rotate.py BUILD TEST: a new root key while applications sign and processes are killed."""
+import json
+import random
+import shutil
+import subprocess
+import sys
+import time
+
+import e2e
+from e2e import wait_for
+
+
+def rotation(i):
+    r = i.cli('status', '--json')
+    return json.loads(r.stdout).get('rotation', '') if r.returncode == 0 else '?'
+
+
+def rotate(i):
+    return i.cli('rotate', 'root', '--yes')
+
+
+def many_objects(i, seconds):
+    """many_objects lets the driver make keys for a while, and tells how many."""
+    i.must('init', 'e2e')
+    p = i.popen('make', 'many', stderr=subprocess.DEVNULL)
+    time.sleep(seconds)
+    p.kill()
+    return p.communicate()[0].split()
+
+
+def test_signing_goes_on_while_the_root_key_is_replaced_and_processes_are_killed(i):
+    made = many_objects(i, 4)
+    signing = i.popen('sign', '15', '2')
+    time.sleep(1)  # a login is not repeated
+    done = 0
+    end = time.monotonic() + 12
+    while time.monotonic() < end:
+        if rotate(i).returncode == 0:
+            done += 1
+        time.sleep(random.uniform(0, 0.08))
+        i.kill(random.choice(['vault', 'keeper']))
+        time.sleep(random.uniform(0.2, 0.5))
+    out, _ = signing.communicate(timeout=60)
+    assert signing.returncode == 0 and done > 0, (signing.returncode, done, out)
+    wait_for(lambda: rotation(i) in ('', 'the root key: done'))
+    assert rotate(i).returncode == 0
+    wait_for(lambda: rotation(i) == 'the root key: done')
+    i.must('check', input='\n'.join(made))
+    facts = json.loads(i.cli('status', '--json').stdout)
+    assert facts['damaged records'] == '0' and facts['store'] == 'as it was left', facts
+    print(f'{len(made)} keys, {done} new root keys')
+
+
+def test_either_audit_key_proves_the_whole_log(i):
+    def key():
+        return json.loads(i.cli('audit', 'key', '--json').stdout)['key']
+
+    keys = [key()]
+    for _ in range(2):
+        assert rotate(i).returncode == 0
+        wait_for(lambda: rotation(i) == 'the root key: done')
+        i.cli('selftest')
+        keys.append(key())
+    i.stop()
+    copy = f'{i.home}-copy'
+    shutil.copytree(f'{i.home}/data/audit', copy)
+    other = e2e.Instance(f'{i.home}-none')
+    assert len(set(keys)) == 3
+    for k in keys:
+        told = json.loads(other.cli('audit', 'verify', '--json', '--audit-key', k, copy).stdout)
+        assert told['intact'] and told['stopped'], told
+    told = json.loads(other.cli('audit', 'verify', '--json', '--audit-key', '00' * 32, copy).stdout)
+    assert not told['intact']
+
+
+def test_a_second_rotation_waits_for_the_first(i):
+    many_objects(i, 3)
+    assert rotate(i).returncode == 0
+    again = rotate(i)
+    assert again.returncode == 0 or 'a rotation is under way' in again.stderr, again.stderr
+    wait_for(lambda: rotation(i) == 'the root key: done')
+
+
+if __name__ == '__main__':
+    sys.exit(e2e.main(globals()))
