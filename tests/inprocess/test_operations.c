@@ -291,12 +291,18 @@ static void random_bytes_come_as_many_as_asked(void **state)
 	assert_int_equal(do_random(v, &q, &r), HF_OK);
 }
 
-static void a_seed_from_outside_is_not_taken(void **state)
+static void a_seed_from_outside_is_mixed_in(void **state)
 {
 	struct random_seed_req q = { .seed = SLICE_STR("seed") };
 	struct random_seed_res r;
+	struct random_req n = { .n = 32 };
+	struct random_res a, b;
 
-	assert_int_equal(do_random_seed(*state, &q, &r), HF_E_RANDOM_SEED);
+	assert_int_equal(do_random_seed(*state, &q, &r), HF_OK);
+	assert_int_equal(do_random(*state, &n, &a), HF_OK);
+	assert_int_equal(do_random_seed(*state, &q, &r), HF_OK);
+	assert_int_equal(do_random(*state, &n, &b), HF_OK);
+	assert_false(slice_eq(a.out, b.out)); /* it determines nothing */
 }
 
 /* --- memory --------------------------------------------------------------------------------- */
@@ -379,7 +385,7 @@ int main(void)
 		T(after_a_logout_nothing_signs_with_a_private_key),
 		T(a_guarded_key_wants_the_pin_for_every_signature),
 		T(random_bytes_come_as_many_as_asked),
-		T(a_seed_from_outside_is_not_taken),
+		T(a_seed_from_outside_is_mixed_in),
 		T(a_lack_of_memory_anywhere_makes_no_half_key),
 		T(a_lack_of_memory_anywhere_leaves_signing_possible),
 	};
