@@ -90,9 +90,10 @@ struct maker {
 	struct cli *c;
 	uint64_t session;
 	bool whole;
+	uint64_t left_out; /* of whole partitions: objects */
 };
 
-static enum hf_err next_frame(const struct maker *k, struct arena *a, struct slice *ret, bool *ret_last)
+static enum hf_err next_frame(struct maker *k, struct arena *a, struct slice *ret, bool *ret_last)
 {
 	struct hsm_backup_next_req hq = { 0 };
 	struct hsm_backup_next_res hr = { 0 };
@@ -103,12 +104,13 @@ static enum hf_err next_frame(const struct maker *k, struct arena *a, struct sli
 		TRY(do_hsm_backup_next(k->c->client, 0, &hq, &hr, a));
 	else
 		TRY(do_backup_next(k->c->client, k->session, &q, &r, a));
+	k->left_out = hr.left_out;
 	*ret = k->whole ? hr.frame : r.frame;
 	*ret_last = k->whole ? hr.last : r.last;
 	return HF_OK;
 }
 
-static bool fetch(const struct maker *k, struct making *m)
+static bool fetch(struct maker *k, struct making *m)
 {
 	struct arena a = { 0 };
 	struct slice frame;
@@ -260,6 +262,8 @@ int cmd_backup_create(struct cli *c)
 		json_decref(told);
 		return EXIT_FAILED;
 	}
+	if (k.whole)
+		json_object_set_new(told, "left out (stateful keys)", json_integer((json_int_t)k.left_out));
 	json_object_set_new(told, "backup", json_string(c->args[0]));
 	json_object_set_new(told, "bytes", json_integer((json_int_t)m.bytes));
 	cli_print(c, told);

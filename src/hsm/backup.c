@@ -26,16 +26,16 @@ enum hf_err backup_permit(struct calls_ctx *c)
 	return policy_need(c, POLICY_BACKUP);
 }
 
-bool backup_stateful(const struct object *o)
+bool backup_stateful(const struct calls_ctx *c, const struct object *o)
 {
-	return attrs_one_time(&o->attrs);
+	return attrs_one_time(&o->attrs) && policy_value(c->part, POLICY_STATEFUL) == 0;
 }
 
 /* --- the snapshot --------------------------------------------------------------------- */
 
-static void take(struct backup *b, struct object *o)
+static void take(struct calls_ctx *c, struct backup *b, struct object *o)
 {
-	if (backup_stateful(o)) {
+	if (backup_stateful(c, o)) {
 		b->left_out++;
 		return;
 	}
@@ -54,7 +54,7 @@ static enum hf_err take_all(struct calls_ctx *c, struct backup *b)
 		struct object *o = container_of(n, struct object, by_handle);
 
 		if (o->token)
-			take(b, o);
+			take(c, b, o);
 	}
 	return HF_OK;
 }
@@ -71,7 +71,7 @@ static enum hf_err take_chosen(struct calls_ctx *c, struct backup *b, struct u64
 
 		if (o == NULL || !o->token)
 			return HF_E_OBJECT_HANDLE;
-		take(b, o);
+		take(c, b, o);
 	}
 	return HF_OK;
 }

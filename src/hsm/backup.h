@@ -16,7 +16,7 @@ enum restore_collision { RESTORE_FAIL, RESTORE_SKIP, RESTORE_REPLACE, RESTORE_RE
 enum restore_outcome {
 	RESTORED_NEW, RESTORED_SAME, RESTORED_REPLACED, RESTORED_RENAMED, RESTORED_KEPT,
 	RESTORED_STRICTER, /* kept: the one that is there may do less */
-	RESTORED_STATEFUL, /* left out: it would sign twice with one one-time key */
+	RESTORED_STATEFUL, /* left out: a stateful key, and the policy does not want those */
 	RESTORED_COLLIDES
 };
 
@@ -46,8 +46,9 @@ void backup_drop(struct session *s);
 void backup_free(struct backup *b); /* NULL-safe */
 /* backup_permit: may this call make a backup, or restore one? */
 enum hf_err backup_permit(struct calls_ctx *c) HF_MUST_CHECK;
-/* backup_stateful: a signature key whose state must not come twice. */
-bool backup_stateful(const struct object *o);
+/* backup_stateful: a signature key whose state must not come twice, and which the call's partition
+ * wants in no backup. In one it is without its count (onetime.h), and never signs again. */
+bool backup_stateful(const struct calls_ctx *c, const struct object *o);
 
 /* backup_start makes the header of h for those who may open it, and the chain. Base is the
  * header of the backup to build on, or empty. */

@@ -246,7 +246,7 @@ enum hf_err backup_frame_length(struct slice prefix, size_t *ret)
 	uint32_t n;
 
 	if (!rd_u32(&r, &n) || n > BACKUP_FRAME_MOST ||
-	    n <= BACKUP_FRAME_PREFIX + CRYPTO_SEAL_EXTRA + CRYPTO_HASH)
+	    n < BACKUP_FRAME_PREFIX + CRYPTO_SEAL_EXTRA + CRYPTO_HASH)
 		return HF_E_BACKUP_DAMAGED;
 	*ret = n;
 	return HF_OK;

@@ -6,6 +6,7 @@
 
 #include "gate.h"
 #include "log.h"
+#include "object_table.h"
 #include "policy.h"
 
 #define SCAN_BYTES 131072u
@@ -57,11 +58,26 @@ enum hf_err whole_tell(struct calls_ctx *c, const struct whole *w, struct backed
 	return HF_OK;
 }
 
+/* uncount forgets the stateful keys. */
+static void uncount(struct whole *w)
+{
+	struct map_node *n = map_next(&w->counted, NULL);
+
+	while (n != NULL) {
+		struct map_node *next = map_next(&w->counted, n);
+
+		hf_free(n);
+		n = next;
+	}
+	map_done(&w->counted);
+}
+
 void whole_free(struct whole *w)
 {
 	for (size_t i = 0; i < w->n; i++)
 		buf_done(&w->parts[i].own);
 	hf_free(w->parts);
+	uncount(w);
 	hf_free(w);
 }
 
@@ -71,7 +87,7 @@ enum backup_part backup_part_of(struct slice name, char ret_serial[SERIAL_LEN + 
 		const char *text;
 		enum backup_part part;
 	} kinds[] = { { "/from", PART_FROM }, { "/role/", PART_ROLE }, { "/guard/", PART_GUARD },
-		{ "/pub/", PART_PUBLIC }, { "/prv/", PART_PRIVATE } };
+		{ "/pub/", PART_PUBLIC }, { "/prv/", PART_PRIVATE }, { "/onetime/", PART_COUNT } };
 	struct slice rest = { name.p + 2 + SERIAL_LEN, name.n - 2 - SERIAL_LEN };
 
 	if (name.n < 2 + SERIAL_LEN || memchr(name.p, 0, name.n) != NULL ||
@@ -131,6 +147,7 @@ static enum hf_err add_partition(struct whole *w, struct partition *p, bool clon
 	memcpy(part->label, p->label, sizeof(part->label));
 	lock_check(pthread_rwlock_unlock(&p->lock));
 	part->outcome = may_leave(p, clone) ? RESTORED_NEW : RESTORED_KEPT;
+	part->stateful = policy_value(p, POLICY_STATEFUL) != 0;
 	return HF_OK;
 }
 
@@ -284,6 +301,50 @@ static enum hf_err put_record(struct backup *b, const struct record *in, enum ba
 	return put(b, &rec, &e, out);
 }
 
+static bool handle_of(struct slice name, uint64_t *ret)
+{
+	char hex[2 * UID_LEN + 1] = "";
+	uint8_t uid[UID_LEN];
+	size_t n;
+
+	if (name.n < sizeof(hex))
+		return false;
+	memcpy(hex, name.p + name.n - (sizeof(hex) - 1), sizeof(hex) - 1);
+	if (!hex_decode(hex, uid, sizeof(uid), &n))
+		return false;
+	*ret = object_handle(uid);
+	return true;
+}
+
+/* A stateful key's count comes before the key itself: records are in the order of their names. */
+static enum hf_err count_seen(struct whole *w, struct slice name)
+{
+	struct map_node *n;
+	uint64_t handle;
+	enum hf_err e;
+
+	if (!handle_of(name, &handle))
+		return HF_OK;
+	n = hf_alloc(1, sizeof(*n));
+	if (n == NULL)
+		return HF_E_MEMORY;
+	e = map_put(&w->counted, handle, n);
+	if (e != HF_OK)
+		hf_free(n);
+	return e == HF_E_CONFLICT ? HF_OK : e; /* the second round */
+}
+
+static bool is_counted(struct backup *b, struct slice name)
+{
+	uint64_t handle;
+
+	if (b->whole->counted.n == 0 || !handle_of(name, &handle) ||
+	    map_get(&b->whole->counted, handle) == NULL)
+		return false;
+	b->left_out += b->whole->indexing;
+	return true;
+}
+
 static enum hf_err take_record(struct backup *b, const struct record *in, struct buf *out)
 {
 	char serial[SERIAL_LEN + 1] = "";
@@ -292,6 +353,10 @@ static enum hf_err take_record(struct backup *b, const struct record *in, struct
 	size_t before = out->n;
 
 	if (p == NULL || p->outcome != RESTORED_NEW || part == PART_FROM)
+		return HF_OK;
+	if (part == PART_COUNT)
+		return p->stateful ? HF_OK : count_seen(b->whole, in->name);
+	if ((part == PART_PUBLIC || part == PART_PRIVATE) && is_counted(b, in->name))
 		return HF_OK;
 	TRY(put_record(b, in, part, out));
 	if (!b->whole->indexing && out->n != before && (part == PART_PUBLIC || part == PART_PRIVATE))
@@ -348,6 +413,7 @@ enum hf_err on_hsm_backup_next(struct calls_ctx *c, const struct hsm_backup_next
 		return HF_E_BACKUP_CHAIN;
 	r->last = b->whole->over;
 	e = next_frame(c, b, &frame);
+	r->left_out = b->left_out;
 	if (e == HF_OK)
 		e = arena_dup(c->arena, buf_slice(&frame), &r->frame);
 	if (e != HF_OK || r->last) {

@@ -20,8 +20,11 @@ struct backup_record {
 };
 bool backup_record_read(struct rd *r, struct backup_record *ret);
 
-/* Which part of a partition a record is; PART_OTHER is never in a backup. */
-enum backup_part { PART_OWN, PART_FROM, PART_ROLE, PART_GUARD, PART_PUBLIC, PART_PRIVATE, PART_OTHER };
+/* Which part of a partition a record is; from PART_COUNT on it is never in a backup. A stateful
+ * key that came back without its count (onetime.h) never signs. */
+enum backup_part {
+	PART_OWN, PART_FROM, PART_ROLE, PART_GUARD, PART_PUBLIC, PART_PRIVATE, PART_COUNT, PART_OTHER
+};
 /* backup_part_of takes a record's name apart. */
 enum backup_part backup_part_of(struct slice name, char ret_serial[SERIAL_LEN + 1]);
 
@@ -30,6 +33,7 @@ struct whole_part {
 	char serial[SERIAL_LEN + 1], label[33];
 	enum restore_outcome outcome;
 	uint64_t objects;
+	bool stateful;       /* making: such keys are in it, by policy */
 	/* restoring */
 	bool begun;          /* records of it are in the store */
 	struct buf own;      /* its own record, which is written last */
@@ -47,6 +51,7 @@ struct whole {
 	bool indexing, over;
 	struct whole_part *parts;    /* by serial while making */
 	size_t n, cap;
+	struct map counted;          /* making: the stateful keys to leave out, by handle */
 	struct rehearsal *rehearsal; /* rehearse.h; NULL: none */
 };
 

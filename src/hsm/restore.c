@@ -215,7 +215,7 @@ static enum hf_err find_place(struct calls_ctx *c, const struct backup *b, struc
 	CLEANUP(object_release) struct object *now = NULL;
 
 	*ret = (struct place){ .outcome = RESTORED_STATEFUL };
-	if (backup_stateful(o))
+	if (backup_stateful(c, o))
 		return HF_OK;
 	now = there(c, o->handle);
 	ret->outcome = now == NULL ? RESTORED_NEW : RESTORED_SAME;

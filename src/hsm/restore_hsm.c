@@ -192,7 +192,7 @@ static enum hf_err take_record(struct calls_ctx *c, struct backup *b, const stru
 	struct whole_part *p;
 	bool live;
 
-	if (part == PART_OTHER || in->version == 0 ||
+	if (part >= PART_COUNT || in->version == 0 ||
 	    in->sealed != (part == PART_PRIVATE ? BACKUP_BY_PARTITION : BACKUP_CLEAR))
 		return HF_E_BACKUP_DAMAGED;
 	TRY(is_live(b, in, &live));

@@ -109,6 +109,58 @@ def test_stateful_keys_are_left_out_and_counted(i):
         b.must('verify', '--key', 'hss:H5W8', '--in', a.pin, '--signature', f'{i.home}/signature', '--pin-file', b.pin)
 
 
+def test_stateful_keys_never_sign_twice(i):
+    """Whatever backup they come back from, and wherever."""
+    with Lost(i) as (a, b):
+        message, signature = a.pin, f'{i.home}/signature'
+
+        def sign(h):
+            return h.cli('sign', '--key', 'state', '--in', message, '--out', signature, '--pin-file', h.pin)
+
+        def left(h):
+            got = json.loads(h.must('object', 'show', '--json', '--class', 'private', '--label', 'state',
+                                    '--pin-file', h.pin))
+            return json.dumps(got).count('HSS_KEYS_REMAINING": 0')
+
+        a.generate('state', 'hss:H5W8')
+        a.generate('other', 'aes:256')
+        made = whole(a)
+        assert made['left out (stateful keys)'] == 1, made
+        told = json.loads(a.must('backup', 'verify', '--json', '--passphrase-file', a.passphrase, a.file))
+        assert told['objects'] == 2 and told['left out (stateful keys)'] == 1, told
+        assert sign(a).returncode == 0
+        first = a.file
+        a.file += '2'
+        made = whole(a, '--base', first)
+        assert made['left out (stateful keys)'] == 1, made
+        r = b.restore(first, a.file)  # the newest first
+        assert r.returncode == 0, r.stderr
+        assert sign(b).returncode == 1 and len(b.objects()) == 2
+        b.must('verify', '--key', 'state', '--in', message, '--signature', signature, '--pin-file', b.pin)
+        serial = json.loads(b.must('partition', 'list', '--json'))[0]['serial']
+        b.must('partition', 'delete', serial, '--yes')
+
+        a.must('policy', 'set', 'stateful-in-backups=yes', '--so-pin-file', a.pin, '--yes')  # destroys all
+        assert a.objects() == []
+        a.generate('state', 'hss:H5W8')
+        a.file += '3'
+        assert whole(a)['left out (stateful keys)'] == 0
+        b.restored(a.file)
+        r = sign(b)
+        assert r.returncode == 1 and len(b.objects()) == 2, r.stderr
+        assert sign(a).returncode == 0
+        b.i.kill('monitor')
+        assert sign(b).returncode == 1 and left(b) == 1 and left(a) == 0
+        a.file += '4'
+        made = a.create()
+        assert made['objects'] == 2 and made['left out (stateful keys)'] == 0, made
+        a.must('object', 'delete', '--class', 'private', '--label', 'state', '--pin-file', a.pin, '--yes')
+        assert a.restored(a.file)['new'] == 1
+        assert sign(a).returncode == 1 and left(a) == 1, 'where it was deleted it comes back used up'
+        got = json.loads(a.must('backup', 'rehearse', '--json', '--passphrase-file', a.passphrase, a.file))
+        assert got['failed'] == 0, got
+
+
 def test_a_key_that_is_limited_stays_limited(i):
     with Two(i) as (a, b):
         a.generate('once', 'ec:P-256')
@@ -614,7 +666,9 @@ def test_an_increment_of_a_whole_hsm(i):
         n = json.loads(a.must('backup', 'verify', '--json', '--passphrase-file', a.passphrase, a.file))
         assert n['objects'] == 1, n
         assert b.restore(a.file).returncode == 1
-        b.must('backup', 'restore', '--passphrase-file', b.passphrase, a.file, base)
+        middle, a.file = a.file, f'{i.home}/unchanged.backup'
+        whole(a, '--base', middle)
+        b.must('backup', 'restore', '--passphrase-file', b.passphrase, a.file, middle, base)
         same(a, b)
 
 
