@@ -36,7 +36,8 @@ static const struct {
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 #define EVERYWHERE (O(JSON) | O(HOME) | O(AS) | O(AS_FILE) | O(AS_FD) | O(HELP))
 
-_Static_assert(OPTS < 'f', "-f is told from the long options by its number");
+#define LONG 0x100 /* above every letter that getopt gives back */
+
 _Static_assert(OPTS <= 8 * sizeof(option_set), "the options of a command are a set of bits");
 
 int cli_usage(const char *fmt, ...)
@@ -153,17 +154,16 @@ static bool parse(struct cli *c, const struct command *k, int argc, char **argv)
 	for (int i = 0; i < OPTS; i++)
 		if ((k->options | EVERYWHERE) >> i & 1)
 			longs[n++] = (struct option){ options[i].name,
-				*options[i].arg ? required_argument : no_argument, NULL, i };
+				*options[i].arg ? required_argument : no_argument, NULL, LONG + i };
 	opterr = 0;
 	while ((o = getopt_long(argc, argv, k->options & O(FOLLOW) ? ":f" : ":", longs, NULL)) != -1) {
-		if (o == 'f')
-			o = OPT_FOLLOW;
 		if (o == '?' || o == ':') {
 			cli_usage("%s '%s'; see 'holdfast %s%s%s --help'",
 				o == '?' ? "no such option" : "an argument is missing after",
 				argv[optind - 1], k->group, *k->verb ? " " : "", k->verb);
 			return false;
 		}
+		o = o == 'f' ? OPT_FOLLOW : o - LONG;
 		c->opt[o] = *options[o].arg ? optarg : "";
 	}
 	c->args = argv + optind;

@@ -21,7 +21,7 @@ typedef _Atomic uint64_t counter;
 struct block {
 	struct block *next;
 	_Atomic bool used;
-	unsigned turn;
+	unsigned turn[CALLS_ROWS]; /* by call: an _init and its call alternate */
 	counter calls[CALLS_ROWS][BLAMES];
 	counter timed[CALLS_ROWS][SLOTS], ns[CALLS_ROWS];
 	struct {
@@ -176,7 +176,7 @@ void metrics_call(const struct calls_ctx *c, enum hf_err result, uint64_t began_
 		p = find_pair(b->pairs, pair_key(opcode, worked_with(c)));
 	if (p != NULL)
 		add(&p->uses, 1);
-	if (c->row->slow || b->turn++ % TIMED_ONE_IN == 0)
+	if (c->row->slow || b->turn[opcode]++ % TIMED_ONE_IN == 0)
 		time_call(b, p, opcode, clock_mono_ns() - began_ns);
 }
 
