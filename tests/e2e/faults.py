@@ -75,7 +75,7 @@ def signed(text):
 
 
 def test_a_full_disk_does_not_stop_signing_and_what_was_dropped_is_told(i):
-    disk = Disk(i)
+    disk = Disk(i, '256m')  # more than eight seconds of signing fill
     try:
         i.must('init', 'e2e')
         p = i.popen('sign', '8', '2')
