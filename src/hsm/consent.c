@@ -140,11 +140,20 @@ static bool is_needed(const struct hsm *h, const struct consent_row *row)
 	return row->always || (atomic_load(&h->consent.rules) >> row->bit & 1) != 0;
 }
 
+/* A restore goes through dry first, which writes nothing. */
+static bool is_dry(struct calls_ctx *c)
+{
+	struct restore_begin_req q;
+	struct rd r = rd_of(c->fields);
+
+	return c->head.opcode == CALLS_RESTORE_BEGIN && restore_begin_req_dec(&r, c->arena, &q) && q.dry;
+}
+
 enum hf_err consent_needed(struct calls_ctx *c)
 {
 	unsigned k = row_of[c->head.opcode];
 
-	if (k == 0 || !is_needed(c->hsm, &consent_rows[k - 1]))
+	if (k == 0 || !is_needed(c->hsm, &consent_rows[k - 1]) || is_dry(c))
 		return HF_OK;
 	return ask_hsm(c, consent_rows[k - 1].name);
 }

@@ -18,6 +18,7 @@
 #include "policy.h"
 #include "rights.h"
 #include "roles.h"
+#include "unlock.h"
 #include "usage.h"
 
 #define NS_PER_S 1000000000u
@@ -48,19 +49,26 @@ bool hsm_is_slow(const struct hsm_conn *c, const struct wire_head *head)
 		(signs && atomic_load_explicit(&c->signs_slowly, memory_order_relaxed));
 }
 
-static enum hf_err check_state(const struct calls_ctx *c)
+static enum hf_err refuse_locked(struct calls_ctx *c)
 {
+	call_detail(c, "it opens with %s", unlock_how(c->hsm));
+	return HF_E_LOCKED;
+}
+
+static enum hf_err check_state(struct calls_ctx *c)
+{
+	c->app = atomic_load(&c->conn->app); /* hears why */
 	switch ((enum hsm_state)atomic_load(&c->hsm->state)) {
 	case HSM_OPERATIONAL:
 		return c->row->states & CALL_IN_O ? HF_OK : HF_E_STATE;
 	case HSM_LOCKED:
-		return c->row->states & CALL_IN_L ? HF_OK : HF_E_LOCKED;
+		return c->row->states & CALL_IN_L ? HF_OK : refuse_locked(c);
 	case HSM_ERROR:
 		return c->row->states & CALL_IN_E ? HF_OK : HF_E_SELFTEST;
 	case HSM_TAMPERED:
 		return c->row->states & CALL_IN_T ? HF_OK : HF_E_TAMPERED;
 	case HSM_UNINITIALIZED:
-		return c->row->states & CALL_IN_N ? HF_OK : HF_E_LOCKED;
+		return c->row->states & CALL_IN_N ? HF_OK : refuse_locked(c);
 	case HSM_ZEROIZED:
 		return c->row->states & CALL_IN_Z ? HF_OK : HF_E_ZEROIZED;
 	}
@@ -69,7 +77,6 @@ static enum hf_err check_state(const struct calls_ctx *c)
 
 static enum hf_err check_app(struct calls_ctx *c)
 {
-	c->app = atomic_load(&c->conn->app);
 	if (c->row->needs == CALL_NEEDS_NONE)
 		return HF_OK;
 	if (c->app == NULL)

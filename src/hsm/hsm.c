@@ -280,7 +280,7 @@ static enum hf_err unlock(struct hsm *h)
 	if (root.n == 0) {
 		if (h->root_version == 0)
 			atomic_store(&h->state, HSM_UNINITIALIZED);
-		log_notice("locked: waiting for somebody to unlock it ('holdfast unlock')");
+		log_notice("locked: waiting for %s", unlock_how(h));
 		return HF_OK;
 	}
 	return hsm_start(h, &root, SLICE_NONE);

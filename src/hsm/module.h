@@ -211,6 +211,7 @@ struct hsm {
 	bool rotating;            /* rotator is to be joined; under unlocking */
 	pthread_t rotator;
 	uint64_t keys_version;    /* of the record hsm/keys; 0: there is none */
+	_Atomic unsigned unlock_by; /* bits 1 << enum unlock_by: its methods */
 	struct root_record *root_next; /* unlocking renewed it: to be written; or NULL */
 	bool root_renewed;
 	/* Set while unlocking, then only read. */

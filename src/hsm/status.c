@@ -10,6 +10,7 @@
 #include "log.h"
 #include "object.h"
 #include "partition.h"
+#include "unlock.h"
 
 #ifndef HF_VERSION
 #define HF_VERSION "unknown"
@@ -123,13 +124,13 @@ static enum hf_err listing_begin(struct listing *l, struct arena *a, size_t max)
 	return l->v != NULL ? HF_OK : HF_E_SECRET_MEMORY;
 }
 
-static const char *state_name(int state)
+static const char *state_name(enum hsm_state state)
 {
-	switch ((enum hsm_state)state) {
+	switch (state) {
 	case HSM_OPERATIONAL:
 		return "operational";
 	case HSM_LOCKED:
-		return "locked: 'holdfast unlock'";
+		return "locked";
 	case HSM_ERROR:
 		return "error";
 	case HSM_TAMPERED:
@@ -211,12 +212,13 @@ static void tell_memory(struct listing *l)
 
 enum hf_err status_facts(struct hsm *h, struct arena *a, struct fact_list *ret)
 {
-	int state = atomic_load(&h->state);
+	enum hsm_state state = (enum hsm_state)atomic_load(&h->state);
 	struct listing l;
 
 	TRY(listing_begin(&l, a, FACTS_MAX + 32));
 	tell(&l, "version", "%s", HF_VERSION);
-	tell(&l, "state", "%s", state_name(state));
+	tell(&l, "state", "%s%s%s", state_name(state), state == HSM_LOCKED ? ": " : "",
+		state == HSM_LOCKED ? unlock_how(h) : "");
 	if (state == HSM_ERROR)
 		tell(&l, "error", "%s", h->error);
 	tell(&l, "serial", "%s", h->serial);

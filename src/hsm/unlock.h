@@ -48,8 +48,9 @@ enum hf_err unlock_destroyed(struct hsm *h, bool *ret) HF_MUST_CHECK;
  * by h->root. For unlock*.c and rotate.c. */
 enum hf_err unlock_read(struct hsm *h, struct root_record **ret) HF_MUST_CHECK;
 enum hf_err unlock_put(struct hsm *h, struct root_record *r) HF_MUST_CHECK;
-/* unlock_say puts the methods into the status. unlock_name: "passphrase", ... */
+/* unlock_say puts the methods into the status. unlock_how: the command that opens it. */
 void unlock_say(struct hsm *h, const struct root_record *r);
+const char *unlock_how(const struct hsm *h);
 /* unlock_warn says so in the log where the file is among them. */
 void unlock_warn(struct root_record *r);
 #define UNLOCK_WHAT 128

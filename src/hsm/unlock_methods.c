@@ -95,12 +95,15 @@ void unlock_what(const struct unlock_method_record *m, char out[UNLOCK_WHAT])
 void unlock_say(struct hsm *h, const struct root_record *r)
 {
 	char text[UNLOCK_METHODS * (UNLOCK_WHAT + 8)] = "", what[UNLOCK_WHAT];
+	unsigned by = 0;
 	size_t n = 0;
 
 	for (unsigned i = 0; i < r->n; i++) {
+		by |= 1u << r->v[i].by;
 		unlock_what(&r->v[i], what);
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", i == 0 ? "" : "; or ", what);
 	}
+	atomic_store(&h->unlock_by, by);
 	hsm_fact(h, "unlock", text);
 }
 
@@ -109,6 +112,16 @@ void unlock_warn(struct root_record *r)
 	if (root_record_find(r, BY_FILE) != NULL)
 		log_warn("the unlock key lies in a file beside the data: whoever copies both has every key; "
 			"for production set a passphrase ('holdfast passphrase')");
+}
+
+const char *unlock_how(const struct hsm *h)
+{
+	unsigned by = atomic_load(&h->unlock_by), quorum = 1u << BY_QUORUM;
+
+	if ((by & quorum) == 0)
+		return "'holdfast unlock'";
+	return by == quorum ? "each custodian's 'holdfast quorum share'" :
+		"'holdfast unlock', or each custodian's 'holdfast quorum share'";
 }
 
 enum hf_err on_unlock_methods(struct calls_ctx *c, const struct unlock_methods_req *q,

@@ -356,6 +356,86 @@ def agreed(h, *args, by=(1, 2)):
     return h.must(*args)
 
 
+def test_a_locked_hsm_says_who_opens_it(i):
+    h = Hsm(i)
+    h.create('2/3')
+    h.restart()
+    told = json.loads(h.must('status', '--json'))
+    assert told['state'] == "locked: each custodian's 'holdfast quorum share'", told
+    assert told['unlock'] == 'by 2 of 3 custodians', told
+    e = h.refused('LOCKED', 'partition', 'list')
+    assert "'holdfast quorum share'" in e and "'holdfast unlock'" not in e, e
+    h.share(1)
+    h.share(2)
+    agreed(h, 'passphrase', '--pin-file', h.passphrase)
+    h.restart()
+    e = h.refused('LOCKED', 'partition', 'list') + h.must('status')
+    assert e.count("'holdfast unlock'") == 2 and 'quorum share' not in e, e
+
+
+def with_consent_to(i, *what):
+    """with_consent_to: an HSM with a partition and a key, whose custodians agree to that."""
+    h = Hsm(i)
+    h.must('partition', 'create', 'box', '--so-pin-file', h.passphrase, '--pin-file', h.passphrase)
+    h.must('key', 'generate', '--type', 'aes:256', '--label', 'k', '--pin-file', h.passphrase)
+    for w in what:
+        h.must('quorum', 'require', w)
+    h.create('2/3')
+    return h
+
+
+def test_a_backup_takes_consent(i):
+    h = with_consent_to(i, 'backup', 'backup-whole')
+    with_pins = ['--pin-file', h.passphrase, '--passphrase-file', h.passphrase]
+    for path, kind in ((f'{h.dir}/box.backup', []), (f'{h.dir}/whole.backup', ['--whole'])):
+        make = ['backup', 'create', *kind, *with_pins[2 if kind else 0:], path]
+        h.refused('QUORUM', *make)
+        h.share(1)
+        h.refused('QUORUM', *make)
+        assert not os.path.exists(path)
+        h.share(3)
+        h.must(*make)
+        os.rename(path, f'{path}.1')
+        h.refused('QUORUM', *make)  # once
+        assert not os.path.exists(path)
+        for r in h.status()['requests']:
+            h.must('quorum', 'cancel', str(r['request']))
+
+
+def test_a_restore_takes_consent(i):
+    h = with_consent_to(i, 'restore')
+    path, with_pins = f'{h.dir}/box.backup', ['--pin-file', h.passphrase, '--passphrase-file', h.passphrase]
+    h.must('backup', 'create', *with_pins, path)
+    h.must('object', 'delete', '--label', 'k', '--yes', '--pin-file', h.passphrase)
+
+    def there():
+        return '"k"' in h.must('object', 'list', '--json', '--pin-file', h.passphrase)
+    restore = ['backup', 'restore', *with_pins, path]
+    h.must(*restore[:-1], '--dry-run', path)
+    h.refused('QUORUM', *restore)
+    asked = h.status()['requests'][0]
+    assert asked['for'].startswith('restore in partition'), asked
+    h.share(2)
+    h.refused('QUORUM', *restore)
+    assert not there()
+    h.share(3)
+    h.must(*restore)
+    assert there()
+    h.refused('QUORUM', *restore)  # once
+
+
+def test_a_restore_of_partitions_takes_consent(i):
+    h = with_consent_to(i)
+    path, with_passphrase = f'{h.dir}/whole.backup', ['--passphrase-file', h.passphrase]
+    h.must('backup', 'create', '--whole', *with_passphrase, path)
+    h.must('partition', 'delete', 'box', '--yes')
+    h.must('backup', 'restore', '--dry-run', *with_passphrase, path)
+    agreed(h, 'backup', 'restore', *with_passphrase, path)
+    assert '"k"' in h.must('object', 'list', '--json', '--pin-file', h.passphrase)
+    h.must('partition', 'delete', 'box', '--yes')
+    h.refused('QUORUM', 'backup', 'restore', *with_passphrase, path)
+
+
 def test_a_custodian_is_replaced(i):
     h = Hsm(i)
     h.create('2/3')

@@ -112,8 +112,9 @@ def sign_on(c, out, stop):
 
 def client_main(path, stop):
     c = Client()
-    with open(path, 'w', buffering=1) as out:
-        threads = [threading.Thread(target=sign_on, args=(c.another(), out, stop)) for _ in range(2)]
+    each = [c.another() for _ in range(2)]
+    with open(path, 'w', buffering=1) as out:  # it is there: this client is logged in
+        threads = [threading.Thread(target=sign_on, args=(one, out, stop)) for one in each]
         for t in threads:
             t.start()
         for t in threads:
@@ -125,6 +126,7 @@ def disturbed(i, roles, seconds):
     files = [f'{i.home}/signed{n}' for n in range(3)]
     clients = [subprocess.Popen([sys.executable, '-B', __file__, e2e.BUILD, '--client', f, stop], env=i.env)
                for f in files]
+    e2e.wait_for(lambda: all(map(os.path.exists, files)))
     end, kills = time.time() + seconds, 0
     while time.time() < end:
         time.sleep(random.uniform(0.3, 1.2))

@@ -478,7 +478,7 @@ openssl-engine) openssl_engine ;;
 opensc-keys) opensc_keys ;;
 openssl-provider) openssl_provider ;;
 osslsigncode) osslsigncode_ ;;
-ssh | nss | java | dnssec | knot | pkcs11js | tls | pykcs11) "$2" ;;
+ssh | nss | java | dnssec | knot | pkcs11js | tls | pykcs11 | bouncycastle) "$2" ;;
 p11-kit) p11_kit ;;
 holdfast-cli) holdfast_cli ;;
 *) echo "no such program: $2" >&2; exit 2 ;;
