@@ -109,6 +109,19 @@ def test_library_slot_token_and_sessions_tell_of_themselves(t):
         assert refused(t.call, function, t.h) == 'CKR_FUNCTION_NOT_PARALLEL'
 
 
+def test_lists_are_counted_before_they_are_told(t):
+    for function, *first in (('C_GetSlotList', 0), ('C_GetMechanismList', t.slot)):
+        n = ULONG(0)
+        t.call(function, *first, None, ctypes.byref(n))
+        there, room = n.value, (ULONG * n.value)()
+        n.value -= 1
+        assert there > 0 and refused(t.call, function, *first, room, ctypes.byref(n)) == 'CKR_BUFFER_TOO_SMALL'
+        assert n.value == there
+        t.call(function, *first, room, ctypes.byref(n))
+        assert n.value == there == len(set(room))
+    assert refused(t.call, 'C_GetMechanismList', ULONG(9999), None, ctypes.byref(n)) == 'CKR_SLOT_ID_INVALID'
+
+
 def test_pins_and_sessions_change(t):
     t.call('C_SetPIN', t.h, PIN, ULONG(8), b'87654321', ULONG(8))
     t.call('C_Logout', t.h)
