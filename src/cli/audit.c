@@ -107,8 +107,7 @@ static struct audit_check last_of(const struct audit_read_res *r, struct arena *
 	return check;
 }
 
-/* write_keys writes what 'audit verify --audit-key FILE' reads: a line a key. */
-static int write_keys(struct cli *c, const char *path)
+int cli_audit_keys(struct cli *c, const char *path)
 {
 	struct audit_keys_req q = { 0 };
 	struct audit_keys_res r;
@@ -138,7 +137,7 @@ int cmd_audit_key(struct cli *c)
 	struct audit_check last;
 	enum hf_err e = crypto_init();
 
-	if (c->opt[OPT_OUT] != NULL && write_keys(c, c->opt[OPT_OUT]) != EXIT_DONE)
+	if (c->opt[OPT_OUT] != NULL && cli_audit_keys(c, c->opt[OPT_OUT]) != EXIT_DONE)
 		return EXIT_FAILED;
 
 	if (e == HF_OK)

@@ -82,6 +82,9 @@ bool cli_officer(struct cli *c, uint64_t *ret_session);
 /* cli_partition finds a partition by label, serial or slot. */
 bool cli_partition(struct cli *c, const char *name, struct partition_info *ret);
 
+/* cli_audit_keys writes what 'audit verify --audit-key FILE' reads: a line a key. An exit code. */
+int cli_audit_keys(struct cli *c, const char *path);
+
 /* cli_find finds objects that match --label, --id, --class and extra. */
 struct attr_list cli_template(struct cli *c, const struct attr *extra, size_t extra_n);
 enum hf_err cli_find(struct cli *c, uint64_t session, struct attr_list tmpl, struct u64_list *ret)
@@ -94,6 +97,8 @@ bool cli_any_key(struct cli *c, uint64_t session, uint64_t *ret);
 struct slice cli_attr(struct cli *c, uint64_t session, uint64_t object, uint32_t type);
 /* cli_point takes the DER OCTET STRING off a CKA_EC_POINT (PKCS#11 3.2 §6.3.3). */
 struct slice cli_point(struct slice v);
+/* cli_open_guard gives the key's own PIN, if --key-pin-file or -fd is there. */
+bool cli_open_guard(struct cli *c, uint64_t session, uint64_t key);
 /* attr values as the wire has them, in the arena */
 struct slice cli_u64(struct cli *c, uint64_t v);
 extern const struct slice cli_true, cli_false;

@@ -1,4 +1,4 @@
-/* guard.c: key guard, request, approve. */
+/* guard.c: key guard, pin, request, approve. */
 #include "cli.h"
 #include "pkcs11_numbers.h"
 
@@ -23,6 +23,25 @@ bool cli_any_key(struct cli *c, uint64_t session, uint64_t *ret)
 	return cli_key(c, session, CKO_SECRET_KEY, ret);
 }
 
+/* The session has the key's own PIN from then on. */
+bool cli_open_guard(struct cli *c, uint64_t session, uint64_t key)
+{
+	CLEANUP(secret_done) struct secret pin = { 0 };
+	struct guard_open_req q = { .key = key };
+	struct guard_open_res r;
+	enum hf_err e;
+
+	if (!c->opt[OPT_KEY_PIN_FILE] && !c->opt[OPT_KEY_PIN_FD])
+		return true;
+	if (cli_pin(c, OPT_KEY_PIN_FILE, OPT_KEY_PIN_FD, "PIN of the key", false, &pin) != HF_OK)
+		return false;
+	q.pin = secret_slice(&pin);
+	e = do_guard_open(c->client, session, &q, &r, &c->arena);
+	if (e != HF_OK)
+		(void)cli_fail("the key's PIN", e);
+	return e == HF_OK;
+}
+
 static int show(struct cli *c, uint64_t session, uint64_t key)
 {
 	struct guard_get_req q = { key };
@@ -31,8 +50,9 @@ static int show(struct cli *c, uint64_t session, uint64_t key)
 
 	if (e != HF_OK)
 		return cli_fail("guard", e);
-	cli_print(c, json_pack("{s:I, s:I, s:b, s:i, s:o, s:o, s:o}", "limit", (json_int_t)r.limit,
-		"used", (json_int_t)r.used, "own PIN", r.pin, "approvals needed", r.needed, "approvers",
+	cli_print(c, json_pack("{s:I, s:I, s:b, s:b, s:i, s:o, s:o, s:o}", "limit", (json_int_t)r.limit,
+		"used", (json_int_t)r.used, "own PIN", r.pin, "PIN locked", r.locked, "approvals needed",
+		r.needed, "approvers",
 		json_slice(r.approvers), "request", json_sprintf("%llu", (unsigned long long)r.request),
 		"asked for by", json_slice(r.requester)));
 	return EXIT_DONE;
@@ -107,4 +127,20 @@ int cmd_key_approve(struct cli *c)
 		return cli_fail("approve", e);
 	cli_print(c, json_pack("{s:i, s:i}", "approvals", r.approved, "needed", r.needed));
 	return EXIT_DONE;
+}
+
+int cmd_key_pin(struct cli *c)
+{
+	CLEANUP(secret_done) struct secret pin = { 0 };
+	struct guard_pin_req q;
+	struct guard_pin_res r;
+	uint64_t session;
+	enum hf_err e;
+
+	if (!cli_session(c, true, &session) || !cli_any_key(c, session, &q.key) ||
+	    cli_pin(c, OPT_KEY_PIN_FILE, OPT_KEY_PIN_FD, "New PIN of the key", true, &pin) != HF_OK)
+		return EXIT_FAILED;
+	q.pin = secret_slice(&pin);
+	e = do_guard_pin(c->client, session, &q, &r, &c->arena);
+	return e == HF_OK ? EXIT_DONE : cli_fail("key pin", e);
 }

@@ -127,7 +127,7 @@ static bool signing_key(struct cli *c, uint64_t session, uint64_t cko, uint64_t 
 		*ret = l.v[0];
 		return true;
 	}
-	return cli_key(c, session, cko, ret);
+	return cli_key(c, session, cko, ret) && cli_open_guard(c, session, *ret);
 }
 
 int cmd_sign(struct cli *c)

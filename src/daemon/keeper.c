@@ -130,6 +130,14 @@ enum hf_err on_store_scan_frozen(struct keeper_ctx *k, const struct store_scan_f
 	return HF_OK;
 }
 
+enum hf_err on_store_purge(struct keeper_ctx *k, const struct store_purge_req *q,
+	struct store_purge_res *r)
+{
+	(void)q;
+	(void)r;
+	return k->store->ops->purge(k->store);
+}
+
 static enum hf_err to_batch(struct arena *a, const struct store_commit_req *q,
 	struct store_batch *ret)
 {

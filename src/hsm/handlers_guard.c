@@ -7,6 +7,7 @@
 #include "guard.h"
 #include "op.h"
 #include "pkcs11_numbers.h"
+#include "policy.h"
 
 #define US_PER_S 1000000u
 
@@ -114,6 +115,19 @@ static enum hf_err add_guard(struct calls_ctx *c, uint64_t handle, const struct 
 	return e;
 }
 
+static enum hf_err put_guard(struct calls_ctx *c, uint64_t handle, struct guard *now,
+	const struct guard *next)
+{
+	return now != NULL ? guard_become(c, now, next) : add_guard(c, handle, next);
+}
+
+/* Whoever can read a key needs no use of it. */
+static enum hf_err guardable(struct calls_ctx *c, uint64_t handle, struct object **ret)
+{
+	TRY(key_of(c, handle, ret));
+	return (*ret)->token && attrs_bool(&(*ret)->attrs, CKA_SENSITIVE) ? HF_OK : HF_E_ARGUMENTS;
+}
+
 /* Whoever changes a guard needs what a use of the key would need. */
 enum hf_err on_guard_set(struct calls_ctx *c, const struct guard_set_req *q, struct guard_set_res *r)
 {
@@ -122,9 +136,7 @@ enum hf_err on_guard_set(struct calls_ctx *c, const struct guard_set_req *q, str
 	struct guard next = { .version = 0 }, none = { .version = 0 }, *now;
 
 	(void)r;
-	TRY(key_of(c, q->key, &o));
-	if (!o->token || !attrs_bool(&o->attrs, CKA_SENSITIVE))
-		return HF_E_ARGUMENTS; /* whoever can read the key needs no use of it */
+	TRY(guardable(c, q->key, &o));
 	MUTEX_HOLD(&t->lock);
 	now = guard_of(t, q->key);
 	if (now != NULL) {
@@ -133,8 +145,42 @@ enum hf_err on_guard_set(struct calls_ctx *c, const struct guard_set_req *q, str
 	}
 	memcpy(next.uid, o->uid, UID_LEN);
 	TRY(next_guard(c, q, now != NULL ? now : &none, &next));
-	TRY(now != NULL ? guard_become(c, now, &next) : add_guard(c, q->key, &next));
+	TRY(put_guard(c, q->key, now, &next));
 	return q->pin.n > 0 ? set_failures(c, &next, 0) : HF_OK;
+}
+
+/* may_pin: a reset, for a PIN that is locked or forgotten, needs the policy and nothing else. */
+static enum hf_err may_pin(struct calls_ctx *c, uint64_t handle, const struct guard *g)
+{
+	if (g == NULL)
+		return HF_OK;
+	if (!g->has_pin || c->session->guard_open == handle)
+		return guard_may(c, handle, g);
+	if (policy_value(c->part, POLICY_KEY_PIN_RESET) != 0)
+		return HF_OK;
+	call_detail(c, "policy officer-resets-key-pin");
+	return HF_E_POLICY;
+}
+
+enum hf_err on_guard_pin(struct calls_ctx *c, const struct guard_pin_req *q, struct guard_pin_res *r)
+{
+	CLEANUP(object_release) struct object *o = NULL;
+	struct guards *t = c->part->guards;
+	struct guard next = { .version = 0 }, *now;
+
+	(void)r;
+	TRY(guardable(c, q->key, &o));
+	MUTEX_HOLD(&t->lock);
+	now = guard_of(t, q->key);
+	TRY(may_pin(c, q->key, now));
+	if (q->pin.n == 0)
+		return HF_E_PIN_LENGTH;
+	if (now != NULL)
+		next = *now;
+	memcpy(next.uid, o->uid, UID_LEN);
+	TRY(new_pin(c, q->pin, &next));
+	TRY(put_guard(c, q->key, now, &next));
+	return set_failures(c, &next, 0);
 }
 
 static enum hf_err approvers_text(struct calls_ctx *c, const struct guard *g, struct slice *ret)

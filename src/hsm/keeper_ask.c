@@ -97,6 +97,15 @@ enum hf_err keeper_scan_frozen(struct keeper *k, const struct store_scan_frozen_
 	return store_scan_frozen_res_dec(&rest, a, ret) && rd_done(&rest) ? HF_OK : HF_E_MALFORMED;
 }
 
+enum hf_err keeper_purge(struct keeper *k)
+{
+	CLEANUP(arena_done) struct arena a = { 0 };
+	CLEANUP(buf_done) struct buf b = BUF_MAX(64);
+	struct rd rest;
+
+	return ask(k, KEEPER_STORE_PURGE, &b, &a, &rest);
+}
+
 enum hf_err keeper_anchor(struct keeper *k, struct arena *a, struct slice *ret)
 {
 	CLEANUP(buf_done) struct buf b = BUF_MAX(64);

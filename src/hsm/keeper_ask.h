@@ -28,6 +28,8 @@ enum hf_err keeper_scan(struct keeper *k, const char *prefix, struct slice after
 enum hf_err keeper_freeze(struct keeper *k, bool on, uint64_t *ret_id) HF_MUST_CHECK;
 enum hf_err keeper_scan_frozen(struct keeper *k, const struct store_scan_frozen_req *q,
 	struct arena *a, struct store_scan_frozen_res *ret) HF_MUST_CHECK;
+/* keeper_purge: what the store replaced or deleted before leaves no copy in its files. */
+enum hf_err keeper_purge(struct keeper *k) HF_MUST_CHECK;
 enum hf_err keeper_anchor(struct keeper *k, struct arena *a, struct slice *ret) HF_MUST_CHECK;
 enum hf_err keeper_audit_tail(struct keeper *k, struct arena *a, struct audit_tail_res *ret)
 	HF_MUST_CHECK;

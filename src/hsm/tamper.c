@@ -199,6 +199,7 @@ enum hf_err hsm_zeroize(struct hsm *h, const char *why)
 	asks_custodians_set(h->asks, &(struct quorum){ .m = 0 });
 	wipe_memory(h);
 	end_all_sessions(h, true);
+	unlock_purge(h);
 	hsm_fact(h, "unlock", "never again: the root key was destroyed");
 	return HF_OK;
 }

@@ -218,6 +218,15 @@ static enum hf_err tombstone(struct hsm *h, uint64_t version)
 	return keeper_commit(h->keeper, (struct change_list){ &c, 1 }, SLICE_NONE);
 }
 
+void unlock_purge(struct hsm *h)
+{
+	enum hf_err e = keeper_purge(h->keeper);
+
+	if (e != HF_OK)
+		log_warn("an older record of the root key may still be in the store's files: %s",
+			err_text(e));
+}
+
 enum hf_err unlock_destroy(struct hsm *h)
 {
 	CLEANUP(root_record_free) struct root_record *r = NULL;

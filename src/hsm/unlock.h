@@ -42,6 +42,9 @@ enum hf_err unlock_change_quorum(struct hsm *h, const struct quorum *q, struct s
 /* unlock_destroy puts a tombstone in the root key's place, durably, and wipes the
  * file of the unlock key. unlock_destroyed: is that what is there? */
 enum hf_err unlock_destroy(struct hsm *h) HF_MUST_CHECK;
+/* unlock_purge: no copy of an older record of the root key stays in the store's files; where that
+ * fails it is said in the log. */
+void unlock_purge(struct hsm *h);
 enum hf_err unlock_destroyed(struct hsm *h, bool *ret) HF_MUST_CHECK;
 
 /* unlock_read and unlock_put: the record as it is, and a next one in its place, its tag

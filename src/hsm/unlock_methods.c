@@ -51,6 +51,7 @@ enum hf_err unlock_put(struct hsm *h, struct root_record *r)
 	c.plain = buf_slice(&b);
 	TRY(records_write(h->records, &c, 1));
 	h->root_version = r->version = c.version;
+	unlock_purge(h);
 	unlock_say(h, r);
 	return HF_OK;
 }

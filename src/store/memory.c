@@ -210,6 +210,12 @@ static enum hf_err memory_scan_frozen(struct store *s, struct slice prefix, stru
 		memory_scan(&m->frozen->base, prefix, after, visit, ctx);
 }
 
+static enum hf_err memory_purge(struct store *s)
+{
+	(void)s;
+	return HF_OK;
+}
+
 static void memory_close(struct store *s)
 {
 	struct memory *m = memory_of(s);
@@ -221,7 +227,7 @@ static void memory_close(struct store *s)
 enum hf_err store_memory(struct store **ret)
 {
 	static const struct store_ops ops = { memory_scan, memory_commit, memory_freeze,
-		memory_scan_frozen, memory_close };
+		memory_scan_frozen, memory_purge, memory_close };
 	struct memory *m = hf_alloc(1, sizeof(*m));
 
 	if (m == NULL)

@@ -229,6 +229,48 @@ static void sqlite_commit(struct store *s, const struct store_batch *batches, si
 		ret[i] = HF_E_STORE;
 }
 
+/* --- purging: what was replaced leaves no copy -------------------------------------- */
+
+/* Zeros over the whole journal, whose every page is in the database by now: a crash leaves
+ * a journal without a head, which counts as none. */
+static bool overwrite(sqlite3_file *f)
+{
+	static const uint8_t zero[65536];
+	sqlite3_int64 size = 0;
+
+	if (f->pMethods->xFileSize(f, &size) != SQLITE_OK)
+		return false;
+	for (sqlite3_int64 at = 0; at < size; at += (sqlite3_int64)sizeof(zero)) {
+		sqlite3_int64 left = size - at;
+		int n = left < (sqlite3_int64)sizeof(zero) ? (int)left : (int)sizeof(zero);
+
+		if (f->pMethods->xWrite(f, zero, n, at) != SQLITE_OK)
+			return false;
+	}
+	return f->pMethods->xSync(f, SQLITE_SYNC_FULL) == SQLITE_OK;
+}
+
+static bool checkpoint(struct sqlite *q, int mode)
+{
+	int pages = -1, moved = -1;
+
+	return sqlite3_wal_checkpoint_v2(q->db, "main", mode, &pages, &moved) == SQLITE_OK && pages == moved;
+}
+
+static enum hf_err sqlite_purge(struct store *s)
+{
+	struct sqlite *q = sqlite_of(s);
+	sqlite3_file *wal = NULL;
+
+	if (checkpoint(q, SQLITE_CHECKPOINT_FULL) &&
+	    sqlite3_file_control(q->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal) == SQLITE_OK &&
+	    (wal == NULL || wal->pMethods == NULL || overwrite(wal)) &&
+	    checkpoint(q, SQLITE_CHECKPOINT_TRUNCATE))
+		return HF_OK;
+	complain(q, "purging");
+	return HF_E_STORE;
+}
+
 static void sqlite_close(struct store *s)
 {
 	struct sqlite *q = sqlite_of(s);
@@ -291,7 +333,7 @@ static enum hf_err prepare(struct sqlite *q)
 	int format;
 
 	if (!run(q, "PRAGMA locking_mode = EXCLUSIVE") || !run(q, "PRAGMA temp_store = MEMORY") ||
-	    !run(q, "PRAGMA synchronous = FULL"))
+	    !run(q, "PRAGMA synchronous = FULL") || !run(q, "PRAGMA secure_delete = ON"))
 		return HF_E_STORE;
 	TRY(format_of(q, &format));
 	if (!ask(q, "PRAGMA journal_mode = WAL", mode, sizeof(mode)))
@@ -319,7 +361,7 @@ static enum hf_err prepare(struct sqlite *q)
 enum hf_err store_sqlite(int dirfd, const char *name, struct store **ret)
 {
 	static const struct store_ops ops = { sqlite_scan, sqlite_commit, sqlite_freeze,
-		sqlite_scan_frozen, sqlite_close };
+		sqlite_scan_frozen, sqlite_purge, sqlite_close };
 	struct sqlite *q = hf_alloc(1, sizeof(*q));
 	char path[320]; /* NAME_MAX and what stands before it */
 	enum hf_err e = HF_E_STORE;

@@ -51,6 +51,9 @@ struct store_ops {
 	enum hf_err (*freeze)(struct store *s, bool on);
 	enum hf_err (*scan_frozen)(struct store *s, struct slice prefix, struct slice after,
 		store_visit visit, void *ctx);
+	/* purge leaves nothing of what was replaced or deleted before in the files: the journal is
+	 * overwritten and cut. What the file system itself keeps is not reached. */
+	enum hf_err (*purge)(struct store *s);
 	void (*close)(struct store *s); /* and frees it */
 };
 struct store {

@@ -2,16 +2,22 @@
 """tamper.py BUILD TEST: what the daemon notices by itself, and what follows; what is left
 when it is all over. As e2e.py, which it stands on."""
 import ctypes
+import glob
 import json
 import os
+import shutil
 import signal
+import sqlite3
 import struct
 import sys
+import tempfile
+import time
 
 import e2e
 from e2e import Skip, wait_for
 
 PIN = '12345678'
+PASSPHRASE = b'a passphrase of many words'
 INPUT = struct.Struct('@qqHHi')  # struct input_event
 PTRACE_SEIZE, PTRACE_DETACH = 0x4206, 17
 
@@ -152,6 +158,138 @@ def test_a_signal_from_outside_is_on_record(i):
         return not i.monitors()
     wait_for(gone)
     told(i, f'signal 15 to the vault from process {os.getpid()}')
+
+
+# --- the end ------------------------------------------------------------------
+
+def root_records(home):
+    """root_records: what the database has of the root key's record; opened on a copy."""
+    with tempfile.TemporaryDirectory() as d:
+        for path in glob.glob(f'{home}/data/store.db*'):
+            shutil.copy(path, d)
+        db = sqlite3.connect(f'{d}/store.db')
+        rows = db.execute("SELECT value FROM records WHERE name = CAST('hsm/root' AS BLOB)").fetchall()
+        db.close()
+    return [bytes(r[0]) for r in rows]
+
+
+def pieces(value, size=24):
+    """pieces: of a record, those that say nothing but what it wraps."""
+    found = [value[k:k + size] for k in range(0, len(value) - size, size)]
+    return [p for p in found if len(set(p)) > 12]
+
+
+def files_of(home):
+    for path in glob.glob(f'{home}/**', recursive=True):
+        if os.path.isfile(path):
+            yield path, open(path, 'rb').read()
+
+
+def found_in(home, needles):
+    return sorted({path for path, text in files_of(home) for n in needles if n in text})
+
+
+def in_memory(i, needles):
+    if os.geteuid() != 0:
+        return 'not searched: needs root'
+    pids = [*i.monitors(), *i.roles().values()]
+    assert len(pids) == 3, pids
+    texts = {pid: e2e.memory_of(pid, skip='/no/such') for pid in pids}
+    assert all(len(t) > 100000 for t in texts.values()), {p: len(t) for p, t in texts.items()}
+    assert not [p for p, t in texts.items() for n in needles if n in t]
+    return f'{sum(map(len, texts.values()))} bytes searched'
+
+
+def test_no_usable_key_is_left_after_zeroizing(i):
+    prepare(i, 'log', partition=False)
+    i.must('init', 'e2e')
+    i.must('store-secret')
+    wrapped = root_records(i.home)
+    with open(f'{i.home}/../passphrase', 'wb') as f:
+        f.write(PASSPHRASE)
+    must(i, 'unlock-method', 'add', 'passphrase', '--pin-file', f'{i.home}/../passphrase')
+    wrapped += root_records(i.home)
+    unlock_key = open(f'{i.home}/data/unlock.key', 'rb').read()
+    needles = [e2e.SECRET, unlock_key] + [p for w in set(wrapped) for p in pieces(w)]
+    assert len(unlock_key) == 32 and len(set(wrapped)) == 2 and len(needles) > 6
+    before = f'{i.home}-before'
+    shutil.copytree(i.home, before, ignore=shutil.ignore_patterns('*.sock'))
+    assert found_in(before, [unlock_key]) and found_in(before, pieces(wrapped[1]))
+    assert not found_in(before, [e2e.SECRET])
+
+    began = time.monotonic()
+    must(i, 'zeroize', '--yes')
+    print(f'zeroized in {time.monotonic() - began:.3f} s')
+    assert state(i)['state'] == 'zeroized'
+    assert not found_in(i.home, needles), found_in(i.home, needles)
+    # Wrapped records may lie in freed memory until the daemon ends; what opens them does not.
+    print('memory:', in_memory(i, [e2e.SECRET, unlock_key, PASSPHRASE]))
+    opens_nothing(i, before)
+    opens_as_before(before)
+
+
+def opens_nothing(i, before):
+    """What is there now opens nothing, with the unlock file of before and the right passphrase."""
+    i.stop()
+    shutil.copy(f'{before}/data/unlock.key', f'{i.home}/data/unlock.key')
+    assert state(i)['state'] == 'zeroized'
+    r = i.cli('unlock', '--pin-file', f'{i.home}/../passphrase')
+    assert r.returncode != 0 and 'zeroized' in r.stderr, r.stderr
+    assert i.driver('info').returncode != 0
+    i.stop()
+
+
+def opens_as_before(before):
+    """A copy from before is another matter, as SECURITY.md says: both parts of it together open."""
+    old = e2e.Instance(before)
+    try:
+        assert json.loads(old.cli('status', '--json').stdout)['state'] == 'operational'
+    finally:
+        old.stop()
+
+
+def log_of(i):
+    logs = glob.glob(f'{i.home}/data/audit-*')
+    assert len(logs) == 1, logs
+    return logs[0]
+
+
+def test_a_decommissioned_hsm_leaves_its_log_alone(i):
+    prepare(i, 'log')
+    unlock_key = open(f'{i.home}/data/unlock.key', 'rb').read()
+    needles = [unlock_key, *pieces(root_records(i.home)[0])]
+    must(i, 'decommission', '--yes')
+    log = log_of(i)
+    assert set(os.listdir(f'{i.home}/data')) == {os.path.basename(log)}
+    assert not found_in(i.home, needles)
+    told = json.loads(must(i, 'audit', 'verify', log, '--audit-key', f'{log}/keys', '--json'))
+    assert told['intact'] and told['stopped'], told
+    assert b'zeroize' in b''.join(text for path, text in files_of(log))
+    assert state(i)['state'] == 'operational' and state(i)['partitions'] == '0'  # a new one
+    must(i, 'audit', 'verify', log, '--audit-key', f'{log}/keys')
+
+
+def test_who_may_not_zeroize_decommissions_nothing(i):
+    prepare(i, 'log')
+    must(i, 'hsm', 'init', '--pin-file', f'{i.home}/pin')
+    r = i.cli('decommission', '--yes')
+    assert r.returncode != 0 and 'security officer' in r.stderr, r.stderr
+    assert state(i)['state'] == 'operational' and os.path.exists(f'{i.home}/data/store.db')
+    must(i, 'decommission', '--yes', '--as', 'so', '--as-pin-file', f'{i.home}/pin')
+    assert os.listdir(f'{i.home}/data') == [os.path.basename(log_of(i))]
+
+
+def test_what_custodians_have_to_agree_to_is_not_decommissioned(i):
+    prepare(i, 'log')
+    must(i, 'quorum', 'create', '2/3', '--beside', '--out', i.home, '--names', 'anna,bert,carl', '--yes',
+         '--pin-file', f'{i.home}/pin')
+    assert i.cli('quorum', 'require', 'zeroize').returncode != 0
+    for n in (1, 2):
+        must(i, 'quorum', 'share', f'{i.home}/share-{n}.json', '--pin-file', f'{i.home}/pin')
+    must(i, 'quorum', 'require', 'zeroize')
+    r = i.cli('decommission', '--yes')
+    assert r.returncode != 0 and 'custodians' in r.stderr, r.stderr
+    assert state(i)['state'] == 'operational' and os.path.exists(f'{i.home}/data/store.db')
 
 
 if __name__ == '__main__':

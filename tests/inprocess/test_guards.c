@@ -325,12 +325,70 @@ static void set_policy(enum policy k)
 	struct partition_list_req lq = { 0 };
 	struct partition_list_res l;
 	struct policy_value on = { policy_rows[k].number, 1 };
-	struct policy_set_req q = { .so_pin = SLICE_STR(SO_PIN), .changes = { &on, 1 } };
+	struct policy_set_req q = { .so_pin = SLICE_STR(SO_PIN), .changes = { &on, 1 },
+		.destroy = policy_rows[k].destroys == POLICY_DESTROYS_UP };
 	struct policy_set_res r;
 
 	assert_int_equal(do_partition_list(&anna, &lq, &l), HF_OK);
 	q.serial = l.partitions.v[0].serial;
 	assert_int_equal(do_policy_set(&anna, &q, &r), HF_OK);
+}
+
+static enum hf_err key_pin(struct who *w, const char *pin)
+{
+	struct guard_pin_req q = { key, slice_str(pin) };
+	struct guard_pin_res r;
+
+	return do_guard_pin(w, &q, &r);
+}
+
+static void lock_key(void)
+{
+	for (unsigned i = 0; i < GUARD_FAILURES; i++)
+		assert_int_equal(open_key(&bob, "wrong"), HF_E_PIN_INCORRECT);
+	assert_int_equal(open_key(&bob, KEY_PIN), HF_E_PIN_LOCKED);
+}
+
+static void a_locked_pin_is_not_reset_unless_the_policy_says_so(void **state)
+{
+	(void)state;
+	assert_int_equal(key_pin(&anna, KEY_PIN), HF_OK);
+	assert_int_equal(key_pin(&anna, "another-pin"), HF_E_POLICY);
+	lock_key();
+	assert_int_equal(key_pin(&anna, "another-pin"), HF_E_POLICY);
+	assert_int_equal(open_key(&anna, "another-pin"), HF_E_PIN_LOCKED);
+	assert_int_equal(signs(&anna), HF_E_KEY_GUARDED);
+}
+
+static void the_officer_resets_a_locked_pin(void **state)
+{
+	(void)state;
+	set_policy(POLICY_KEY_PIN_RESET);
+	all_enter(); /* that policy's change destroys, and ends all sessions */
+	assert_int_equal(signs(&anna), HF_E_KEY_HANDLE);
+	assert_int_equal(makes_key(true, &key), HF_OK);
+	assert_int_equal(guard(2, KEY_PIN, 0, ""), HF_OK);
+	lock_key();
+	assert_int_equal(key_pin(&bob, "another-pin"), HF_E_DENIED); /* no officer */
+	assert_int_equal(key_pin(&anna, ""), HF_E_PIN_LENGTH);
+	assert_int_equal(key_pin(&anna, "another-pin"), HF_OK);
+	assert_int_equal(open_key(&bob, KEY_PIN), HF_E_PIN_INCORRECT);
+	assert_int_equal(open_key(&bob, "another-pin"), HF_OK);
+	assert_int_equal(signs(&bob), HF_OK);
+	restart();
+	assert_int_equal(open_key(&bob, "another-pin"), HF_OK);
+	assert_int_equal(signs(&bob), HF_OK);
+	assert_int_equal(signs(&bob), HF_E_KEY_EXHAUSTED); /* the limit stayed */
+}
+
+static void whoever_knows_the_pin_changes_it(void **state)
+{
+	(void)state;
+	assert_int_equal(key_pin(&anna, KEY_PIN), HF_OK);
+	assert_int_equal(open_key(&anna, KEY_PIN), HF_OK);
+	assert_int_equal(key_pin(&anna, "another-pin"), HF_OK);
+	assert_int_equal(open_key(&anna, KEY_PIN), HF_E_PIN_INCORRECT);
+	assert_int_equal(open_key(&anna, "another-pin"), HF_OK);
 }
 
 static void a_partition_may_want_guards(void **state)
@@ -362,6 +420,9 @@ int main(void)
 		T(a_guarded_key_has_no_double),
 		T(guards_that_cannot_be),
 		T(the_guard_tells),
+		T(a_locked_pin_is_not_reset_unless_the_policy_says_so),
+		T(the_officer_resets_a_locked_pin),
+		T(whoever_knows_the_pin_changes_it),
 		T(a_partition_may_want_guards),
 	};
 

@@ -1,5 +1,6 @@
 /* The SQLite store on a disk: what lasts, what is refused, what a full disk does. */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -417,11 +418,51 @@ static void what_was_acknowledged_survives_kill(void **state)
 	assert_true(there > 25);
 }
 
+/* files_hold looks through the database and its journal as they are on disk. */
+static bool files_hold(const char *text)
+{
+	static const char *const names[] = { "store.db", "store.db-wal" };
+	bool found = false;
+
+	for (size_t i = 0; i < 2; i++) {
+		int fd = openat(scratch.fd, names[i], O_RDONLY | O_CLOEXEC);
+		off_t size = lseek(fd, 0, SEEK_END);
+		char *p = size > 0 ? malloc((size_t)size) : NULL;
+
+		assert_true(fd >= 0 && (size == 0 || (p != NULL && pread(fd, p, (size_t)size, 0) == size)));
+		found |= p != NULL && memmem(p, (size_t)size, text, strlen(text)) != NULL;
+		free(p);
+		close(fd);
+	}
+	return found;
+}
+
+static void a_purged_store_has_no_older_values(void **state)
+{
+	(void)state;
+	assert_int_equal(put("a", 0, 1, SLICE_STR("the first value")), HF_OK);
+	assert_int_equal(put("b", 0, 1, SLICE_STR("a deleted value")), HF_OK);
+	assert_int_equal(store->ops->purge(store), HF_OK);
+	assert_int_equal(put("a", 1, 2, SLICE_STR("another value")), HF_OK);
+	assert_int_equal(put("b", 1, 0, SLICE_NONE), HF_OK);
+	assert_true(files_hold("the first value") && files_hold("a deleted value"));
+	assert_int_equal(store->ops->purge(store), HF_OK);
+	assert_false(files_hold("the first value") || files_hold("a deleted value"));
+	assert_true(files_hold("another value"));
+	assert_int_equal(put("c", 0, 1, SLICE_STR("c")), HF_OK);
+	close_store();
+	assert_int_equal(open_store(), HF_OK);
+	assert_int_equal(version_of("a"), 2);
+	assert_int_equal(version_of("b"), 0);
+	assert_int_equal(count(), 2);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(a_purged_store_has_no_older_values),
 		TEST(records_are_there_after_opening_anew),
 		TEST(its_files_are_nobody_elses),
 		TEST(a_group_is_on_the_disk_with_one_sync),
