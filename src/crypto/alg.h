@@ -38,6 +38,10 @@ enum hf_err hash_init(EVP_MD_CTX *ctx, const struct hash *h) HF_MUST_CHECK;
 enum hf_err hash_once(const struct hash *h, const struct slice part[], size_t n,
 	uint8_t out[EVP_MAX_MD_SIZE]) HF_MUST_CHECK;
 
+/* pbkdf2 (RFC 8018) fills out. */
+enum hf_err pbkdf2(const struct hash *h, struct slice password, struct slice salt, uint64_t iterations,
+	struct secret *out) HF_MUST_CHECK;
+
 struct algs {
 	EVP_MAC *hmac, *cmac, *blake2b, *poly1305;
 	EVP_KDF *hkdf, *pbkdf2, *tls1_prf, *argon2id;

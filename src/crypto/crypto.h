@@ -63,6 +63,10 @@ enum hf_err crypto_kem_unwrap(struct slice private_, struct slice place, struct 
 /* crypto_argon2id (RFC 9106) makes a 32-byte key from a PIN or passphrase. */
 enum hf_err crypto_argon2id(struct slice pin, struct slice salt, uint32_t kib, uint32_t passes,
 	struct secret *ret) HF_MUST_CHECK;
+/* crypto_stretch is that, or where kib is 0 PBKDF2 (SP 800-132) with HMAC-SHA-256 and so
+ * many passes. */
+enum hf_err crypto_stretch(struct slice pin, struct slice salt, uint32_t kib, uint32_t passes,
+	struct secret *ret) HF_MUST_CHECK;
 
 /* Ed25519 (RFC 8032), for the audit log: seed 32 bytes. */
 enum hf_err crypto_ed25519_public(struct slice seed, uint8_t out[32]) HF_MUST_CHECK;

@@ -48,16 +48,16 @@ static OSSL_PARAM octets(const char *name, struct slice v)
 		v.n == 0 ? (void *)(uintptr_t) "" : (void *)(uintptr_t)v.p, v.n);
 }
 
-static enum hf_err pbkdf2(const struct job *j, struct secret *out)
+enum hf_err pbkdf2(const struct hash *h, struct slice password, struct slice salt, uint64_t iterations,
+	struct secret *out)
 {
 	CLEANUP(EVP_KDF_CTX_free_p) EVP_KDF_CTX *ctx = EVP_KDF_CTX_new(algs.pbkdf2);
-	uint64_t iterations = j->iterations;
 	int any_size = 1; /* else SP 800-132's least sizes hold */
 	OSSL_PARAM params[] = {
 		OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST,
-			(char *)(uintptr_t)j->hash->name, 0),
-		octets(OSSL_KDF_PARAM_PASSWORD, j->password),
-		octets(OSSL_KDF_PARAM_SALT, j->salt),
+			(char *)(uintptr_t)h->name, 0),
+		octets(OSSL_KDF_PARAM_PASSWORD, password),
+		octets(OSSL_KDF_PARAM_SALT, salt),
 		OSSL_PARAM_construct_uint64(OSSL_KDF_PARAM_ITER, &iterations),
 		OSSL_PARAM_construct_int(OSSL_KDF_PARAM_PKCS5, &any_size),
 		OSSL_PARAM_construct_end(),
@@ -175,7 +175,7 @@ static enum hf_err run(const struct mech *m, const struct params *p, struct secr
 	if (p->id == PARAM_PBE)
 		return pbe(m, &p->u.pbe, key, iv);
 	TRY(pbkdf2_job(&p->u.pbkd2, &j));
-	return pbkdf2(&j, key);
+	return pbkdf2(j.hash, j.password, j.salt, j.iterations, key);
 }
 
 static enum hf_err generate(const struct mech *m, const struct params *p,

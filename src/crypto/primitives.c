@@ -313,6 +313,19 @@ enum hf_err crypto_argon2id(struct slice pin, struct slice salt, uint32_t kib, u
 	return HF_OK;
 }
 
+enum hf_err crypto_stretch(struct slice pin, struct slice salt, uint32_t kib, uint32_t passes,
+	struct secret *ret)
+{
+	CLEANUP(secret_done) struct secret out = { 0 };
+
+	if (kib > 0)
+		return crypto_argon2id(pin, salt, kib, passes, ret);
+	TRY(secret_alloc(&out, CRYPTO_KEY));
+	TRY(pbkdf2(hash_by_name("SHA256"), pin, salt, passes, &out));
+	*ret = secret_take(&out);
+	return HF_OK;
+}
+
 /* --- Ed25519 ------------------------------------------------------------- */
 
 static enum hf_err ed25519_key(struct slice seed, EVP_PKEY **ret)

@@ -8,7 +8,7 @@
 
 #include "tpm.h"
 
-enum kind { NUMBER, SECONDS, FLAG, UNLOCK, TAMPER, LEVEL, USE, CLOSED, SIGNATURE, PATH, SOURCES, PCRS };
+enum kind { NUMBER, SECONDS, FLAG, UNLOCK, TAMPER, LEVEL, USE, CLOSED, SIGNATURE, PATH, SOURCES, PCRS, KDF };
 
 static bool is_text(enum kind k)
 {
@@ -46,6 +46,7 @@ static const char *const words[][6] = {
 	[PATH] = { "none", NULL },
 	[SOURCES] = { "none", NULL },
 	[PCRS] = { "none", NULL },
+	[KDF] = { "argon2id", "pbkdf2", NULL },
 };
 
 static void *field(const struct config *c, const struct setting *s)
@@ -135,6 +136,7 @@ static bool set_value(struct config *c, const struct setting *s, const char *val
 	case PCRS:
 		return set_word(c, s, value) || set_pcrs(c, s, value);
 	case FLAG:
+	case KDF:
 	case UNLOCK:
 	case TAMPER:
 	case LEVEL:

@@ -17,6 +17,7 @@
 #define CONFIG_FIELD_USE(field) uint64_t field;
 #define CONFIG_FIELD_CLOSED(field) uint64_t field;
 #define CONFIG_FIELD_SIGNATURE(field) uint64_t field;
+#define CONFIG_FIELD_KDF(field) uint64_t field;
 #define CONFIG_FIELD_PCRS(field) uint64_t field;
 #define CONFIG_FIELD_PATH(field) char field[CONFIG_PATH];
 #define CONFIG_FIELD_SOURCES(field) char field[CONFIG_PATH];
@@ -27,6 +28,7 @@ struct config {
 #undef SETTING
 };
 
+enum { PIN_BY_ARGON2ID, PIN_BY_PBKDF2 };
 enum { UNLOCK_BY_FILE, UNLOCK_BY_PASSPHRASE, UNLOCK_BY_TPM };
 
 void config_default(struct config *c);

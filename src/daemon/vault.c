@@ -50,6 +50,8 @@ static struct hsm_config hsm_settings(const struct config *c)
 	h.ticket_seconds = (unsigned)c->ticket_seconds;
 	h.argon2_kib = (uint32_t)c->argon2_kib;
 	h.argon2_passes = (uint32_t)c->argon2_passes;
+	h.pin_pbkdf2 = c->pin_kdf == PIN_BY_PBKDF2;
+	h.pbkdf2_passes = (uint32_t)c->pbkdf2_passes;
 	h.onetime_reserve = (unsigned)c->onetime_reserve;
 	h.tamper_action = (enum tamper_action)c->tamper_action;
 	h.quorum_s = (unsigned)c->quorum_s;

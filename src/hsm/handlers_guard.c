@@ -42,7 +42,7 @@ static enum hf_err tag_of(const struct pin_memory *m, struct slice pin, uint8_t 
 {
 	CLEANUP(secret_done) struct secret s = { 0 };
 
-	TRY(crypto_argon2id(pin, SLICE_OF(m->salt), m->kib, m->passes, &s));
+	TRY(crypto_stretch(pin, SLICE_OF(m->salt), m->kib, m->passes, &s));
 	return crypto_hmac(secret_slice(&s), SLICE_STR("holdfast key PIN"), tag);
 }
 
@@ -53,7 +53,8 @@ static enum hf_err new_pin(struct calls_ctx *c, struct slice pin, struct guard *
 	TRY(pin_length(c->hsm, c->part, pin));
 	g->has_pin = true;
 	g->failures = 0;
-	g->pin = (struct pin_memory){ .kib = c->hsm->cfg.argon2_kib, .passes = c->hsm->cfg.argon2_passes };
+	g->pin = (struct pin_memory){ .kib = 0 };
+	pin_kdf(c->hsm, c->part, &g->pin.kib, &g->pin.passes);
 	TRY(crypto_random(g->pin.salt, sizeof(g->pin.salt)));
 	return tag_of(&g->pin, pin, g->pin.tag);
 }

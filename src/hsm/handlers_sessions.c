@@ -227,7 +227,7 @@ enum hf_err role_new_pin(struct calls_ctx *c, struct role_record *now, const str
 	struct partition *p = c->part;
 	struct role_record next;
 
-	TRY(role_wrap(c->hsm, p->serial, n->pin, n->key, now, &next));
+	TRY(role_wrap(c->hsm, p, n->pin, n->key, now, &next));
 	TRY(activation_end(c->hsm, p, now->name));
 	next.change = n->change;
 	if (n->quorum != NULL)

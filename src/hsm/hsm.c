@@ -41,6 +41,7 @@ const struct hsm_config hsm_config_default = {
 	.ticket_seconds = 24 * 3600,
 	.argon2_kib = 19456,
 	.argon2_passes = 2,
+	.pbkdf2_passes = 600000, /* OWASP's for HMAC-SHA-256 */
 	.quorum_s = 600,
 	.onetime_reserve = 64,
 	.clients_may_create = true,

@@ -36,6 +36,8 @@ struct hsm_config {
 	unsigned pin_failures;        /* then locked */
 	unsigned ticket_seconds;      /* a ticket's life */
 	unsigned argon2_kib, argon2_passes;
+	bool pin_pbkdf2;              /* for PINs and passphrases, in the place of Argon2id */
+	unsigned pbkdf2_passes;
 	unsigned onetime_reserve;     /* signatures of a stateful key per durable write, at most */
 	enum tamper_action tamper_action;
 	unsigned quorum_s;            /* seconds that custodians' shares, and their consent, last */

@@ -268,7 +268,7 @@ static enum hf_err store_pin(struct calls_ctx *c, struct role_record *now, struc
 		TRY(pin_allowed(h, h->self, now, pin));
 	TRY(secret_alloc(&key, CRYPTO_KEY));
 	TRY(crypto_random(key.p, key.n));
-	TRY(role_wrap(h, HSM_SELF, pin, secret_slice(&key), now, &next));
+	TRY(role_wrap(h, h->self, pin, secret_slice(&key), now, &next));
 	next.change = change;
 	if (quorum != NULL)
 		next.quorum = *quorum;

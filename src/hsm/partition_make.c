@@ -60,11 +60,11 @@ static enum hf_err make_roles(struct hsm *h, struct partition *p, struct slice s
 
 	TRY(secret_alloc(&key, CRYPTO_KEY));
 	TRY(crypto_random(key.p, key.n));
-	TRY(role_wrap(h, p->serial, so_pin, secret_slice(&key), &r->so, &m->so));
+	TRY(role_wrap(h, p, so_pin, secret_slice(&key), &r->so, &m->so));
 	if (user_pin.n == 0)
 		role_unset(&r->user, &m->user);
 	else
-		TRY(role_wrap(h, p->serial, user_pin, secret_slice(&key), &r->user, &m->user));
+		TRY(role_wrap(h, p, user_pin, secret_slice(&key), &r->user, &m->user));
 	TRY(role_change(p->serial, &r->so, &m->so, m->so_name, &m->so_buf, &m->v[1]));
 	return role_change(p->serial, &r->user, &m->user, m->user_name, &m->user_buf, &m->v[2]);
 }

@@ -394,9 +394,17 @@ enum hf_err pin_length(const struct hsm *h, const struct partition *p, struct sl
 	return pin.n >= pin_min(h, p) && pin.n <= pin_max(h, p) ? HF_OK : HF_E_PIN_LENGTH;
 }
 
+void pin_kdf(const struct hsm *h, const struct partition *p, uint32_t *ret_kib, uint32_t *ret_passes)
+{
+	bool pbkdf2 = h->cfg.pin_pbkdf2 || (p != NULL && policy_value(p, POLICY_NON_APPROVED) == 0);
+
+	*ret_kib = pbkdf2 ? 0 : h->cfg.argon2_kib;
+	*ret_passes = pbkdf2 ? h->cfg.pbkdf2_passes : h->cfg.argon2_passes;
+}
+
 static enum hf_err stretch(const struct pin_memory *m, struct slice pin, struct secret *ret)
 {
-	return crypto_argon2id(pin, SLICE_OF(m->salt), m->kib, m->passes, ret);
+	return crypto_stretch(pin, SLICE_OF(m->salt), m->kib, m->passes, ret);
 }
 
 static enum hf_err tag_of(struct slice stretched, uint8_t tag[CRYPTO_HASH])
@@ -484,7 +492,7 @@ static void remember(const struct role_record *now, struct role_record *next)
 	next->old[0] = now->pin;
 }
 
-enum hf_err role_wrap(struct hsm *h, const char *serial, struct slice pin, struct slice key,
+enum hf_err role_wrap(struct hsm *h, const struct partition *p, struct slice pin, struct slice key,
 	const struct role_record *now, struct role_record *ret)
 {
 	CLEANUP(secret_done) struct secret under = { 0 };
@@ -498,10 +506,11 @@ enum hf_err role_wrap(struct hsm *h, const char *serial, struct slice pin, struc
 	t.change = false;
 	t.changed = clock_wall_us();
 	t.epoch++;
-	t.pin = (struct pin_memory){ .kib = h->cfg.argon2_kib, .passes = h->cfg.argon2_passes };
+	t.pin = (struct pin_memory){ .kib = 0 };
+	pin_kdf(h, p, &t.pin.kib, &t.pin.passes);
 	TRY(crypto_random(t.pin.salt, sizeof(t.pin.salt)));
 	TRY(pin_key(h, &t, pin, &under, t.pin.tag));
-	TRY(crypto_seal(secret_slice(&under), place(serial, now, where), key, &b));
+	TRY(crypto_seal(secret_slice(&under), place(p->serial, now, where), key, &b));
 	if (b.n != sizeof(t.wrapped))
 		return HF_E_INTERNAL;
 	memcpy(t.wrapped, b.p, b.n);
@@ -579,12 +588,16 @@ static enum hf_err unwrap(const struct hsm *h, const struct partition *p, const 
 	return e;
 }
 
-/* Stronger parameters than the record's, and this HSM's role key, come with the next right PIN; the
- * epoch stays, since the PIN does. */
-static bool stronger(const struct hsm *h, const struct pin_memory *now)
+/* The function that is wanted now, stronger parameters than the record's, and this HSM's role key
+ * come with the next right PIN; the epoch stays, since the PIN does. */
+static bool kdf_stays(const struct hsm *h, const struct partition *p, const struct pin_memory *now)
 {
-	return h->cfg.argon2_kib >= now->kib && h->cfg.argon2_passes >= now->passes &&
-		(h->cfg.argon2_kib != now->kib || h->cfg.argon2_passes != now->passes);
+	uint32_t kib, passes;
+
+	pin_kdf(h, p, &kib, &passes);
+	if ((kib == 0) != (now->kib == 0))
+		return false;
+	return kib < now->kib || passes < now->passes || (kib == now->kib && passes == now->passes);
 }
 
 static void rewrap(struct hsm *h, struct partition *p, struct role_record *now,
@@ -593,7 +606,7 @@ static void rewrap(struct hsm *h, struct partition *p, struct role_record *now,
 	struct role_record next;
 	enum hf_err e;
 
-	e = role_wrap(h, p->serial, pin, key, now, &next);
+	e = role_wrap(h, p, pin, key, now, &next);
 	if (e == HF_OK) {
 		next.epoch = now->epoch;
 		next.quorum = now->quorum;
@@ -608,11 +621,13 @@ static void rewrap(struct hsm *h, struct partition *p, struct role_record *now,
 			now->name, err_text(e));
 }
 
-enum hf_err pin_remember(const struct hsm *h, struct slice pin, struct pin_memory *ret)
+enum hf_err pin_remember(const struct hsm *h, const struct partition *p, struct slice pin,
+	struct pin_memory *ret)
 {
 	CLEANUP(secret_done) struct secret stretched = { 0 };
-	struct pin_memory m = { .kib = h->cfg.argon2_kib, .passes = h->cfg.argon2_passes };
+	struct pin_memory m = { .kib = 0 };
 
+	pin_kdf(h, p, &m.kib, &m.passes);
 	TRY(crypto_random(m.salt, sizeof(m.salt)));
 	TRY(stretch(&m, pin, &stretched));
 	TRY(tag_of(secret_slice(&stretched), m.tag));
@@ -709,7 +724,7 @@ enum hf_err role_open(struct hsm *h, struct partition *p, struct role_record *r,
 	/* A failure of ours (no memory) was no guess: the count is as it was. */
 	TRY(take_back(h, p, r, e == HF_OK ? 0 : failures));
 	TRY(e);
-	if (foreign || stronger(h, &r->pin))
+	if (foreign || !kdf_stays(h, p, &r->pin))
 		rewrap(h, p, r, pin, secret_slice(&key));
 	*ret = secret_take(&key);
 	return HF_OK;

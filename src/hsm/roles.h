@@ -20,7 +20,7 @@
 /* struct pin_memory tells a PIN that was, without holding any key. */
 struct pin_memory {
 	uint8_t salt[ROLE_SALT];
-	uint32_t kib, passes;     /* of Argon2id */
+	uint32_t kib, passes;     /* crypto_stretch's */
 	uint8_t tag[CRYPTO_HASH];
 };
 #define PIN_MEMORIES 24u
@@ -97,9 +97,13 @@ enum hf_err pin_allowed(const struct hsm *h, const struct partition *p,
 /* pin_expired: it opens nothing until it is changed. */
 bool pin_expired(const struct partition *p, const struct role_record *r);
 
+/* pin_kdf fills in how a new PIN or passphrase is stretched, by the settings and the
+ * partition's policies (p may be NULL). */
+void pin_kdf(const struct hsm *h, const struct partition *p, uint32_t *ret_kib, uint32_t *ret_passes);
+
 /* role_wrap makes the role's next record: key under pin, the epoch one on, without
  * custodians. */
-enum hf_err role_wrap(struct hsm *h, const char *serial, struct slice pin, struct slice key,
+enum hf_err role_wrap(struct hsm *h, const struct partition *p, struct slice pin, struct slice key,
 	const struct role_record *now, struct role_record *ret) HF_MUST_CHECK;
 /* role_unset makes the next record of a role without a PIN. */
 void role_unset(const struct role_record *now, struct role_record *ret);
@@ -126,7 +130,8 @@ enum hf_err role_open(struct hsm *h, struct partition *p, struct role_record *r,
 enum hf_err role_open_active(struct hsm *h, struct partition *p, struct role_record *r,
 	struct slice pin, struct secret *ret) HF_MUST_CHECK;
 /* pin_remember makes what tells this PIN again. */
-enum hf_err pin_remember(const struct hsm *h, struct slice pin, struct pin_memory *ret)
+enum hf_err pin_remember(const struct hsm *h, const struct partition *p, struct slice pin,
+	struct pin_memory *ret)
 	HF_MUST_CHECK;
 /* role_condemns: this role is locked, and the policy destroys the objects for it. */
 bool role_condemns(struct hsm *h, const struct partition *p, const struct role_record *r);

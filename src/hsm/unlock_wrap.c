@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "log.h"
+#include "roles.h"
 #include "tpm.h"
 #include "unlock_file.h"
 
@@ -39,7 +40,7 @@ static enum hf_err key_by_passphrase(const struct unlock_method_record *m, struc
 {
 	CLEANUP(secret_done) struct secret stretched = { 0 };
 
-	TRY(crypto_argon2id(passphrase, SLICE_OF(m->salt), m->kib, m->passes, &stretched));
+	TRY(crypto_stretch(passphrase, SLICE_OF(m->salt), m->kib, m->passes, &stretched));
 	return crypto_derive(secret_slice(&stretched), "holdfast unlock passphrase", SLICE_NONE, ret);
 }
 
@@ -105,8 +106,7 @@ static enum hf_err fill(struct hsm *h, struct unlock_method_record *m, const str
 	CLEANUP(buf_done) struct buf b = BUF_MAX(UNLOCK_MORE);
 
 	TRY(crypto_random(m->salt, sizeof(m->salt)));
-	m->kib = h->cfg.argon2_kib;
-	m->passes = h->cfg.argon2_passes;
+	pin_kdf(h, NULL, &m->kib, &m->passes);
 	if (w->by == BY_TPM)
 		return tpm_fill(h, m, w, ret);
 	if (w->by == BY_QUORUM) {

@@ -68,7 +68,8 @@ def check_commands():
 def check_settings():
     page = items(read('man/holdfast.conf.5'))
     words = {'FLAG': ('no', 'yes'), 'UNLOCK': ('file', 'passphrase', 'tpm'),
-             'TAMPER': ('log', 'lock', 'zeroize'), 'USE': ('none', 'every', 'counted', 'first'),
+             'TAMPER': ('log', 'lock', 'zeroize'), 'KDF': ('argon2id', 'pbkdf2'),
+             'USE': ('none', 'every', 'counted', 'first'),
              'CLOSED': ('administration', 'changes', 'everything'),
              'SIGNATURE': ('ed25519', 'ed25519+ml-dsa-65'),
              'LEVEL': ('error', 'warn', 'notice', 'info', 'debug'), 'PATH': ('none',), 'SOURCES': ('none',)}

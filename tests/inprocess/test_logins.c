@@ -324,6 +324,36 @@ static void stronger_derivation_comes_with_the_next_login(void **state)
 	logs_in(&anna, CKU_USER, USER_PIN, NULL);
 }
 
+static void a_pin_changes_over_to_the_function_of_the_settings(void **state)
+{
+	uint64_t v = box_role_version(&box);
+
+	(void)state;
+	box.cfg.pin_pbkdf2 = true;
+	restart();
+	assert_int_equal(try_right_pin(), HF_OK);
+	assert_int_equal(box_role_version(&box), v + 1);
+	restart();
+	assert_int_equal(try_right_pin(), HF_OK);
+	assert_int_equal(box_role_version(&box), v + 1);
+	box.cfg.pbkdf2_passes += 10;
+	restart();
+	assert_int_equal(try_right_pin(), HF_OK);
+	assert_int_equal(box_role_version(&box), v + 2);
+	box.cfg.pbkdf2_passes -= 10; /* never weaker again */
+	restart();
+	opens(&anna, 0, true);
+	assert_int_equal(log_in(&anna, CKU_USER, "wrong"), HF_E_PIN_INCORRECT);
+	assert_int_equal(closes(&anna), HF_OK);
+	assert_int_equal(try_right_pin(), HF_OK);
+	assert_int_equal(box_role_version(&box), v + 2);
+	box.cfg.pin_pbkdf2 = false;
+	restart();
+	assert_int_equal(try_right_pin(), HF_OK);
+	assert_int_equal(box_role_version(&box), v + 3);
+	assert_int_equal(try_right_pin(), HF_OK);
+}
+
 /* --- tickets -------------------------------------------------------------------------------------- */
 
 /* with_ticket logs anna in and makes a private object. */
@@ -566,6 +596,7 @@ int main(void)
 		T(pins_have_limits),
 		T(a_changed_pin_holds_after_a_restart),
 		T(stronger_derivation_comes_with_the_next_login),
+		T(a_pin_changes_over_to_the_function_of_the_settings),
 		T(a_ticket_restores_the_login_after_a_restart),
 		T(a_ticket_may_come_before_the_sessions),
 		T(a_ticket_outlives_its_connection),

@@ -500,6 +500,24 @@ static void approved_mode(void **state)
 	assert_int_equal(encrypt_init(CKM_RSA_X_509, pub), HF_E_MECHANISM);
 }
 
+static void approved_mode_derives_from_pins_by_pbkdf2(void **state)
+{
+	uint64_t v = box_role_version(&box);
+
+	(void)state;
+	set(POLICY_NON_APPROVED, 0);
+	enter();
+	assert_int_equal(box_role_version(&box), v + 1);
+	box.cfg.argon2_kib *= 2; /* says nothing here */
+	restart();
+	enter();
+	assert_int_equal(box_role_version(&box), v + 1);
+	box.cfg.pbkdf2_passes *= 2;
+	restart();
+	enter();
+	assert_int_equal(box_role_version(&box), v + 2);
+}
+
 static void sizes_of_approved_mode_go_by_date(void **state)
 {
 	struct strength s = { STRENGTH_RSA, 2048, 0 };
@@ -660,6 +678,7 @@ int main(void)
 		T(sizes_and_curves),
 		T(a_raised_size_stops_a_weak_key),
 		T(approved_mode),
+		T(approved_mode_derives_from_pins_by_pbkdf2),
 		T(sizes_of_approved_mode_go_by_date),
 		T(lengths_of_pins),
 		T(fewer_failures),

@@ -76,6 +76,7 @@ static void hsm_start(struct vault *v)
 
 	cfg.argon2_kib = 64;
 	cfg.argon2_passes = 1;
+	cfg.pbkdf2_passes = 10;
 	cfg.admin_uid = getuid();
 	assert_int_equal(hsm_open(&cfg, keeper_memory_keeper(v->keeper), &unlock, &v->hsm), HF_OK);
 	vault_connect(v);

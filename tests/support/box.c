@@ -28,6 +28,7 @@ void box_new(struct box *b)
 	*b = (struct box){ .cfg = hsm_config_default };
 	b->cfg.argon2_kib = 64;
 	b->cfg.argon2_passes = 1;
+	b->cfg.pbkdf2_passes = 10;
 	b->cfg.pin_failures = 3;
 	b->keeper = keeper_memory_new();
 	b->key_fd = memfd_create("unlock", MFD_CLOEXEC);
@@ -47,6 +48,16 @@ void box_stop(struct box *b)
 	assert_int_equal(hsm_connections(b->hsm), 0);
 	hsm_close(b->hsm);
 	b->hsm = NULL;
+}
+
+uint64_t box_role_version(struct box *b)
+{
+	const char *name;
+
+	for (size_t i = 0; (name = keeper_memory_find(b->keeper, "p/", i)) != NULL; i++)
+		if (strstr(name, "/role/user") != NULL)
+			return keeper_memory_version(b->keeper, name);
+	return 0;
 }
 
 void box_restart(struct box *b)

@@ -28,6 +28,10 @@ void box_restart(struct box *b);
 enum hf_err box_start(struct box *b);
 void box_stop(struct box *b);
 
+/* box_role_version of the user of the first partition: each time that a PIN is wrapped the
+ * record moves on by one. */
+uint64_t box_role_version(struct box *b);
+
 struct who {
 	struct box *box;
 	struct transport *t;

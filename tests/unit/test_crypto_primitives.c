@@ -209,6 +209,20 @@ static void count(void *ctx, const char *name, bool ok)
 	s->failed += !ok;
 }
 
+/* RFC 7914, section 11. */
+static void stretching_without_memory_is_pbkdf2(void **state)
+{
+	CLEANUP(secret_done) struct secret k = { 0 };
+	uint8_t want[CRYPTO_KEY];
+	size_t n;
+
+	(void)state;
+	assert_true(hex_decode("55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc", want,
+		sizeof(want), &n));
+	assert_int_equal(crypto_stretch(SLICE_STR("passwd"), SLICE_STR("salt"), 0, 1, &k), HF_OK);
+	assert_true(secret_eq(secret_slice(&k), SLICE_OF(want)));
+}
+
 static void the_self_test_passes(void **state)
 {
 	struct seen s = { 0 };
@@ -271,6 +285,7 @@ int main(void)
 		cmocka_unit_test(a_sealed_message_with_any_bit_changed_is_damaged),
 		cmocka_unit_test(the_same_message_never_seals_the_same),
 		cmocka_unit_test(argon2id_is_the_reference_implementations),
+		cmocka_unit_test(stretching_without_memory_is_pbkdf2),
 		cmocka_unit_test(argon2id_without_memory_is_an_error_and_never_another_key),
 		cmocka_unit_test(ed25519_is_rfc_8032s),
 		cmocka_unit_test(random_bytes_do_not_repeat),
