@@ -93,6 +93,17 @@ static enum hf_err finish(struct crypt *c, struct slice in, struct slice sig, st
 	return update(c, in, out);
 }
 
+static enum hf_err copy(const struct crypt *from, struct crypt *to)
+{
+	const struct cfb64 *f = from->state;
+	struct cfb64 *t = to->state;
+
+	memcpy(t->reg, f->reg, sizeof(t->reg));
+	memcpy(t->stream, f->stream, sizeof(t->stream));
+	t->at = f->at;
+	return HF_OK;
+}
+
 static size_t bound(const struct crypt *c, size_t in, bool last)
 {
 	(void)c;
@@ -116,4 +127,5 @@ const struct family family_aes_cfb64 = {
 	.finish = finish,
 	.bound = bound,
 	.end = end,
+	.copy = copy,
 };

@@ -187,6 +187,18 @@ static enum hf_err finish(struct crypt *c, struct slice in, struct slice sig, st
 	return e;
 }
 
+static enum hf_err copy(const struct crypt *from, struct crypt *to)
+{
+	const struct block_mac *f = from->state;
+	struct block_mac *t = to->state;
+
+	OSSL_TRY(EVP_CIPHER_CTX_copy(t->cbc, f->cbc), HF_E_INTERNAL);
+	t->held = f->held;
+	memcpy(t->last, f->last, sizeof(t->last));
+	memcpy(t->code, f->code, sizeof(t->code));
+	return HF_OK;
+}
+
 static size_t bound(const struct crypt *c, size_t in, bool last)
 {
 	const struct block_mac *s = c->state;
@@ -202,4 +214,5 @@ const struct family family_block_mac = {
 	.finish = finish,
 	.bound = bound,
 	.end = kept_end,
+	.copy = copy,
 };

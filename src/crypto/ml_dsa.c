@@ -229,6 +229,17 @@ static enum hf_err finish(struct crypt *c, struct slice in, struct slice sig, st
 	return ossl_err(HF_E_INTERNAL);
 }
 
+static enum hf_err copy(const struct crypt *from, struct crypt *to)
+{
+	const struct ml_dsa *f = from->state;
+	struct ml_dsa *t = to->state;
+
+	if (!f->ours)
+		return gather_copy(&f->given, &t->given);
+	OSSL_TRY(EVP_MD_CTX_copy_ex(t->md, f->md), HF_E_INTERNAL);
+	return HF_OK;
+}
+
 static size_t bound(const struct crypt *c, size_t in, bool last)
 {
 	(void)in;
@@ -259,4 +270,5 @@ const struct family family_hash_ml_dsa = {
 	.finish = finish,
 	.bound = bound,
 	.end = end,
+	.copy = copy,
 };

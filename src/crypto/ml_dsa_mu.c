@@ -80,6 +80,15 @@ static enum hf_err finish(struct crypt *c, struct slice in, struct slice sig, st
 	return HF_OK;
 }
 
+static enum hf_err copy(const struct crypt *from, struct crypt *to)
+{
+	const struct mu *f = from->state;
+	struct mu *t = to->state;
+
+	OSSL_TRY(EVP_MD_CTX_copy_ex(t->ctx, f->ctx), HF_E_INTERNAL);
+	return HF_OK;
+}
+
 static size_t bound(const struct crypt *c, size_t in, bool last)
 {
 	(void)c;
@@ -104,4 +113,5 @@ const struct family family_ml_dsa_mu = {
 	.finish = finish,
 	.bound = bound,
 	.end = end,
+	.copy = copy,
 };

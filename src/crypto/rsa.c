@@ -135,6 +135,14 @@ void rsa_crypt_end(struct crypt *c)
 	kept_end(c);
 }
 
+enum hf_err rsa_copy(const struct crypt *from, struct crypt *to)
+{
+	const struct rsa_crypt *f = from->state;
+	struct rsa_crypt *t = to->state;
+
+	return rsa_crypts(from) ? gather_copy(&f->in, &t->in) : sig_copy(from, to);
+}
+
 size_t rsa_crypt_bound(const struct crypt *c, size_t in, bool last)
 {
 	(void)in;

@@ -29,6 +29,8 @@ enum hf_err rsa_crypt_finish(struct crypt *c, struct slice in, size_t most, stru
 size_t rsa_crypt_bound(const struct crypt *c, size_t in, bool last);
 enum hf_err rsa_crypt_update(struct crypt *c, struct slice in) HF_MUST_CHECK;
 void rsa_crypt_end(struct crypt *c);
+/* rsa_copy: a family's copy, of a signature or an encryption. */
+enum hf_err rsa_copy(const struct crypt *from, struct crypt *to);
 /* rsa_crypt_fail drops a state that is not fit to be kept. */
 void rsa_crypt_fail(struct crypt *c);
 static inline bool rsa_crypts(const struct crypt *c)

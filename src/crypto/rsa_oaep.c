@@ -87,4 +87,5 @@ const struct family family_rsa_oaep = {
 	.finish = finish,
 	.bound = rsa_crypt_bound,
 	.end = rsa_crypt_end,
+	.copy = rsa_copy,
 };

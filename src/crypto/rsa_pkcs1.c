@@ -87,4 +87,5 @@ const struct family family_rsa_pkcs1 = {
 	.finish = finish,
 	.bound = bound,
 	.end = end,
+	.copy = rsa_copy,
 };

@@ -98,4 +98,5 @@ const struct family family_rsa_tpm = {
 	.finish = finish,
 	.bound = rsa_crypt_bound,
 	.end = rsa_crypt_end,
+	.copy = rsa_copy,
 };

@@ -105,4 +105,5 @@ const struct family family_rsa_x509 = {
 	.finish = finish,
 	.bound = bound,
 	.end = end,
+	.copy = rsa_copy,
 };

@@ -86,6 +86,12 @@ static enum hf_err finish(struct crypt *c, struct slice in, struct slice sig, st
 	return update(c, in, out);
 }
 
+static enum hf_err copy(const struct crypt *from, struct crypt *to)
+{
+	memcpy(to->state, from->state, sizeof(struct salsa20));
+	return HF_OK;
+}
+
 static size_t bound(const struct crypt *c, size_t in, bool last)
 {
 	(void)c;
@@ -106,4 +112,5 @@ const struct family family_salsa20 = {
 	.finish = finish,
 	.bound = bound,
 	.end = end,
+	.copy = copy,
 };

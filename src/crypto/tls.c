@@ -308,6 +308,14 @@ static enum hf_err finish(struct crypt *c, struct slice in, struct slice sig, st
 	return secret_eq(secret_slice(&mac), sig) ? HF_OK : HF_E_SIGNATURE;
 }
 
+static enum hf_err copy(const struct crypt *from, struct crypt *to)
+{
+	const struct finished *f = from->state;
+	struct finished *t = to->state;
+
+	return gather_copy(&f->hash, &t->hash);
+}
+
 static size_t bound(const struct crypt *c, size_t in, bool last)
 {
 	const struct finished *s = c->state;
@@ -333,4 +341,5 @@ const struct family family_tls_mac = {
 	.finish = finish,
 	.bound = bound,
 	.end = end,
+	.copy = copy,
 };

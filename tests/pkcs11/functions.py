@@ -4,6 +4,7 @@ their own."""
 import ctypes
 import hashlib
 import os
+import subprocess
 import sys
 import threading
 
@@ -133,6 +134,105 @@ def test_pins_and_sessions_change(t):
     assert refused(t.call, 'C_CloseSession', other) == 'CKR_SESSION_HANDLE_INVALID'
     t.call('C_CloseAllSessions', t.slot)
     assert refused(t.call, 'C_Logout', t.h) == 'CKR_SESSION_HANDLE_INVALID'
+
+
+def pin(value):
+    """pin is an argument pair."""
+    return value, ULONG(len(value or b''))
+
+
+def init_token(t, so=PIN, label=b'anew'.ljust(32)):
+    return refused(t.call, 'C_InitToken', t.slot, *pin(so), label)
+
+
+def test_a_pin_that_is_not_there_is_an_argument_and_no_guess(t):
+    t.call('C_Logout', t.h)
+    nothing = None, ULONG(0)
+    for _ in range(20):
+        for who in (N.CKU_USER, N.CKU_SO):
+            assert refused(t.call, 'C_Login', t.h, ULONG(who), *nothing) == 'CKR_ARGUMENTS_BAD'
+            assert refused(t.call, 'C_Login', t.h, ULONG(who), None, ULONG(8)) == 'CKR_ARGUMENTS_BAD'
+            assert refused(t.call, 'C_LoginUser', t.h, ULONG(who), *nothing, None, ULONG(0)) == 'CKR_ARGUMENTS_BAD'
+        assert refused(t.call, 'C_SetPIN', t.h, *nothing, *pin(PIN)) == 'CKR_ARGUMENTS_BAD'
+        assert refused(t.call, 'C_SetPIN', t.h, *pin(PIN), *nothing) == 'CKR_ARGUMENTS_BAD'
+    t.login(N.CKU_SO)  # nobody's tries were used up
+    assert refused(t.call, 'C_InitPIN', t.h, *nothing) == 'CKR_ARGUMENTS_BAD'
+    t.call('C_Logout', t.h)
+    t.login(N.CKU_USER)
+    assert refused(t.call, 'C_Login', t.h, ULONG(N.CKU_CONTEXT_SPECIFIC), *nothing) != 'CKR_OK'
+    t.call('C_CloseAllSessions', t.slot)
+    assert init_token(t, so=None) == 'CKR_ARGUMENTS_BAD'
+    assert init_token(t, label=None) == 'CKR_ARGUMENTS_BAD'
+
+
+def test_a_token_begins_anew_when_nobody_uses_it(t):
+    kept = t.create(CLASS=N.CKO_DATA, TOKEN=True, LABEL=b'old')
+    assert init_token(t) == 'CKR_SESSION_EXISTS'
+    assert t.get(kept, 'LABEL') == b'old'
+    t.call('C_CloseAllSessions', t.slot)
+    assert init_token(t, so=b'87654321') == 'CKR_PIN_INCORRECT'
+    assert init_token(t, so=bytes(100000)) == 'CKR_PIN_LEN_RANGE'
+    assert init_token(t, label=b'\xff' * 32) == 'CKR_ARGUMENTS_BAD'
+    assert init_token(t) == 'CKR_OK'
+    assert refused(t.call, 'C_InitToken', ULONG(9999), *pin(PIN), b'anew'.ljust(32)) == 'CKR_SLOT_ID_INVALID'
+    t.call('C_OpenSession', t.slot, ULONG(N.CKF_SERIAL_SESSION | N.CKF_RW_SESSION), None, None,
+           ctypes.byref(t.h))
+    assert refused(t.get, kept, 'LABEL') == 'CKR_OBJECT_HANDLE_INVALID'
+    assert refused(t.login, N.CKU_USER) == 'CKR_USER_PIN_NOT_INITIALIZED'
+    t.login(N.CKU_SO)
+
+
+def test_who_gives_and_who_changes_a_pin(t):
+    new = pin(b'87654321')
+    assert refused(t.call, 'C_InitPIN', t.h, *new) == 'CKR_USER_NOT_LOGGED_IN'
+    for short in (b'', b'1'):
+        assert refused(t.call, 'C_SetPIN', t.h, *pin(PIN), *pin(short)) == 'CKR_PIN_LEN_RANGE'
+    assert refused(t.call, 'C_SetPIN', t.h, *pin(PIN), *pin(bytes(100000))) == 'CKR_PIN_LEN_RANGE'
+    assert refused(t.call, 'C_SetPIN', t.h, *new, *new) == 'CKR_PIN_INCORRECT'
+    t.call('C_CloseSession', t.h)
+    t.call('C_OpenSession', t.slot, ULONG(N.CKF_SERIAL_SESSION), None, None, ctypes.byref(t.h))
+    assert refused(t.call, 'C_SetPIN', t.h, *pin(PIN), *new) == 'CKR_SESSION_READ_ONLY'
+    assert refused(t.login, N.CKU_SO) == 'CKR_SESSION_READ_ONLY_EXISTS'
+    t.call('C_CloseSession', t.h)
+    t.call('C_OpenSession', t.slot, ULONG(N.CKF_SERIAL_SESSION | N.CKF_RW_SESSION), None, None,
+           ctypes.byref(t.h))
+    t.call('C_SetPIN', t.h, *pin(PIN), *new)  # the user's, while nobody is logged in
+    t.login(N.CKU_SO)
+    for short in (b'', b'1', bytes(100000)):
+        assert refused(t.call, 'C_InitPIN', t.h, *pin(short)) == 'CKR_PIN_LEN_RANGE'
+    t.call('C_SetPIN', t.h, *pin(PIN), *pin(b'13572468'))  # his own
+    t.call('C_InitPIN', t.h, *pin(PIN))
+    t.call('C_Logout', t.h)
+    assert refused(t.login, N.CKU_SO) == 'CKR_PIN_INCORRECT'
+    t.login(N.CKU_SO, b'13572468')
+    t.call('C_Logout', t.h)
+    t.login(N.CKU_USER)
+
+
+def test_users_log_in_by_their_names(t):
+    pins = os.environ['HOLDFAST_HOME'] + '/pins'
+    with open(pins, 'wb') as f:
+        f.write(PIN + b'\n')
+    subprocess.run([f'{BUILD}/holdfast', 'user', 'set', 'anna', '--role', 'crypto-user', '--so-pin-file', pins,
+                    '--pin-file', pins], check=True)
+
+    def login(who, name, secret=PIN):
+        return refused(t.call, 'C_LoginUser', t.h, ULONG(who), *pin(secret), *pin(name))
+
+    assert login(N.CKU_USER, b'anna') == 'CKR_USER_ANOTHER_ALREADY_LOGGED_IN'
+    t.call('C_Logout', t.h)
+    assert login(N.CKU_USER, b'nobody') == 'CKR_USER_TYPE_INVALID'
+    assert login(N.CKU_SO, b'anna') == 'CKR_USER_TYPE_INVALID'
+    assert login(9, b'anna') == 'CKR_USER_TYPE_INVALID'
+    for name in (b'\xff', b'a' * 100000):
+        assert login(N.CKU_USER, name) == 'CKR_ARGUMENTS_BAD'
+    assert refused(t.call, 'C_LoginUser', t.h, ULONG(N.CKU_USER), *pin(PIN), None, ULONG(4)) == 'CKR_ARGUMENTS_BAD'
+    assert login(N.CKU_USER, b'anna', b'87654321') == 'CKR_PIN_INCORRECT'
+    assert login(N.CKU_USER, b'anna', b'') == 'CKR_PIN_INCORRECT'
+    assert login(N.CKU_USER, b'anna') == 'CKR_OK'
+    assert refused(t.create, CLASS=N.CKO_DATA, TOKEN=True) != 'CKR_OK'  # who uses keys keeps nothing
+    t.call('C_Logout', t.h)
+    t.login(N.CKU_USER, b'anna:' + PIN)
 
 
 def test_who_waits_for_a_slot_is_woken_by_the_end(t):

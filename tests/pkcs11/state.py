@@ -10,9 +10,10 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'support'))
 
 import own_vault  # noqa: E402
-from p11 import N, ULONG, Params, buffer, refused  # noqa: E402
+from p11 import N, ULONG, Params, buffer, refused, template  # noqa: E402
 
 BUILD = os.path.abspath(sys.argv[1])
+P256 = bytes.fromhex('06082a8648ce3d030107')
 
 
 def save(t, room=1024):
@@ -59,6 +60,17 @@ def test_a_digest_goes_on_twice_from_where_it_was(t):
         restore(t, state)
         feed(t, 'Digest', end)
         assert final(t, 'Digest') == hashlib.sha256(b'one ' + end).digest()
+
+
+def test_a_mu_goes_on_too(t):
+    m = t.mechanism('ML_DSA_EXTERNAL_MU_GEN', Params('uPP', 0, bytes(64), b''))
+    t.call('C_DigestInit', t.h, m)
+    feed(t, 'Digest', b'one ')
+    state = save(t)
+    for end in (b'two', b'three'):
+        restore(t, state)
+        feed(t, 'Digest', end)
+        assert final(t, 'Digest') == t.digest(m, b'one ' + end)
 
 
 def test_the_key_is_asked_for_and_has_to_be_the_same(t):
@@ -131,6 +143,79 @@ def test_a_state_ends_with_the_login_and_when_newer_ones_push_it_out(t):
     restore(t, last)
     t.call('C_Logout', t.h)
     assert refused(restore, t, last) == 'CKR_SAVED_STATE_INVALID'
+
+
+def pair(t, mech, public, **private):
+    halves = ULONG(0), ULONG(0)
+    t.call('C_GenerateKeyPair', t.h, t.mechanism(mech), *template({'TOKEN': False, **public}),
+           *template({'TOKEN': False, 'SIGN': True, **private}), *map(ctypes.byref, halves))
+    return halves
+
+
+def rsa(t):
+    return pair(t, 'RSA_PKCS_KEY_PAIR_GEN', {'MODULUS_BITS': 2048, 'VERIFY': True, 'ENCRYPT': True}, DECRYPT=True)
+
+
+def twice(t, m, key, verb, ends):
+    """twice begins an operation, and gives what it gives when it is ended, put by in between, twice."""
+    t.call(f'C_{verb}Init', t.h, m, key)
+    t.call(f'C_{verb}Update', t.h, *ends[0])
+    state = save(t)
+    given = []
+    for _ in range(2):
+        t.call(f'C_{verb}Update', t.h, *ends[1])
+        given.append(final(t, verb))
+        restore(t, state, *((0, key) if verb == 'Sign' else (key, 0)))
+    t.call('C_SessionCancel', t.h, ULONG(N.CKF_SIGN | N.CKF_ENCRYPT | N.CKF_DECRYPT))
+    return given
+
+
+def test_signatures_in_parts_are_put_by(t):
+    ends, whole = [(buffer(b'one and '), ULONG(8)), (buffer(bytes(24)), ULONG(24))], b'one and ' + bytes(24)
+    own, ec = rsa(t), pair(t, 'EC_KEY_PAIR_GEN', {'EC_PARAMS': P256, 'VERIFY': True})
+    ml = pair(t, 'ML_DSA_KEY_PAIR_GEN', {'PARAMETER_SET': N.CKP_ML_DSA_44, 'VERIFY': True})
+    pss = Params('uuu', N.CKM_SHA256, N.CKG_MGF1_SHA256, 32)
+    for name, (public, private), params in [
+            ('RSA_PKCS', own, None), ('SHA256_RSA_PKCS', own, None), ('RSA_X_509', own, None),
+            ('SHA256_RSA_PKCS_PSS', own, pss), ('ECDSA', ec, None), ('ECDSA_SHA256', ec, None),
+            ('ML_DSA', ml, None), ('HASH_ML_DSA', ml, Params('uPu', 0, b'', N.CKM_SHA256)),
+            ('HASH_ML_DSA_SHA512', ml, None)]:
+        m = t.mechanism(name, params)
+        for signature in twice(t, m, private, 'Sign', ends):
+            t.verify(m, public, whole, signature)
+    for name, kind in [('AES_CMAC', 'AES'), ('AES_MAC', 'AES'), ('AES_XCBC_MAC', 'AES'),
+                       ('SHA256_HMAC', 'GENERIC_SECRET'), ('SHA3_512_HMAC', 'GENERIC_SECRET')]:
+        key, m = secret(t, kind), t.mechanism(name)
+        assert twice(t, m, key, 'Sign', ends) == [t.sign(m, key, whole)] * 2, name
+
+
+def streamed(t, m, key):
+    """streamed are three ends of a cipher that gives as it takes, the last two after it was put by."""
+    t.call('C_EncryptInit', t.h, m, key)
+    first = update(t, bytes(37))
+    state, ends = save(t), []
+    for _ in range(2):
+        ends.append(first + update(t, bytes(43)) + final(t, 'Encrypt'))
+        restore(t, state, key)
+    t.call('C_SessionCancel', t.h, ULONG(N.CKF_ENCRYPT))
+    return ends
+
+
+def test_ciphers_of_every_kind_are_put_by(t):
+    counter = buffer(bytes(8))
+    salsa = Params('pB', ctypes.addressof(counter), bytes(8))
+    for name, key, params in [('AES_CFB64', secret(t), Params('x', bytes(16))),
+                              ('AES_CTS', secret(t), Params('x', bytes(16))),
+                              ('SALSA20', secret(t, 'SALSA20', bytes(32)), salsa)]:
+        m = t.mechanism(name, params)
+        assert streamed(t, m, key) == [t.encrypt(m, key, bytes(80))] * 2, name
+    public, private = rsa(t)
+    for name, params in [('RSA_PKCS', None), ('RSA_PKCS_OAEP', Params('uuuP', N.CKM_SHA256, N.CKG_MGF1_SHA256,
+                                                                      N.CKZ_DATA_SPECIFIED, b''))]:
+        m = t.mechanism(name, params)
+        parts = [(buffer(b'one '), ULONG(4), buffer(bytes(512)), ctypes.byref(ULONG(512)))] * 2
+        for sealed in twice(t, m, public, 'Encrypt', parts):
+            assert t.decrypt(m, private, sealed) == b'one one '
 
 
 def test_messages_are_not_put_by(t):
