@@ -53,7 +53,7 @@ static struct buf state = BUF_MAX(1024);
 
 static uint64_t make_key(struct who *w, uint32_t ckk, size_t n)
 {
-	struct object_create_res r;
+	struct object_create_res r = { 0 };
 
 	must(do_object_create(w, &(struct object_create_req){ TMPL(U(CLASS, CKO_SECRET_KEY),
 		U(KEY_TYPE, ckk), V(VALUE, ((struct slice){ value, n })), B(ENCRYPT, 1), B(DECRYPT, 1),
@@ -190,8 +190,9 @@ static void try_wrap(struct who *w, const struct row *m, struct slice in)
 static void try_decrypt(struct who *w, const struct row *m, struct slice in,
 	const struct message_encrypt_res *r)
 {
-	(void)!do_message_decrypt_init(w, &(struct message_decrypt_init_req){ { m->ckm, SLICE_NONE }, m->key },
-		NOTHING(message_decrypt_init));
+	struct message_decrypt_init_req q = { { m->ckm, SLICE_NONE }, m->key };
+
+	must(do_message_decrypt_init(w, &q, NOTHING(message_decrypt_init)));
 	(void)!do_message_decrypt(w, &(struct message_decrypt_req){ in, AAD, r->out, r->tag, 256 },
 		NOTHING(message_decrypt));
 }
@@ -199,10 +200,10 @@ static void try_decrypt(struct who *w, const struct row *m, struct slice in,
 static void try_message(struct who *w, const struct row *m, struct slice in)
 {
 	struct slice data = { value, DATA };
+	struct message_encrypt_init_req q = { { m->ckm, SLICE_NONE }, m->key };
 	struct message_encrypt_res r = { 0 };
 
-	must(do_message_encrypt_init(w, &(struct message_encrypt_init_req){ { m->ckm, SLICE_NONE }, m->key },
-		NOTHING(message_encrypt_init)));
+	must(do_message_encrypt_init(w, &q, NOTHING(message_encrypt_init)));
 	(void)!do_message_encrypt(w, &(struct message_encrypt_req){ in, AAD, data, 256 }, &r);
 	if (do_message_encrypt_begin(w, &(struct message_encrypt_begin_req){ in, AAD },
 		NOTHING(message_encrypt_begin)) == HF_OK)
