@@ -117,6 +117,7 @@ static bool keep_one(struct cli *c, const struct terms *t, size_t i, struct slic
 	printf("share %zu of %u, %s: ", i + 1, t->n, name);
 	fflush(stdout);
 	ok = place_put(c, i, sealed, secret_slice(&pin));
+	fflush(stdout); /* before the next is asked for */
 	json_decref(sealed);
 	return ok;
 }
