@@ -245,7 +245,7 @@ static bool make(struct maker *k, struct backup_file *base, struct making *m, js
 	return give_base(k, base) && put(m, b.header) && fetch(k, m);
 }
 
-int cmd_backup_create(struct cli *c)
+bool backup_write(struct cli *c, const char *path, json_t **ret_told)
 {
 	CLEANUP(backup_file_done) struct backup_file base = { 0 };
 	struct maker k = { .c = c, .whole = c->opt[OPT_WHOLE] != NULL };
@@ -254,18 +254,28 @@ int cmd_backup_create(struct cli *c)
 	bool ok;
 
 	if ((c->opt[OPT_BASE] != NULL && !backup_file_open(c->opt[OPT_BASE], &base)) ||
-	    !making_open(c->args[0], &m))
-		return EXIT_FAILED;
+	    !making_open(path, &m))
+		return false;
 	ok = make(&k, &base, &m, &told) && making_finish(&m);
 	making_close(&m, ok);
 	if (!ok) {
 		json_decref(told);
-		return EXIT_FAILED;
+		return false;
 	}
 	if (k.whole)
 		json_object_set_new(told, "left out (stateful keys)", json_integer((json_int_t)k.left_out));
-	json_object_set_new(told, "backup", json_string(c->args[0]));
 	json_object_set_new(told, "bytes", json_integer((json_int_t)m.bytes));
+	*ret_told = told;
+	return true;
+}
+
+int cmd_backup_create(struct cli *c)
+{
+	json_t *told = NULL;
+
+	if (!backup_write(c, c->args[0], &told))
+		return EXIT_FAILED;
+	json_object_set_new(told, "backup", json_string(c->args[0]));
 	cli_print(c, told);
 	return EXIT_DONE;
 }

@@ -12,6 +12,8 @@ bool cli_recipients(struct cli *c, struct recipient_list *ret);
  * the passphrase that was asked for once. */
 bool cli_openers(struct cli *c, const struct backup_header *h, struct slice *pass,
 	struct opener_list *ret);
+/* backup_write makes the backup that the options describe; *ret_told says of what. Says what is wrong. */
+bool backup_write(struct cli *c, const char *path, json_t **ret_told);
 /* cli_card reads a public key's file. */
 bool cli_card(struct cli *c, const char *path, struct slice *ret);
 

@@ -91,7 +91,7 @@ struct instance {
 enum hf_err client_find(struct instance *ret) HF_MUST_CHECK;
 void instance_done(struct instance *i);
 
-/* client_start makes sure that a private instance runs: takes home/start.lock,
+/* client_start makes sure that a private instance runs: takes dir/start.lock,
  * looks again, else starts holdfastd and waits until it listens. */
 enum hf_err client_start(const struct instance *i, unsigned wait_ms) HF_MUST_CHECK;
 

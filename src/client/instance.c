@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "runtime.h"
 #include "secret.h"
 
 #define SYSTEM_DIR "/run/holdfast"
@@ -81,15 +82,32 @@ static enum hf_err socket_dir(const char *home, char **ret)
 	return *ret == NULL ? HF_E_MEMORY : HF_OK;
 }
 
+/* removable_at: what a removable token needs to write goes elsewhere. *ret NULL: it is none. */
+static enum hf_err removable_at(const char *home, char **ret)
+{
+	char run[PATH_MAX];
+
+	*ret = NULL;
+	if (!runtime_of(home, run))
+		return HF_OK;
+	if (!runtime_make(run))
+		return HF_E_NO_DAEMON;
+	*ret = hf_strdup(run);
+	return *ret == NULL ? HF_E_MEMORY : HF_OK;
+}
+
 /* An instance in home is private, unless its configuration puts the socket
  * elsewhere: then somebody else runs it. Takes home. */
 static enum hf_err instance_at(char *home, struct instance *ret)
 {
 	struct instance i = { .home = home };
-	enum hf_err e = socket_dir(home, &i.dir);
+	enum hf_err e = removable_at(home, &i.dir);
+	bool removable = i.dir != NULL;
 
-	i.private_ = i.dir == NULL;
-	if (e == HF_OK && i.private_) {
+	if (e == HF_OK && !removable)
+		e = socket_dir(home, &i.dir);
+	i.private_ = removable || i.dir == NULL;
+	if (e == HF_OK && i.dir == NULL) {
 		i.dir = hf_strdup(home);
 		e = i.dir == NULL ? HF_E_MEMORY : HF_OK;
 	}

@@ -189,14 +189,14 @@ static enum hf_err launch(const struct launch *l, pid_t *ret_daemon)
 		? HF_OK : HF_E_NO_DAEMON;
 }
 
-static enum hf_err spawn(const char *home, pid_t *ret_daemon)
+static enum hf_err spawn(const char *home, const char *dir, pid_t *ret_daemon)
 {
 	enum hf_err e;
 	struct launch l;
 
 	if (!daemon_path(l.program))
 		return HF_E_NO_DAEMON;
-	if (snprintf(l.log, sizeof(l.log), "%s/daemon.log", home) >= (int)sizeof(l.log))
+	if (snprintf(l.log, sizeof(l.log), "%s/daemon.log", dir) >= (int)sizeof(l.log))
 		return HF_E_ARGUMENTS;
 	l.argv[0] = l.program;
 	l.argv[1] = "--private";
@@ -290,11 +290,11 @@ enum hf_err client_start(const struct instance *i, unsigned wait_ms)
 
 	if (i->home == NULL)
 		return HF_E_NO_DAEMON;
-	TRY(make_home(i->home));
-	TRY(take_lock(i->home, deadline, &lock));
+	TRY(make_home(i->dir));
+	TRY(take_lock(i->dir, deadline, &lock));
 	if (listens(i))
 		return HF_OK;
-	TRY(spawn(i->home, &daemon));
+	TRY(spawn(i->home, i->dir, &daemon));
 	for (bool there = true; !answers(i);) {
 		if (!there || clock_mono_ns() >= deadline)
 			return HF_E_NO_DAEMON;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "medium.h"
 
 #define SOCKET_NAME "vault.sock"
 #define LOCK_NAME "lock"
@@ -267,7 +268,7 @@ int instance_tpm(const struct instance *i)
 enum instance_result instance_open(const struct config *c, const struct instance_paths *p,
 	struct instance *ret)
 {
-	struct instance i = { -1, -1, -1, -1, -1, -1, -1, -1, -1, c->tpm, false };
+	struct instance i = { -1, -1, -1, -1, -1, -1, -1, -1, -1, c->tpm, p->medium, false };
 	enum instance_result r;
 
 	i.home = open_dir(p->home, 0700);
@@ -277,7 +278,8 @@ enum instance_result instance_open(const struct config *c, const struct instance
 	if (r != INSTANCE_OPEN)
 		return r;
 	i.data = open_dir(p->data, 0700);
-	if (i.data < 0 || !is_ours(i.data, p->data) || !open_unlock(c, p->data, &i) ||
+	if (i.data < 0 || !is_ours(i.data, p->data) ||
+	    (*p->medium != '\0' && !medium_copy(p->medium, i.data)) || !open_unlock(c, p->data, &i) ||
 	    !open_archive(c, &i) || !open_cursor(c, &i) || !open_socket(p, &i))
 		return INSTANCE_FAILED;
 	*ret = i;
@@ -288,7 +290,8 @@ bool instance_gone(const struct instance *i)
 {
 	struct stat st;
 
-	return fstat(i->lock, &st) == 0 && st.st_nlink == 0;
+	return (*i->medium != '\0' && access(i->medium, F_OK) != 0) ||
+		(fstat(i->lock, &st) == 0 && st.st_nlink == 0);
 }
 
 void instance_close(struct instance *i)

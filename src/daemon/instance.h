@@ -11,6 +11,7 @@
 /* struct instance_paths: home holds the lock (and the rest, unless system). */
 struct instance_paths {
 	char home[PATH_MAX], data[PATH_MAX], socket_dir[PATH_MAX];
+	char medium[PATH_MAX]; /* data of a removable token, copied at the first start; or "" */
 	bool system;
 	bool everybody; /* the socket is for all users */
 };
@@ -20,6 +21,7 @@ struct instance_paths {
 struct instance {
 	int home, lock, data, socket_dir, listen, unlock, passphrase, archive, cursor;
 	const char *tpm; /* path, or "" */
+	const char *medium; /* likewise */
 	bool own_socket; /* not from systemd: removed at the end */
 };
 

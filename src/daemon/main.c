@@ -12,6 +12,7 @@
 #include "integrity.h"
 #include "log.h"
 #include "roles.h"
+#include "runtime.h"
 
 enum option_id {
 	HOME = 1, PRIVATE, FOREGROUND, CONFIG, SET, NO_SECCOMP, UNSEALED, CHECK, DUMP, VERSION, HELP,
@@ -233,6 +234,22 @@ static bool places(const struct start *s, struct instance_paths *p, char usual[P
 	       join(usual, "/etc/holdfast/holdfast.conf", "");
 }
 
+/* on_medium: all that changes of a removable token is elsewhere. False: there is no place. */
+static bool on_medium(struct start *s, struct instance_paths *p)
+{
+	char run[PATH_MAX];
+
+	if (p->system || !runtime_of(s->home, run))
+		return true;
+	s->settings.read_only = 1;
+	if (!runtime_make(run)) {
+		fprintf(stderr, "holdfastd: %s must be a directory of this user alone\n", run);
+		return false;
+	}
+	return join(p->medium, s->home, "/data") && join(p->home, run, "") &&
+		join(p->data, run, "/data") && join(p->socket_dir, run, "");
+}
+
 static void report(void *ctx, const char *name, bool ok)
 {
 	(void)ctx;
@@ -281,6 +298,8 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	if (!read_settings(&s, usual))
+		return EXIT_USAGE;
+	if (!s.dump && !s.check && !on_medium(&s, &paths))
 		return EXIT_USAGE;
 	if (*s.settings.socket_dir != '\0')
 		snprintf(paths.socket_dir, sizeof(paths.socket_dir), "%s", s.settings.socket_dir);

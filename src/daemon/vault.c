@@ -55,6 +55,7 @@ static struct hsm_config hsm_settings(const struct config *c)
 	h.onetime_reserve = (unsigned)c->onetime_reserve;
 	h.tamper_action = (enum tamper_action)c->tamper_action;
 	h.quorum_s = (unsigned)c->quorum_s;
+	h.read_only = c->read_only != 0;
 	h.strict_partitions = c->strict_partitions != 0;
 	h.clients_may_create = c->clients_may_create != 0;
 	h.audit_use = (unsigned)c->audit_use;

@@ -351,11 +351,26 @@ static enum hf_err write_once(struct records *r, const struct record_change *v, 
 	return e;
 }
 
+void records_protect(struct records *r)
+{
+	r->read_only = true;
+}
+
+/* by_use: a record that is written by use alone; serial numbers have no letters of these words. */
+static bool by_use(const char *name)
+{
+	return strcmp(name, "hsm/audit") == 0 || strcmp(name, "hsm/tamper") == 0 ||
+		strstr(name, "/gone/") != NULL || strstr(name, "/usage/") != NULL;
+}
+
 enum hf_err records_write(struct records *r, const struct record_change *v, size_t n)
 {
 	enum hf_err e;
 	bool stale;
 
+	for (size_t i = 0; r->read_only && i < n; i++)
+		if (!by_use(v[i].name))
+			return HF_E_WRITE_PROTECTED;
 	do
 		e = write_once(r, v, n, &stale);
 	while (stale);
@@ -480,6 +495,8 @@ enum hf_err records_rekey(struct records *r, struct slice store_key, const struc
 {
 	enum hf_err e;
 
+	if (r->read_only)
+		return HF_E_WRITE_PROTECTED;
 	mutex_lock(&r->lock);
 	while (r->busy)
 		cond_wait(&r->turn, &r->lock);

@@ -133,6 +133,8 @@ enum hf_err on_token_info(struct calls_ctx *c, const struct token_info_req *q,
 	enum hf_err e = call_part(c, q->slot, &p);
 
 	r->flags = (uint32_t)CKF_RNG;
+	if (c->hsm->cfg.read_only)
+		r->flags |= (uint32_t)CKF_WRITE_PROTECTED;
 	r->max_sessions = c->hsm->cfg.max_sessions;
 	r->pin_min = pin_min(c->hsm, NULL);
 	r->pin_max = pin_max(c->hsm, NULL);

@@ -20,6 +20,8 @@ enum hf_err on_session_open(struct calls_ctx *c, const struct session_open_req *
 	struct partition *p;
 
 	TRY(call_part(c, q->slot, &p));
+	if (q->rw && c->hsm->cfg.read_only)
+		return HF_E_WRITE_PROTECTED;
 	return session_new(c->hsm, c->app, p, (struct session_wish){ q->rw, q->ivs }, &r->session);
 }
 

@@ -186,7 +186,10 @@ static enum hf_err open_all(struct hsm *h, struct slice passphrase)
 	TRY(open_audit(h));
 	TRY(hsm_roles_load(h));
 	TRY(partitions_load(h));
-	return tell_trouble(h);
+	TRY(tell_trouble(h));
+	if (h->cfg.read_only)
+		records_protect(h->records);
+	return HF_OK;
 }
 
 /* What open_all left half-way is taken back: the HSM stays locked. */

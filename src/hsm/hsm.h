@@ -41,6 +41,7 @@ struct hsm_config {
 	unsigned onetime_reserve;     /* signatures of a stateful key per durable write, at most */
 	enum tamper_action tamper_action;
 	unsigned quorum_s;            /* seconds that custodians' shares, and their consent, last */
+	bool read_only;               /* keys are used, and nothing else is written */
 	bool strict_partitions;       /* new ones begin with strict policies */
 	bool clients_may_create;      /* C_InitToken by anyone who may connect */
 	uint64_t admin_uid;           /* besides root */

@@ -77,6 +77,11 @@ uint64_t records_sequence(struct records *r);
 enum hf_err records_write(struct records *r, const struct record_change *v, size_t n)
 	HF_MUST_CHECK;
 
+/* records_protect: from now on nothing changes but what use itself leaves behind: the audit log's
+ * witness, tamper events, counts of wrong PINs, logins that ended, statistics; else
+ * HF_E_WRITE_PROTECTED. */
+void records_protect(struct records *r);
+
 /* records_scan opens every record under prefix and calls visit with the plain
  * bytes; damaged is called with the name of one that does not open or decode
  * (never both). Slices live until the callback returns. */

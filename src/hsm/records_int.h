@@ -24,6 +24,7 @@ struct records {
 	size_t stale_count;
 	char trouble[1024];       /* what was wrong, for the log; or empty */
 	bool anchor_lost;
+	bool read_only;
 	/* The writers' queue. */
 	struct mutex lock;
 	struct cond turn;

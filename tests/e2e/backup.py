@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
 """backup.py BUILD TEST: what a backup brings back, and what it does not take."""
+import ctypes
+import glob
 import json
 import os
 import resource
@@ -721,6 +723,118 @@ def test_a_whole_backup_under_load_is_of_one_moment(i):
         b.restored(a.file)
         labels = [json.loads(o)['LABEL'] for o in b.objects()]
         assert labels and all(labels.count(x) == 2 for x in labels), labels
+
+
+class Medium:
+    """Medium is a removable token, mounted read-only where this may be done."""
+
+    def __init__(self, i, path):
+        self.path, self.run = path, f'{i.home}-run'
+        os.mkdir(self.run, 0o700)
+        self.hsm = Bare.__new__(Bare)
+        self.hsm.i = e2e.Instance(path, XDG_RUNTIME_DIR=self.run)
+        self.hsm.pin, self.hsm.passphrase = f'{i.home}/pin', f'{i.home}/pass'
+        self.mounted = False
+
+    def __enter__(self):
+        mount = subprocess.run(['mount', '--bind', self.path, self.path], capture_output=True)
+        self.mounted = mount.returncode == 0
+        if self.mounted:
+            subprocess.run(['mount', '-o', 'remount,bind,ro', self.path], check=True)
+        else:
+            subprocess.run(['chmod', '-R', 'a-w', self.path], check=True)
+        return self.hsm
+
+    def __exit__(self, *_):
+        self.hsm.i.stop()
+        if self.mounted:
+            subprocess.run(['umount', '-l', self.path], check=True)
+        subprocess.run(['chmod', '-R', 'u+w', self.path], check=True)
+
+
+def contents(path):
+    return {os.path.join(d, f): open(os.path.join(d, f), 'rb').read() for d, _, fs in os.walk(path) for f in fs}
+
+
+def protected(t):
+    """protected: applications are told so, too."""
+    from p11 import N, ULONG
+    os.environ.update(t.i.env)
+    lib = ctypes.CDLL(e2e.MODULE)
+    slots, n, info, session = (ULONG * 8)(), ULONG(8), (ctypes.c_char * 512)(), ULONG(0)
+    assert lib.C_Initialize(None) == 0 and lib.C_GetSlotList(1, slots, ctypes.byref(n)) == 0
+    assert lib.C_GetTokenInfo(ULONG(slots[0]), info) == 0
+    assert int.from_bytes(info.raw[96:104], sys.byteorder) & N.CKF_WRITE_PROTECTED
+    assert lib.C_OpenSession(ULONG(slots[0]), ULONG(N.CKF_SERIAL_SESSION | N.CKF_RW_SESSION), None, None,
+                             ctypes.byref(session)) == N.CKR_TOKEN_WRITE_PROTECTED
+    assert lib.C_OpenSession(ULONG(slots[0]), ULONG(N.CKF_SERIAL_SESSION), None, None, ctypes.byref(session)) == 0
+    assert lib.C_Finalize(None) == 0
+
+
+def removable(i):
+    """removable makes a token of an HSM with an EC, a stateful and a limited key, in partition box."""
+    a = Hsm(i)
+    a.generate('k', 'ec:P-256')
+    a.generate('state', 'hss:H5W8')
+    a.generate('limited', 'ec:P-256')
+    a.must('key', 'guard', '--key', 'limited', '--count', '3', '--pin-file', a.pin)
+    a.must('partition', 'create', 'other', '--so-pin-file', a.pin, '--pin-file', a.pin)
+    path = f'{i.home}/usb'
+    told = json.loads(a.must('backup', 'token', '--json', '--partition', 'box', '--passphrase-file', a.passphrase, path))
+    assert told['partitions'] == ['box'] and told['left out (stateful keys)'] == 1 and told['token'] == path, told
+    return a, path
+
+
+def test_a_removable_token_signs_and_writes_nothing(i):
+    a, path = removable(i)
+    before = contents(path)
+    assert {os.path.basename(f) for f in before} >= {'store.db', 'anchor', 'holdfast.conf', 'token-id'}, list(before)
+    assert not any('making' in f or f.endswith(('.sock', 'daemon.log')) for f in before), list(before)
+    a.i.stop()
+    with Medium(i, path) as t:
+        data, signature = f'{i.home}/message', f'{i.home}/signature'
+        open(data, 'w').write('in an emergency')
+        sign = ('--in', data, '--out', signature, '--pin-file', t.pin)
+        assert t.cli('sign', '--key', 'k', *sign).returncode == 1, 'it is locked'
+        t.must('unlock', '--pin-file', t.passphrase)
+        t.must('sign', '--key', 'k', *sign)
+        a.must('verify', '--partition', 'box', '--key', 'k', '--in', data, '--signature', signature, '--pin-file', a.pin)
+        for refused in (('key', 'generate', '--type', 'aes:256', '--label', 'x', '--pin-file', t.pin),
+                        ('object', 'delete', '--label', 'k', '--yes', '--pin-file', t.pin),
+                        ('partition', 'create', 'x', '--so-pin-file', t.pin, '--pin-file', t.pin),
+                        ('partition', 'delete', 'box', '--yes'),
+                        ('policy', 'set', 'backup=no', '--so-pin-file', t.pin, '--yes'),
+                        ('backup-key', 'create'),
+                        ('passphrase', '--pin-file', t.pin),
+                        ('sign', '--key', 'limited', *sign)):
+            r = t.cli(*refused)
+            assert r.returncode == 1 and 'WRITE_PROTECTED' in r.stderr, (refused, r.stderr)
+        r = t.cli('sign', '--key', 'state', *sign)
+        assert r.returncode == 1, r.stderr
+        assert len(json.loads(t.must('object', 'list', '--json', '--pin-file', t.pin))) == 5
+        assert 'sign' in t.must('audit', 'show')
+        t.i.kill('vault')
+        t.must('unlock', '--pin-file', t.passphrase)
+        t.must('sign', '--key', 'k', *sign)
+        protected(t)
+        assert contents(path) == before
+        assert oct(os.stat(glob.glob(f'{i.home}-run/holdfast-*')[0]).st_mode & 0o777) == '0o700'
+
+
+def test_a_removable_token_counts_wrong_pins(i):
+    """In its runtime directory: a daemon that ends does not begin anew."""
+    a, path = removable(i)
+    wrong = f'{i.home}/wrong'
+    open(wrong, 'w').write('00000000')
+    with Medium(i, path) as t:
+        t.must('unlock', '--pin-file', t.passphrase)
+        for n in range(10):
+            assert t.cli('object', 'list', '--pin-file', wrong).returncode == 1
+            if n == 5:
+                t.i.kill('monitor')
+                t.must('unlock', '--pin-file', t.passphrase)
+        r = t.cli('object', 'list', '--pin-file', t.pin)
+        assert r.returncode == 1 and 'LOCKED' in r.stderr, r.stderr
 
 
 def test_a_rehearsal_uses_every_key(i):
