@@ -50,6 +50,9 @@ extern struct algs algs;
 
 enum hf_err alg_init(void) HF_MUST_CHECK;
 
+/* selftest_told: is this test told to fail (crypto_selftest)? */
+bool selftest_told(const char *name);
+
 /* ossl_err empties OpenSSL's error queue and returns HF_E_MEMORY if that was
  * the cause, else e. */
 enum hf_err ossl_err(enum hf_err e);

@@ -22,7 +22,8 @@ const char *crypto_version(void);
 #define CRYPTO_HASH 32 /* SHA-256 */
 #define CRYPTO_SEAL_EXTRA (1 + 32 + 16) /* format, salt, tag */
 
-enum hf_err crypto_random(uint8_t *out, size_t n) HF_MUST_CHECK; /* SP 800-90A, private DRBG */
+/* SP 800-90A, private DRBG. HF_E_SELFTEST: a block came twice. */
+enum hf_err crypto_random(uint8_t *out, size_t n) HF_MUST_CHECK;
 /* crypto_stir mixes bytes from outside into the generators, as additional input (SP 800-90A
  * §9.3): whatever they are, no entropy is lost by them, and none is counted for them. */
 enum hf_err crypto_stir(struct slice in) HF_MUST_CHECK;
@@ -91,11 +92,20 @@ enum hf_err crypto_aes128_cfb(const uint8_t key[16], const uint8_t iv[16], bool 
 enum hf_err crypto_p256_agree(const uint8_t peer[64], uint8_t own[64], struct secret *ret)
 	HF_MUST_CHECK;
 
+/* The conditional and the health tests of random bytes. crypto_blocks_new: no block of
+ * 16 bytes of out is the one before it, nor the first one before. crypto_repetition_ok
+ * (SP 800-90B §4.4.1) and crypto_proportion_ok (§4.4.2) judge the kernel's bytes. */
+#define CRYPTO_BLOCK 16u
+bool crypto_blocks_new(const uint8_t before[CRYPTO_BLOCK], struct slice out);
+bool crypto_repetition_ok(struct slice s);
+bool crypto_proportion_ok(struct slice s);
+
 /* crypto_selftest runs the known-answer tests of each approved family and the
  * random source's health tests (SP 800-90B §4.4.1 repetition count, §4.4.2
  * adaptive proportion), calling report for each. False: one failed. The
  * environment variable HOLDFAST_TEST_FAIL_SELFTEST=NAME makes NAME fail (a
- * test hook that can only make things worse). */
+ * test hook that can only make things worse); "pair-wise" and "random-block" are the
+ * conditional tests, of each new pair of keys and of crypto_random. */
 bool crypto_selftest(void (*report)(void *ctx, const char *name, bool ok), void *ctx);
 
 #endif

@@ -366,6 +366,8 @@ static enum hf_err test_agreement(EVP_PKEY *pkey)
 
 enum hf_err key_pair_test(EVP_PKEY *pkey)
 {
+	if (selftest_told("pair-wise"))
+		return HF_E_SELFTEST;
 	if (EVP_PKEY_can_sign(pkey))
 		return test_signature(pkey);
 	if (EVP_PKEY_is_a(pkey, "X25519") || EVP_PKEY_is_a(pkey, "X448") ||

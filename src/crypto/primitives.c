@@ -81,10 +81,39 @@ const char *crypto_version(void)
 	return OpenSSL_version(OPENSSL_VERSION);
 }
 
+static bool same_block(const uint8_t *a, const uint8_t *b)
+{
+	uint64_t x[2], y[2];
+
+	memcpy(x, a, sizeof(x));
+	memcpy(y, b, sizeof(y));
+	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+}
+
+bool crypto_blocks_new(const uint8_t before[CRYPTO_BLOCK], struct slice out)
+{
+	bool twice = false;
+
+	for (size_t at = 0; out.n - at >= CRYPTO_BLOCK; at += CRYPTO_BLOCK) {
+		twice |= same_block(before, out.p + at);
+		before = out.p + at;
+	}
+	return !twice;
+}
+
+/* A block that nobody gets is drawn first: a generator that stands still gives it again. */
 enum hf_err crypto_random(uint8_t *out, size_t n)
 {
+	uint8_t before[CRYPTO_BLOCK];
+	bool fresh;
+
+	OSSL_TRY(RAND_priv_bytes_ex(NULL, before, sizeof(before), 0), HF_E_INTERNAL);
 	OSSL_TRY(RAND_priv_bytes_ex(NULL, out, n, 0), HF_E_INTERNAL);
-	return HF_OK;
+	fresh = crypto_blocks_new(before, (struct slice){ out, n }) && !selftest_told("random-block");
+	secret_wipe(before, sizeof(before));
+	if (!fresh)
+		secret_wipe(out, n);
+	return fresh ? HF_OK : HF_E_SELFTEST;
 }
 
 static enum hf_err stir(EVP_RAND_CTX *drbg, struct slice in)

@@ -223,6 +223,14 @@ static void log_own_fault(const struct calls_ctx *c, enum hf_err e)
 			c->audit.detail[0] != '\0' ? ": " : "", c->audit.detail);
 }
 
+/* A conditional self-test, of new keys or random bytes, that fails stops everything as those at
+ * the start do. */
+static void fail_if_untrue(const struct calls_ctx *c, enum hf_err e)
+{
+	if (e == HF_E_SELFTEST && atomic_load(&c->hsm->state) == HSM_OPERATIONAL)
+		hsm_fail(c->hsm, "a conditional self-test failed: a new pair of keys, or random bytes");
+}
+
 /* With no session's lock held: all sessions end. What fails is tried again with the
  * partition's next call, and at the next start. */
 static void lock_out(struct calls_ctx *c)
@@ -259,6 +267,7 @@ static enum hf_err serve_row(struct calls_ctx *c, struct buf *out)
 	if (c->session != NULL && c->service != SERVICE_NONE)
 		note_service(c, e);
 	log_own_fault(c, e);
+	fail_if_untrue(c, e);
 	remember_why(c, e);
 	usage_count(c, e);
 	e = audit(c, e, began);

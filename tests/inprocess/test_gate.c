@@ -185,6 +185,58 @@ static void a_failed_self_test_opens_nothing(void **state)
 	assert_string_equal(fact(&anna, "state"), "error");
 }
 
+static enum hf_err new_pair(struct who *w)
+{
+	static const uint8_t p256[] = { 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07 };
+	const struct attr v[] = { { CKA_EC_PARAMS, SLICE_OF(p256) } };
+	struct key_pair_generate_req q = { { .type = CKM_EC_KEY_PAIR_GEN }, { v, 1 }, { NULL, 0 } };
+	struct key_pair_generate_res r;
+
+	return do_key_pair_generate(w, &q, &r);
+}
+
+static enum hf_err random_bytes(struct who *w)
+{
+	struct random_req q = { 4096 };
+	struct random_res r;
+
+	return do_random(w, &q, &r);
+}
+
+/* stops_everything: with that test failing once, until the next start. */
+static void stops_everything(const char *test, enum hf_err (*call)(struct who *w))
+{
+	opens(&anna, 0, true);
+	logs_in(&anna, CKU_USER, USER_PIN, NULL);
+	assert_int_equal(call(&anna), HF_OK);
+	assert_int_equal(setenv("HOLDFAST_TEST_FAIL_SELFTEST", test, 1), 0);
+	assert_int_equal(call(&anna), HF_E_SELFTEST);
+	assert_int_equal(unsetenv("HOLDFAST_TEST_FAIL_SELFTEST"), 0);
+	assert_int_equal(call(&anna), HF_E_SELFTEST);
+	assert_string_equal(fact(&root, "state"), "error");
+	assert_non_null(strstr(fact(&root, "error"), "conditional self-test"));
+	who_leaves(&anna);
+	who_leaves(&root);
+	box_restart(&box);
+	who_comes(&anna, &box, OWNER, 1);
+	who_comes(&root, &box, ADMIN, 9);
+	opens(&anna, 0, true);
+	logs_in(&anna, CKU_USER, USER_PIN, NULL);
+	assert_int_equal(call(&anna), HF_OK);
+}
+
+static void a_pair_that_fails_its_test_stops_everything(void **state)
+{
+	(void)state;
+	stops_everything("pair-wise", new_pair);
+}
+
+static void random_bytes_that_come_twice_stop_everything(void **state)
+{
+	(void)state;
+	stops_everything("random-block", random_bytes);
+}
+
 static void self_tests_run_on_demand(void **state)
 {
 	struct self_test_req q = { 0 };
@@ -196,6 +248,11 @@ static void self_tests_run_on_demand(void **state)
 	assert_true(r.results.n > 10);
 	for (size_t i = 0; i < r.results.n; i++)
 		assert_true(slice_eq(r.results.v[i].value, SLICE_STR("passed")));
+	assert_int_equal(setenv("HOLDFAST_TEST_FAIL_SELFTEST", "aes-gcm", 1), 0);
+	(void)do_self_test(&root, &q, &r);
+	assert_int_equal(unsetenv("HOLDFAST_TEST_FAIL_SELFTEST"), 0);
+	assert_string_equal(fact(&root, "state"), "error");
+	assert_non_null(strstr(fact(&root, "error"), "aes-gcm"));
 }
 
 /* --- limits --------------------------------------------------------------------------------- */
@@ -486,6 +543,8 @@ int main(void)
 		T(in_its_error_state_nothing_but_status_answers),
 		T(a_failed_self_test_opens_nothing),
 		T(self_tests_run_on_demand),
+		T(a_pair_that_fails_its_test_stops_everything),
+		T(random_bytes_that_come_twice_stop_everything),
 		T(limits_have_their_own_errors),
 		T(ten_thousand_sessions_are_no_trouble),
 		T(a_logout_ends_operations_in_every_session),

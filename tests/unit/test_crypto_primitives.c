@@ -249,6 +249,33 @@ static void the_self_test_fails_as_a_whole_when_one_test_fails(void **state)
 	assert_int_equal(unsetenv("HOLDFAST_TEST_FAIL_SELFTEST"), 0);
 }
 
+static void random_bytes_are_judged(void **state)
+{
+	static uint8_t s[4096];
+
+	(void)state;
+	assert_int_equal(crypto_random(s, sizeof(s)), HF_OK);
+	assert_true(crypto_repetition_ok(SLICE_OF(s)));
+	assert_true(crypto_proportion_ok(SLICE_OF(s)));
+	assert_true(crypto_blocks_new(s, (struct slice){ s + CRYPTO_BLOCK, sizeof(s) - CRYPTO_BLOCK }));
+	assert_true(crypto_blocks_new(s, (struct slice){ s, CRYPTO_BLOCK - 1 }));
+	assert_false(crypto_blocks_new(s, SLICE_OF(s)));
+	memcpy(s + sizeof(s) - CRYPTO_BLOCK, s + sizeof(s) - 2 * CRYPTO_BLOCK, CRYPTO_BLOCK);
+	assert_false(crypto_blocks_new(s + CRYPTO_BLOCK, SLICE_OF(s)));
+	memset(s + 100, 7, 5); /* and one more before or behind would be rare */
+	s[99] = 6;
+	s[105] = 8;
+	assert_true(crypto_repetition_ok(SLICE_OF(s)));
+	s[105] = 7;
+	assert_false(crypto_repetition_ok(SLICE_OF(s)));
+	for (size_t i = 0; i < 512; i++)
+		s[512 + i] = (uint8_t)(i % 9 == 0 ? 0 : i | 1); /* 57 of them */
+	assert_true(crypto_proportion_ok(SLICE_OF(s)));
+	for (size_t i = 0; i < 512; i++)
+		s[512 + i] = (uint8_t)(i % 8 == 0 ? 0 : i | 1); /* 64 */
+	assert_false(crypto_proportion_ok(SLICE_OF(s)));
+}
+
 static void mechanisms_are_in_order_and_found(void **state)
 {
 	const struct mech *m;
@@ -291,6 +318,7 @@ int main(void)
 		cmocka_unit_test(random_bytes_do_not_repeat),
 		cmocka_unit_test(the_self_test_passes),
 		cmocka_unit_test(the_self_test_fails_as_a_whole_when_one_test_fails),
+		cmocka_unit_test(random_bytes_are_judged),
 		cmocka_unit_test(mechanisms_are_in_order_and_found),
 		cmocka_unit_test(initializing_twice_is_once),
 	};
