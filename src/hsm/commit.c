@@ -14,6 +14,7 @@
 #define GROUP_WRITERS 256u
 #define GROUP_CHANGES 3000u       /* below store_commit's 4096 */
 #define GROUP_BYTES (8u << 20)
+#define NAME_BITS 16384u
 
 struct writer {
 	struct writer *next;
@@ -31,6 +32,7 @@ struct writer {
 struct group {
 	struct writer *v[GROUP_WRITERS];
 	size_t n, changes, bytes;
+	uint8_t names[NAME_BITS / 8]; /* a bit for each record that it changes */
 };
 
 static void writer_done(struct writer *w)
@@ -209,10 +211,45 @@ static void run_group(struct records *r, const struct group *g)
 	}
 }
 
+/* name_bit: FNV-1a. */
+static unsigned name_bit(struct slice name)
+{
+	uint32_t h = 2166136261u;
+
+	for (size_t i = 0; i < name.n; i++)
+		h = (h ^ name.p[i]) * 16777619u;
+	return h % NAME_BITS;
+}
+
+/* meets: both change one record, or it seems so. A batch is checked as a whole before its
+ * first change, so that in one group both would be found to have the version that they expect. */
+static bool meets(const struct group *g, const struct writer *w)
+{
+	for (size_t i = 0; i < w->n; i++) {
+		unsigned bit = name_bit(w->v[i].name);
+
+		if ((g->names[bit / 8] >> bit % 8 & 1) != 0)
+			return true;
+	}
+	return false;
+}
+
 static bool fits(const struct group *g, const struct writer *w)
 {
 	return g->n == 0 || (g->n < GROUP_WRITERS && g->changes + w->n <= GROUP_CHANGES &&
-		g->bytes + w->bytes <= GROUP_BYTES);
+		g->bytes + w->bytes <= GROUP_BYTES && !meets(g, w));
+}
+
+static void join(struct group *g, struct writer *w)
+{
+	g->v[g->n++] = w;
+	g->changes += w->n;
+	g->bytes += w->bytes;
+	for (size_t i = 0; i < w->n; i++) {
+		unsigned bit = name_bit(w->v[i].name);
+
+		g->names[bit / 8] |= (uint8_t)(1u << bit % 8);
+	}
 }
 
 static void take_group(struct records *r, struct group *g)
@@ -226,9 +263,7 @@ static void take_group(struct records *r, struct group *g)
 		w->stale = w->done = w->n > 0 && w->turn_of_keys != r->turn_of_keys;
 		if (w->stale)
 			continue;
-		g->v[g->n++] = w;
-		g->changes += w->n;
-		g->bytes += w->bytes;
+		join(g, w);
 	}
 }
 

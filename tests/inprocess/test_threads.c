@@ -106,6 +106,18 @@ static void applications_do_not_disturb_each_other(void **state)
 	vault_close(&v);
 }
 
+static bool store_is_as_left(struct vault *v)
+{
+	struct status_req q = { 0 };
+	struct status_res r;
+
+	assert_int_equal(do_status(v, &q, &r), HF_OK);
+	for (size_t i = 0; i < r.facts.n; i++)
+		if (slice_eq(r.facts.v[i].name, SLICE_STR("store")))
+			return slice_eq(r.facts.v[i].value, SLICE_STR("as it was left"));
+	return false;
+}
+
 /* Whoever comes too late is told so, and nobody's change is half done. */
 static void *relabel(void *arg)
 {
@@ -138,6 +150,8 @@ static void changes_of_one_object_are_whole(void **state)
 	end(w);
 	assert_true(slice_eq(value_of(&v, object, CKA_LABEL), value_of(&v, object, CKA_ID)));
 	assert_int_equal(count(&v, TMPL_NONE), 1);
+	vault_restart(&v);
+	assert_true(store_is_as_left(&v));
 	vault_close(&v);
 }
 

@@ -60,6 +60,7 @@ void log_out(struct vault *v);
 	}
 
 VAULT_CALL(HELLO, hello)
+VAULT_CALL(STATUS, status)
 VAULT_CALL(SLOT_LIST, slot_list)
 VAULT_CALL(TOKEN_INIT, token_init)
 VAULT_CALL(MECH_LIST, mech_list)
