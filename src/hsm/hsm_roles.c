@@ -123,6 +123,11 @@ static bool has_pin(struct partition *self, const char *name)
 	return role_named(self->roles, slice_str(name))->set;
 }
 
+bool hsm_has_officer(const struct hsm *h)
+{
+	return h->self != NULL && has_pin(h->self, "so");
+}
+
 unsigned hsm_roles_of(const struct calls_ctx *c)
 {
 	struct partition *self = self_of(c);

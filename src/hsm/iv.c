@@ -8,50 +8,99 @@
 #define RANDOM_BITS_MIN 64u /* fewer repeat too soon by chance */
 #define RANDOM_BITS_BEST 96u /* SP 800-38D §8.2.2 */
 
-/* struct iv_state is what a session remembers of one key. */
+/* struct iv_state is what a partition remembers of one key. */
 struct iv_state {
-	struct iv_state *next;
-	uint8_t key[CRYPTO_HASH];  /* of the key's value */
+	struct map_node by_value;
+	uint64_t handle;           /* the object that used it last */
 	uint64_t count;            /* the next number */
 	bool full;                 /* count has come round */
 	uint64_t randoms;
 	uint64_t counter;          /* CKG_ that counts under this key; 0: none yet */
+	size_t bits;               /* that are counted in; 0: none yet */
 	size_t n;                  /* of what follows: CKG_GENERATE_COUNTER_XOR's */
 	uint8_t base[IV_MAX], last[IV_MAX];
 };
 
-void ivs_free(struct iv_state *list)
+static struct iv_state *state_at(struct map_node *n)
 {
-	while (list != NULL) {
-		struct iv_state *next = list->next;
+	return container_of(n, struct iv_state, by_value);
+}
 
-		secret_wipe(list, sizeof(*list));
-		hf_free(list);
-		list = next;
+static void forget(struct map *m, struct iv_state *s)
+{
+	(void)map_del(m, s->by_value.key);
+	secret_wipe(s, sizeof(*s));
+	hf_free(s);
+}
+
+void ivs_free(struct map *m)
+{
+	struct map_node *n;
+
+	while ((n = map_next(m, NULL)) != NULL)
+		forget(m, state_at(n));
+	map_done(m);
+}
+
+/* sweep forgets keys that are gone, once there are many. */
+static void sweep(struct partition *p)
+{
+	struct map_node *n = map_next(&p->ivs, NULL), *next;
+
+	for (; n != NULL; n = next) {
+		next = map_next(&p->ivs, n);
+		if (!object_is_there(p, state_at(n)->handle))
+			forget(&p->ivs, state_at(n));
 	}
 }
 
-static enum hf_err state_of(struct session *s, const struct object *key, struct iv_state **ret)
+/* value_of: keys are told apart by their value, so that a copy goes on behind its origin. Two
+ * that hash alike would share a count, which is no harm. */
+static enum hf_err value_of(const struct object *key, uint64_t *ret)
 {
 	uint8_t id[CRYPTO_HASH];
-	size_t n = 0;
 
 	TRY(crypto_sha256_2(SLICE_STR("iv"), attrs_get(&key->attrs, CKA_VALUE), id));
-	for (struct iv_state *i = s->ivs; i != NULL; i = i->next, n++)
-		if (secret_eq(SLICE_OF(i->key), SLICE_OF(id))) {
-			*ret = i;
-			return HF_OK;
-		}
-	if (n >= IV_KEYS_MAX)
+	*ret = get_u64(id);
+	return HF_OK;
+}
+
+static enum hf_err state_new(struct partition *p, uint64_t value, struct iv_state **ret)
+{
+	struct iv_state *s;
+	enum hf_err e;
+
+	if (p->ivs.n >= IV_KEYS_MAX)
+		sweep(p);
+	if (p->ivs.n >= IV_KEYS_MAX)
 		return HF_E_LIMIT;
-	*ret = hf_alloc(1, sizeof(**ret));
-	if (*ret == NULL)
+	s = hf_alloc(1, sizeof(*s));
+	if (s == NULL)
 		return HF_E_MEMORY;
-	memcpy((*ret)->key, id, sizeof(id));
-	(*ret)->count = s->ivs_before;
-	(*ret)->randoms = s->ivs_before;
-	(*ret)->next = s->ivs;
-	s->ivs = *ret;
+	e = map_put(&p->ivs, value, &s->by_value);
+	if (e != HF_OK)
+		hf_free(s);
+	else
+		*ret = s;
+	return e;
+}
+
+static enum hf_err state_of(const struct calls_ctx *c, const struct object *key, struct iv_state **ret)
+{
+	uint64_t before = c->session->ivs_before, value;
+	struct map_node *n;
+
+	TRY(value_of(key, &value));
+	n = map_get(&c->part->ivs, value);
+	if (n != NULL)
+		*ret = state_at(n);
+	else
+		TRY(state_new(c->part, value, ret));
+	(*ret)->handle = key->handle;
+	if ((*ret)->count < before)
+		(*ret)->count = before;
+	if ((*ret)->randoms < before)
+		(*ret)->randoms = before;
 	return HF_OK;
 }
 
@@ -66,8 +115,8 @@ static void keep_fixed(uint8_t *iv, struct slice given, size_t bits)
 		iv[bits / 8] = (uint8_t)((iv[bits / 8] & ~mask) | (given.p[bits / 8] & mask));
 }
 
-/* count_up gives the next number, which fits into so many bits. Numbers of a key only grow, so
- * that two of its IVs differ whatever their fixed bits are. */
+/* count_up gives the next number, which fits into so many bits. Numbers of a key only grow and
+ * stand in the same bits, so that two of its IVs differ whatever their fixed bits are. */
 static enum hf_err count_up(struct iv_state *s, size_t bits, uint8_t ret[8])
 {
 	if (s->full || (bits < 64 && s->count >> bits != 0))
@@ -103,12 +152,16 @@ static enum hf_err make_counter(struct iv_state *s, const struct iv_wish *w, uin
 {
 	uint8_t number[8];
 	bool over = w->generator == CKG_GENERATE_COUNTER_XOR;
+	size_t bits = w->given.n * 8 - (size_t)w->fixed_bits;
 
 	if (s->counter != 0 && (s->counter == CKG_GENERATE_COUNTER_XOR) != over)
 		return HF_E_MECHANISM_PARAM;
 	if (over && !same_base(s, w))
 		return HF_E_MECHANISM_PARAM;
-	TRY(count_up(s, w->given.n * 8 - (size_t)w->fixed_bits, number));
+	if (s->bits != 0 && s->bits != bits)
+		return HF_E_MECHANISM_PARAM;
+	TRY(count_up(s, bits, number));
+	s->bits = bits;
 	s->counter = w->generator;
 	if (over && s->n == 0) {
 		s->n = w->given.n;
@@ -173,7 +226,8 @@ enum hf_err iv_make(struct calls_ctx *c, const struct object *key, const struct 
 	iv = arena_alloc(c->arena, w->given.n, 1);
 	if (iv == NULL)
 		return HF_E_SECRET_MEMORY;
-	TRY(state_of(c->session, key, &s));
+	MUTEX_HOLD(&c->part->iv_lock);
+	TRY(state_of(c, key, &s));
 	for (size_t i = 0; i < sizeof(makers) / sizeof(makers[0]); i++) {
 		if (makers[i].generator != w->generator)
 			continue;

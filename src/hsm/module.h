@@ -82,6 +82,8 @@ struct partition {
 	struct roles *roles;      /* roles.c: the sealed role records */
 	atomic_bool condemned;    /* a PIN is locked for which the policy destroys the objects */
 	struct policies policies; /* without the lock; written under roles.pin */
+	struct mutex iv_lock;     /* what follows */
+	struct map ivs;           /* iv.h, by a key's value */
 };
 
 /* struct app_login: one application's standing in one partition. */
@@ -133,7 +135,6 @@ struct session {
 	struct op *ops[OPK_COUNT];
 	struct backup *backup;    /* backup.h; NULL: none under way */
 	uint64_t guard_open;      /* the key whose own PIN was given here; 0: none */
-	struct iv_state *ivs;     /* iv.h */
 	uint64_t ivs_before;      /* made in the session in whose place this one is */
 };
 

@@ -247,6 +247,16 @@ bool object_visible(const struct calls_ctx *c, const struct object *o)
 		(c->rights.keys[0] == '\0' || rights_key(&c->rights, &o->attrs));
 }
 
+bool object_is_there(const struct partition *p, uint64_t handle)
+{
+	bool there;
+
+	rwlock_read(&p->objects->lock);
+	there = table_get(p->objects, handle) != NULL;
+	rwlock_unlock(&p->objects->lock);
+	return there;
+}
+
 enum hf_err object_get(struct calls_ctx *c, uint64_t handle, enum hf_err missing,
 	struct object **ret)
 {

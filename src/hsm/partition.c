@@ -7,6 +7,7 @@
 #include "app.h"
 #include "gate.h"
 #include "guard.h"
+#include "iv.h"
 #include "onetime.h"
 
 void partition_ref(struct partition *p)
@@ -21,6 +22,8 @@ static void partition_free(struct partition *p)
 	usages_free(p->usages);
 	onetimes_free(p->onetimes);
 	roles_free(p->roles);
+	ivs_free(&p->ivs);
+	mutex_done(&p->iv_lock);
 	secret_done(&p->key);
 	hf_free((void *)(uintptr_t)p->clients.v);
 	(void)pthread_rwlock_destroy(&p->lock);

@@ -115,6 +115,7 @@ enum hf_err partition_alloc(const char *serial, struct partition **ret)
 		return HF_E_MEMORY;
 	atomic_init(&p->refs, 1);
 	(void)pthread_rwlock_init(&p->lock, NULL);
+	mutex_init(&p->iv_lock);
 	(void)snprintf(p->serial, sizeof(p->serial), "%s", serial);
 	e = roles_new(&p->roles);
 	if (e == HF_OK)

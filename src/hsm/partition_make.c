@@ -10,6 +10,7 @@
 #include "log.h"
 #include "login.h"
 #include "object.h"
+#include "hsm_roles.h"
 #include "partition_int.h"
 #include "usage.h"
 
@@ -97,7 +98,7 @@ static enum hf_err fill(const struct hsm *h, const struct partition_new *n, stru
 		memcpy(p->label, n->label.p, n->label.n);
 	p->created = clock_wall_us();
 	p->epoch = 1;
-	policies_init(&p->policies, h->cfg.strict_partitions);
+	policies_init(&p->policies, h->cfg.strict_partitions || hsm_has_officer(h));
 	return HF_OK;
 }
 

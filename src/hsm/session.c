@@ -1,5 +1,4 @@
 #include "app.h"
-#include "iv.h"
 #include "jobs.h"
 #include "log.h"
 #include "login.h"
@@ -12,7 +11,6 @@ void session_unref(struct session *s)
 	if (s == NULL || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	partition_unref(s->part);
-	ivs_free(s->ivs);
 	mutex_done(&s->lock);
 	hf_free(s);
 }
