@@ -116,6 +116,18 @@ static int write_out(struct cli *c, struct slice s)
 	return EXIT_DONE;
 }
 
+/* writable: a signature that has nowhere to go would cost a key one of its uses. */
+static bool writable(struct cli *c)
+{
+	const char *path = c->opt[OPT_OUT];
+	FILE *f = path != NULL ? fopen(path, "ab") : NULL;
+
+	if (path == NULL || (f != NULL && fclose(f) == 0))
+		return true;
+	(void)cli_usage("%s: %s", path, strerror(errno));
+	return false;
+}
+
 /* signing_key: the private key of that name, or else the secret one. */
 static bool signing_key(struct cli *c, uint64_t session, uint64_t cko, uint64_t *ret)
 {
@@ -141,7 +153,7 @@ int cmd_sign(struct cli *c)
 
 	if (!cli_session(c, false, &session) ||
 	    !signing_key(c, session, CKO_PRIVATE_KEY, &q.key) ||
-	    !mechanism(c, session, q.key, &q.mech))
+	    !mechanism(c, session, q.key, &q.mech) || !writable(c))
 		return EXIT_FAILED;
 	e = do_sign_init(c->client, session, &q, &unused, &c->arena);
 	if (e == HF_OK)
