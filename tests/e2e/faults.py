@@ -75,10 +75,10 @@ def signed(text):
 
 
 def test_a_full_disk_does_not_stop_signing_and_what_was_dropped_is_told(i):
-    disk = Disk(i, '256m')  # more than eight seconds of signing fill
+    disk = Disk(i, '256m')  # more than six seconds of signing fill
     try:
         i.must('init', 'e2e')
-        p = i.popen('sign', '8', '2')
+        p = i.popen('sign', '6', '1')
         time.sleep(1.5)
         disk.fill()
         e2e.wait_for(lambda: not health(i)['audit'])
