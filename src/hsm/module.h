@@ -1,9 +1,9 @@
 /* module.h: the structures of the module and who locks what.
  *
  * Order of locks, outermost first: session.lock (the gate holds it during the
- * call), hsm.lock, app.lock, roles.lock (roles.c), partition.lock, records
- * (inside records.c), audit (inside audit.c). But for session.lock nobody holds
- * one while a family computes. */
+ * call), hsm.lock, app.lock, roles.lock (roles.c), partition.lock, partition.iv_lock,
+ * records (inside records.c), audit (inside audit.c), a table of objects. But for
+ * session.lock nobody holds one while a family computes. */
 #ifndef HF_MODULE_H
 #define HF_MODULE_H
 
