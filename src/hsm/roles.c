@@ -10,7 +10,8 @@
 #include "policy.h"
 #include "rights.h"
 
-#define FORMAT 6
+#define FORMAT 7
+#define FORMAT_6 6 /* before they had key pairs */
 #define FORMAT_5 5 /* before they could have custodians */
 #define FORMAT_4 4 /* before there were challenges */
 #define FORMAT_3 3 /* before users could be restricted */
@@ -254,6 +255,11 @@ void role_record_enc(const struct role_record *r, struct buf *out)
 	buf_bool(out, r->quorum.m > 0);
 	if (r->quorum.m > 0)
 		quorum_enc(&r->quorum, out);
+	buf_bool(out, r->paired);
+	if (r->paired) {
+		buf_raw(out, SLICE_OF(r->pair.public_key));
+		buf_raw(out, SLICE_OF(r->pair.wrapped));
+	}
 }
 
 static bool dec_1(struct rd *r, struct role_record *t)
@@ -308,12 +314,18 @@ static bool dec_6(struct rd *r, struct role_record *t)
 	return dec_5(r, t) && rd_bool(r, &has) && (!has || quorum_dec(r, &t->quorum));
 }
 
+static bool dec_7(struct rd *r, struct role_record *t)
+{
+	return dec_6(r, t) && rd_bool(r, &t->paired) && (!t->paired ||
+		(take(r, t->pair.public_key, sizeof(t->pair.public_key)) &&
+		take(r, t->pair.wrapped, sizeof(t->pair.wrapped))));
+}
+
 static bool dec_any(struct rd *r, struct role_record *t)
 {
 	static bool (*const dec[])(struct rd *, struct role_record *) = {
 		[FORMAT_1] = dec_1, [FORMAT_2] = dec_2, [FORMAT_3] = dec_3, [FORMAT_4] = dec_4,
-		[FORMAT_5] = dec_5,
-		[FORMAT] = dec_6,
+		[FORMAT_5] = dec_5, [FORMAT_6] = dec_6, [FORMAT] = dec_7,
 	};
 	uint8_t format;
 
@@ -326,6 +338,7 @@ enum hf_err role_record_dec(struct slice in, struct role_record *ret)
 	struct rd r = rd_of(in);
 
 	t.old_n = 0;
+	t.paired = false;
 	t.quorum = (struct quorum){ .m = 0 };
 	t.rights = (struct rights){ .may = RIGHTS_ALL };
 	if (!dec_any(&r, &t) || !rd_done(&r))
@@ -492,12 +505,40 @@ static void remember(const struct role_record *now, struct role_record *next)
 	next->old[0] = now->pin;
 }
 
+enum hf_err role_rekey(const char *serial, struct role_record *r, struct slice key)
+{
+	CLEANUP(buf_done) struct buf b = BUF_MAX(sizeof(r->pair.wrapped));
+	char where[ROLE_NAME_LEN];
+
+	if (!r->paired)
+		return HF_E_INTERNAL;
+	TRY(crypto_kem_wrap(SLICE_OF(r->pair.public_key), place(serial, r, where), key, &b));
+	if (b.n != sizeof(r->pair.wrapped))
+		return HF_E_INTERNAL;
+	memcpy(r->pair.wrapped, b.p, b.n);
+	return HF_OK;
+}
+
+/* new_pair gives r a pair, its private half under this key. */
+static enum hf_err new_pair(const char *serial, struct role_record *r, struct slice under)
+{
+	CLEANUP(secret_done) struct secret private_ = { 0 };
+	CLEANUP(buf_done) struct buf b = BUF_MAX(sizeof(r->wrapped));
+	char where[ROLE_NAME_LEN];
+
+	TRY(crypto_kem_new(r->pair.public_key, &private_));
+	TRY(crypto_seal(under, place(serial, r, where), secret_slice(&private_), &b));
+	if (b.n != sizeof(r->wrapped))
+		return HF_E_INTERNAL;
+	memcpy(r->wrapped, b.p, b.n);
+	r->paired = true;
+	return HF_OK;
+}
+
 enum hf_err role_wrap(struct hsm *h, const struct partition *p, struct slice pin, struct slice key,
 	const struct role_record *now, struct role_record *ret)
 {
 	CLEANUP(secret_done) struct secret under = { 0 };
-	CLEANUP(buf_done) struct buf b = BUF_MAX(ROLE_WRAPPED);
-	char where[ROLE_NAME_LEN];
 	struct role_record t = *now;
 
 	remember(now, &t);
@@ -510,10 +551,8 @@ enum hf_err role_wrap(struct hsm *h, const struct partition *p, struct slice pin
 	pin_kdf(h, p, &t.pin.kib, &t.pin.passes);
 	TRY(crypto_random(t.pin.salt, sizeof(t.pin.salt)));
 	TRY(pin_key(h, &t, pin, &under, t.pin.tag));
-	TRY(crypto_seal(secret_slice(&under), place(p->serial, now, where), key, &b));
-	if (b.n != sizeof(t.wrapped))
-		return HF_E_INTERNAL;
-	memcpy(t.wrapped, b.p, b.n);
+	TRY(new_pair(p->serial, &t, secret_slice(&under)));
+	TRY(role_rekey(p->serial, &t, key));
 	*ret = t;
 	return HF_OK;
 }
@@ -559,13 +598,19 @@ enum hf_err roles_from_dec(struct roles *r, struct slice in)
 static enum hf_err unwrap_under(struct slice role_key, const struct partition *p,
 	const struct role_record *r, struct slice stretched, struct secret *ret)
 {
-	CLEANUP(secret_done) struct secret under = { 0 };
+	CLEANUP(secret_done) struct secret under = { 0 }, inner = { 0 };
 	char where[ROLE_NAME_LEN];
+	struct slice at = place(p->serial, r, where);
 	enum hf_err e;
 
 	TRY(crypto_derive(role_key, "partition key", stretched, &under));
-	e = crypto_open(secret_slice(&under), place(p->serial, r, where), SLICE_OF(r->wrapped), ret);
-	return e == HF_E_DAMAGED ? HF_E_PIN_INCORRECT : e;
+	e = crypto_open(secret_slice(&under), at, SLICE_OF(r->wrapped), &inner);
+	if (e != HF_OK)
+		return e == HF_E_DAMAGED ? HF_E_PIN_INCORRECT : e;
+	if (r->paired)
+		return crypto_kem_unwrap(secret_slice(&inner), at, SLICE_OF(r->pair.wrapped), ret);
+	*ret = secret_take(&inner);
+	return HF_OK;
 }
 
 /* unwrap: *ret_foreign, it was under the role key of an HSM that the partition came from. */
@@ -588,8 +633,8 @@ static enum hf_err unwrap(const struct hsm *h, const struct partition *p, const 
 	return e;
 }
 
-/* The function that is wanted now, stronger parameters than the record's, and this HSM's role key
- * come with the next right PIN; the epoch stays, since the PIN does. */
+/* The function that is wanted now, stronger parameters than the record's, a key pair, and this HSM's
+ * role key come with the next right PIN; the epoch stays, since the PIN does. */
 static bool kdf_stays(const struct hsm *h, const struct partition *p, const struct pin_memory *now)
 {
 	uint32_t kib, passes;
@@ -619,6 +664,13 @@ static void rewrap(struct hsm *h, struct partition *p, struct role_record *now,
 	if (e != HF_OK)
 		log_warn("partition %s: the PIN of %s keeps its weaker protection: %s", p->serial,
 			now->name, err_text(e));
+}
+
+static void renew(struct hsm *h, struct partition *p, struct role_record *r, struct slice pin,
+	struct slice key, bool foreign)
+{
+	if (foreign || !r->paired || !kdf_stays(h, p, &r->pin))
+		rewrap(h, p, r, pin, key);
 }
 
 enum hf_err pin_remember(const struct hsm *h, const struct partition *p, struct slice pin,
@@ -708,6 +760,8 @@ enum hf_err role_open(struct hsm *h, struct partition *p, struct role_record *r,
 	TRY(role_usable(h, p, r));
 	if (r->quorum.m > 0 && !r->challenge_set) { /* a challenge can be guessed */
 		e = unwrap(h, p, r, pin, ret, &foreign);
+		if (e == HF_OK)
+			renew(h, p, r, pin, secret_slice(ret), foreign);
 		return e == HF_E_PIN_INCORRECT ? HF_E_QUORUM : e;
 	}
 	if (pin.n == 0) /* no guess either */
@@ -724,8 +778,7 @@ enum hf_err role_open(struct hsm *h, struct partition *p, struct role_record *r,
 	/* A failure of ours (no memory) was no guess: the count is as it was. */
 	TRY(take_back(h, p, r, e == HF_OK ? 0 : failures));
 	TRY(e);
-	if (foreign || !kdf_stays(h, p, &r->pin))
-		rewrap(h, p, r, pin, secret_slice(&key));
+	renew(h, p, r, pin, secret_slice(&key), foreign);
 	*ret = secret_take(&key);
 	return HF_OK;
 }

@@ -1,9 +1,12 @@
 /* roles.h: a partition's roles: the key that their PINs open, and lock-out.
  *
- * The record "p/SERIAL/role/so" (or user) holds the partition key, sealed under
+ * The record "p/SERIAL/role/so" (or user) holds a key pair's private half, sealed under
  *   crypto_derive(role key of the HSM, "partition key", Argon2id(PIN, salt))
- * so it takes the HSM's root key and the PIN to open a partition. A role's record
- * is never deleted while the partition lives: its version tells an old one. */
+ * and the partition key, wrapped for its public half: so it takes the HSM's root key and
+ * the PIN to open a partition, and neither to wrap another partition key for the role
+ * (rekey.h). Records of before have the partition key itself in the private half's place,
+ * until the next right PIN. A role's record is never deleted while the partition lives:
+ * its version tells an old one. */
 #ifndef HF_ROLES_H
 #define HF_ROLES_H
 
@@ -25,6 +28,12 @@ struct pin_memory {
 };
 #define PIN_MEMORIES 24u
 
+/* struct role_pair: for whom the partition key is wrapped. */
+struct role_pair {
+	uint8_t public_key[CRYPTO_KEM_PUBLIC];
+	uint8_t wrapped[CRYPTO_KEM_WRAPPED];
+};
+
 /* struct role_record: "so", "user" (the crypto officer) or a named user. */
 struct role_record {
 	uint64_t version;         /* of the record; 0: there is none */
@@ -39,7 +48,9 @@ struct role_record {
 	struct rights rights;     /* a named user's: rights.h */
 	uint64_t changed;         /* when it was set; UTC, microseconds; 0: unknown */
 	uint64_t epoch;           /* tickets of an older epoch are void */
-	uint8_t wrapped[ROLE_WRAPPED];
+	bool paired;              /* false: wrapped is the partition key itself */
+	uint8_t wrapped[ROLE_WRAPPED]; /* the pair's private half */
+	struct role_pair pair;
 	struct pin_memory pin;    /* how the PIN opens wrapped */
 	struct pin_memory old[PIN_MEMORIES]; /* the PINs before, the latest first */
 	unsigned old_n;
@@ -105,6 +116,8 @@ void pin_kdf(const struct hsm *h, const struct partition *p, uint32_t *ret_kib, 
  * custodians. */
 enum hf_err role_wrap(struct hsm *h, const struct partition *p, struct slice pin, struct slice key,
 	const struct role_record *now, struct role_record *ret) HF_MUST_CHECK;
+/* role_rekey wraps another partition key in the record of a role that is paired. */
+enum hf_err role_rekey(const char *serial, struct role_record *r, struct slice key) HF_MUST_CHECK;
 /* role_unset makes the next record of a role without a PIN. */
 void role_unset(const struct role_record *now, struct role_record *ret);
 void role_record_enc(const struct role_record *r, struct buf *out);
