@@ -24,22 +24,27 @@ bool cli_any_key(struct cli *c, uint64_t session, uint64_t *ret)
 }
 
 /* The session has the key's own PIN from then on. */
-bool cli_open_guard(struct cli *c, uint64_t session, uint64_t key)
+static bool open_by(struct cli *c, uint64_t session, uint64_t key, enum opt file, enum opt fd)
 {
 	CLEANUP(secret_done) struct secret pin = { 0 };
 	struct guard_open_req q = { .key = key };
 	struct guard_open_res r;
 	enum hf_err e;
 
-	if (!c->opt[OPT_KEY_PIN_FILE] && !c->opt[OPT_KEY_PIN_FD])
+	if (!c->opt[file] && !c->opt[fd])
 		return true;
-	if (cli_pin(c, OPT_KEY_PIN_FILE, OPT_KEY_PIN_FD, "PIN of the key", false, &pin) != HF_OK)
+	if (cli_pin(c, file, fd, "PIN of the key", false, &pin) != HF_OK)
 		return false;
 	q.pin = secret_slice(&pin);
 	e = do_guard_open(c->client, session, &q, &r, &c->arena);
 	if (e != HF_OK)
 		(void)cli_fail("the key's PIN", e);
 	return e == HF_OK;
+}
+
+bool cli_open_guard(struct cli *c, uint64_t session, uint64_t key)
+{
+	return open_by(c, session, key, OPT_KEY_PIN_FILE, OPT_KEY_PIN_FD);
 }
 
 static int show(struct cli *c, uint64_t session, uint64_t key)
@@ -138,6 +143,7 @@ int cmd_key_pin(struct cli *c)
 	enum hf_err e;
 
 	if (!cli_session(c, true, &session) || !cli_any_key(c, session, &q.key) ||
+	    !open_by(c, session, q.key, OPT_OLD_KEY_FILE, OPT_OLD_KEY_FD) ||
 	    cli_pin(c, OPT_KEY_PIN_FILE, OPT_KEY_PIN_FD, "New PIN of the key", true, &pin) != HF_OK)
 		return EXIT_FAILED;
 	q.pin = secret_slice(&pin);

@@ -268,6 +268,18 @@ bool guarded(struct calls_ctx *c, const struct object *key)
 	return guard_of(t, key->handle) != NULL;
 }
 
+bool guard_has_pin(struct calls_ctx *c, uint64_t handle)
+{
+	struct guards *t = c->part->guards;
+	const struct guard *g;
+
+	if (t == NULL || handle == 0)
+		return false;
+	MUTEX_HOLD(&t->lock);
+	g = guard_of(t, handle);
+	return g != NULL && g->has_pin;
+}
+
 /* What the partition wants of every key. */
 static enum hf_err must_have(struct calls_ctx *c, const struct guard *g)
 {
@@ -287,15 +299,20 @@ enum hf_err guard_use(struct calls_ctx *c, const struct object *key)
 {
 	struct guards *t = c->part->guards;
 	struct guard *g, next;
+	enum hf_err e;
 
 	if (t == NULL || !key->token || key->cko == CKO_PUBLIC_KEY)
 		return HF_OK;
 	MUTEX_HOLD(&t->lock);
+	c->session->guard_asked = 0;
 	g = guard_of(t, key->handle);
 	TRY(must_have(c, g));
 	if (g == NULL)
 		return HF_OK;
-	TRY(guard_may(c, key->handle, g));
+	e = guard_may(c, key->handle, g);
+	if (e == HF_E_KEY_GUARDED)
+		c->session->guard_asked = key->handle;
+	TRY(e);
 	if (g->limit == 0 && g->needed == 0)
 		return HF_OK;
 	next = *g;

@@ -45,6 +45,10 @@ enum hf_err guard_load(struct guards *g, const char *name, uint64_t version, str
  * HF_E_KEY_GUARDED, HF_E_APPROVAL. */
 enum hf_err guard_use(struct calls_ctx *c, const struct object *key) HF_MUST_CHECK;
 bool guarded(struct calls_ctx *c, const struct object *key);
+bool guard_has_pin(struct calls_ctx *c, uint64_t handle);
+/* guard_enter: the key's own PIN, which holds in this session until a logout or another
+ * key's. A wrong one counts: HF_E_PIN_INCORRECT, HF_E_PIN_LOCKED; HF_E_PIN_NOT_SET. */
+enum hf_err guard_enter(struct calls_ctx *c, uint64_t handle, struct slice pin) HF_MUST_CHECK;
 
 /* A backup carries a key's guard. guard_export writes nothing where there is none;
  * guard_restore leaves one that is there already alone. */

@@ -242,21 +242,27 @@ static enum hf_err try_pin(struct calls_ctx *c, struct guard *g, struct slice pi
 	return set_failures(c, g, 0);
 }
 
-enum hf_err on_guard_open(struct calls_ctx *c, const struct guard_open_req *q,
-	struct guard_open_res *r)
+enum hf_err guard_enter(struct calls_ctx *c, uint64_t handle, struct slice pin)
 {
 	CLEANUP(object_release) struct object *o = NULL;
 	MUTEX_HOLD(&c->part->guards->lock);
 	struct guard *g;
 
-	(void)r;
-	TRY(key_of(c, q->key, &o));
-	g = guard_of(c->part->guards, q->key);
+	TRY(key_of(c, handle, &o));
+	g = guard_of(c->part->guards, handle);
 	if (g == NULL)
 		return HF_E_PIN_NOT_SET;
-	TRY(try_pin(c, g, q->pin));
-	c->session->guard_open = q->key;
+	TRY(try_pin(c, g, pin));
+	c->session->guard_open = handle;
+	c->session->guard_asked = 0;
 	return HF_OK;
+}
+
+enum hf_err on_guard_open(struct calls_ctx *c, const struct guard_open_req *q,
+	struct guard_open_res *r)
+{
+	(void)r;
+	return guard_enter(c, q->key, q->pin);
 }
 
 /* --- approval ---------------------------------------------------------------------- */

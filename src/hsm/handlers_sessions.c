@@ -6,6 +6,7 @@
 #include "app.h"
 #include "consent.h"
 #include "gate.h"
+#include "guard.h"
 #include "login.h"
 #include "op.h"
 #include "partition.h"
@@ -137,25 +138,44 @@ static void own_name(struct calls_ctx *c, char ret[USER_NAME_MAX + 1])
 	memcpy(ret, c->session->login->user, USER_NAME_MAX + 1);
 }
 
-/* The user's PIN once more, for a key with CKA_ALWAYS_AUTHENTICATE. */
-static enum hf_err context_login(struct calls_ctx *c, struct slice pin)
+/* The user's PIN once more; or the shares of those who stand for it, asked for anew. */
+static enum hf_err own_pin(struct calls_ctx *c, struct slice pin)
 {
-	CLEANUP(secret_done) struct secret key = { 0 };
+	CLEANUP(secret_done) struct secret key = { 0 }, made = { 0 };
 	MUTEX_HOLD(&c->part->roles->pin);
 	char name[USER_NAME_MAX + 1];
 	struct claim claim;
 	struct role_record *r;
 
-	call_detail(c, "for one operation");
-	if (!role_is_user(c->role))
-		return HF_E_NOT_LOGGED_IN;
 	own_name(c, name);
 	claim = claim_of(c->part->roles, SLICE_NONE, pin);
 	if (!slice_eq(claim.name, slice_str(name)))
 		claim = (struct claim){ slice_str(name), pin };
 	TRY(find_user(c, &claim, &r));
-	TRY(role_open_active(c->hsm, c->part, r, claim.pin, &key));
-	return op_context_login(c->session) ? HF_OK : HF_E_OP_NONE;
+	TRY(role_pin(c, c->part, r, claim.pin, &made, &claim.pin));
+	return role_open_active(c->hsm, c->part, r, claim.pin, &key);
+}
+
+/* A PIN for what runs in the session: that of the key if it has one of its own, which was
+ * missing just now or which CKA_ALWAYS_AUTHENTICATE asks for; else the user's. */
+static enum hf_err context_login(struct calls_ctx *c, struct slice pin)
+{
+	uint64_t key = c->session->guard_asked != 0 ? c->session->guard_asked :
+		op_waits_for_login(c->session);
+
+	call_detail(c, "for one operation");
+	if (!role_is_user(c->role))
+		return HF_E_NOT_LOGGED_IN;
+	if (guard_has_pin(c, key)) {
+		TRY(guard_enter(c, key, pin));
+		op_context_login(c->session, key);
+		return HF_OK;
+	}
+	if (key == 0)
+		return HF_E_OP_NONE;
+	TRY(own_pin(c, pin));
+	op_context_login(c->session, 0);
+	return HF_OK;
 }
 
 static enum hf_err open_role(struct calls_ctx *c, const struct login_req *q,

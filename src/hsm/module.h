@@ -135,6 +135,7 @@ struct session {
 	struct op *ops[OPK_COUNT];
 	struct backup *backup;    /* backup.h; NULL: none under way */
 	uint64_t guard_open;      /* the key whose own PIN was given here; 0: none */
+	uint64_t guard_asked;     /* the key that was refused last for want of it; 0: none */
 	uint64_t ivs_before;      /* made in the session in whose place this one is */
 };
 

@@ -78,6 +78,16 @@ static enum hf_err named_key(struct calls_ctx *c, struct op *op, struct mech_use
 	return object_key(op->key, &u->key);
 }
 
+/* The key's own PIN may come after the init, as that of CKA_ALWAYS_AUTHENTICATE does: then
+ * the use is counted with the first data. */
+static enum hf_err first_use(struct calls_ctx *c, struct op *op)
+{
+	enum hf_err e = guard_use(c, op->key);
+
+	op->use_waits = e == HF_E_KEY_GUARDED;
+	return op->use_waits ? HF_OK : e;
+}
+
 /* op_new checks everything and begins. */
 static enum hf_err op_new(struct calls_ctx *c, enum op_kind k, const struct mech_in *m,
 	uint64_t key, struct op **ret)
@@ -95,7 +105,7 @@ static enum hf_err op_new(struct calls_ctx *c, enum op_kind k, const struct mech
 	in.param = secret_slice(&op->param);
 	TRY(mech_may(c, &in, op_sorts[k].use, op->key, &u));
 	if (op->key != NULL && !op_is_message(k)) /* messages are counted one by one */
-		TRY(guard_use(c, op->key));
+		TRY(first_use(c, op));
 	if (k == OPK_DIGEST)
 		TRY(named_key(c, op, &u));
 	op->params = u.params;
@@ -199,16 +209,20 @@ void ops_drop_private(struct session *s)
 			op_cancel(s, (enum op_kind)k);
 }
 
-bool op_context_login(struct session *s)
+uint64_t op_waits_for_login(const struct session *s)
 {
-	bool any = false;
-
 	for (int k = 0; k < OPK_COUNT; k++)
-		if (s->ops[k] != NULL && s->ops[k]->wants_login) {
+		if (s->ops[k] != NULL && (s->ops[k]->wants_login || s->ops[k]->use_waits))
+			return s->ops[k]->key->handle;
+	return 0;
+}
+
+void op_context_login(struct session *s, uint64_t key)
+{
+	for (int k = 0; k < OPK_COUNT; k++)
+		if (s->ops[k] != NULL && s->ops[k]->wants_login &&
+		    (key == 0 || s->ops[k]->key->handle == key))
 			s->ops[k]->authenticated = true;
-			any = true;
-		}
-	return any;
 }
 
 bool out_fits(const struct op_io *io, size_t need)
@@ -341,7 +355,7 @@ static enum hf_err final(struct calls_ctx *c, enum op_kind k, struct op *op,
 	return HF_OK;
 }
 
-enum hf_err op_usable(const struct calls_ctx *c, const struct op *op, enum op_step s)
+enum hf_err op_usable(struct calls_ctx *c, struct op *op, enum op_step s)
 {
 	if (op->key != NULL && op->key->private_ && !role_is_user(c->role))
 		return HF_E_NOT_LOGGED_IN;
@@ -349,6 +363,9 @@ enum hf_err op_usable(const struct calls_ctx *c, const struct op *op, enum op_st
 		return HF_E_NOT_LOGGED_IN;
 	if ((s == OP_SINGLE && op->fed) || (s != OP_FINAL && op->finished))
 		return HF_E_OP_ACTIVE;
+	if (op->use_waits)
+		TRY(guard_use(c, op->key));
+	op->use_waits = false;
 	return HF_OK;
 }
 

@@ -53,10 +53,12 @@ enum hf_err op_expect(struct calls_ctx *c, enum op_kind k, struct slice signatur
  * or so short that the digest would give it away. */
 enum hf_err op_digest_key(struct calls_ctx *c, uint64_t key) HF_MUST_CHECK;
 
-/* op_context_login: the user gave the PIN for what runs in this session; the
- * caller holds session.lock. False: nothing there waits for it (CKA_ALWAYS_
- * AUTHENTICATE, PKCS#11 3.2 §4.9). */
-bool op_context_login(struct session *s);
+/* op_context_login: a PIN was given for the operations with this key, or with all (0) that
+ * run in the session. op_waits_for_login: the key of one that wants it, for
+ * CKA_ALWAYS_AUTHENTICATE (PKCS#11 3.2 §4.9) or a PIN of its own; 0: none. The
+ * caller holds session.lock. */
+void op_context_login(struct session *s, uint64_t key);
+uint64_t op_waits_for_login(const struct session *s);
 /* ops_drop_private ends the operations with private keys (a logout), ops_drop
  * all of them. The caller holds session.lock. */
 void ops_drop_private(struct session *s);

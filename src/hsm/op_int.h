@@ -15,6 +15,7 @@ struct op {
 	bool gathers;         /* data waits in gathered for the end */
 	bool finished;        /* the result waits in stash to be fetched */
 	bool wants_login, authenticated;
+	bool use_waits;       /* the key's own PIN was missing: guard_use comes with the data */
 	struct buf gathered;
 	struct secret expected; /* a signature that came with the init */
 	struct secret stash;
@@ -38,7 +39,7 @@ static inline bool op_is_message(enum op_kind k)
 enum hf_err op_start(struct op *op) HF_MUST_CHECK;
 void op_end(struct op *op);
 /* op_usable: may the operation take this step, in what is left of the login? */
-enum hf_err op_usable(const struct calls_ctx *c, const struct op *op, enum op_step s) HF_MUST_CHECK;
+enum hf_err op_usable(struct calls_ctx *c, struct op *op, enum op_step s) HF_MUST_CHECK;
 /* op_feed takes a part of the data. */
 enum hf_err op_feed(struct op *op, struct slice in, struct buf *out) HF_MUST_CHECK;
 

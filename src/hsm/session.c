@@ -38,7 +38,7 @@ void session_catch_up(struct session *s)
 	}
 	if (s->ended != ended) {
 		ops_drop_private(s);
-		s->guard_open = 0;
+		s->guard_open = s->guard_asked = 0;
 	}
 	s->ended = ended;
 }

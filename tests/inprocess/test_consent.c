@@ -9,7 +9,9 @@
 #include <cmocka.h>
 
 #include "box.h"
+#include "pkcs11_numbers.h"
 #include "quorum.h"
+#include "tmpl.h"
 
 static struct box box;
 static struct who root, anna;
@@ -242,6 +244,48 @@ static void a_role_is_opened_by_its_custodians(void **state)
 	assert_int_equal(log_in(&anna, CKU_USER, ""), HF_E_QUORUM); /* once */
 }
 
+/* opened_by has the custodians of a role open it, once they are asked by log_in(who). */
+static void opened_by_two(unsigned who)
+{
+	assert_int_equal(log_in(&anna, who, ""), HF_E_QUORUM);
+	assert_int_equal(give_to(&root, waiting(), 0), HF_OK);
+	assert_int_equal(give_to(&root, waiting(), 1), HF_OK);
+	assert_int_equal(log_in(&anna, who, ""), HF_OK);
+}
+
+static enum hf_err begins(uint64_t key)
+{
+	struct sign_init_req q = { { CKM_ECDSA_SHA256, SLICE_NONE }, key };
+
+	return do_sign_init(&anna, &q, &(struct sign_init_res){ 0 });
+}
+
+static enum hf_err ends(void)
+{
+	return do_sign(&anna, &(struct sign_req){ SLICE_STR("data"), 64 }, &(struct sign_res){ 0 });
+}
+
+static void each_use_may_want_the_custodians(void **state)
+{
+	static const uint8_t p256[] = { 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7 };
+	struct key_pair_generate_req q = { { CKM_EC_KEY_PAIR_GEN, SLICE_NONE },
+		TMPL(V(EC_PARAMS, SLICE_OF(p256))), TMPL(B(PRIVATE, 1), B(ALWAYS_AUTHENTICATE, 1)) };
+	struct key_pair_generate_res r;
+
+	(void)state;
+	split_user();
+	opened_by_two(CKU_USER);
+	assert_int_equal(do_key_pair_generate(&anna, &q, &r), HF_OK);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(begins(r.private_key), HF_OK);
+		opened_by_two(CKU_CONTEXT_SPECIFIC);
+		assert_int_equal(ends(), HF_OK);
+	}
+	assert_int_equal(begins(r.private_key), HF_OK);
+	assert_int_equal(log_in(&anna, CKU_CONTEXT_SPECIFIC, ""), HF_E_QUORUM);
+	assert_int_equal(ends(), HF_E_NOT_LOGGED_IN);
+}
+
 static void shares_of_other_custodians_are_told(void **state)
 {
 	uint8_t role[SHARE_LEN];
@@ -283,6 +327,7 @@ int main(void)
 		T(what_is_required_survives_a_restart),
 		T(another_user_does_not_use_it),
 		T(a_role_is_opened_by_its_custodians),
+		T(each_use_may_want_the_custodians),
 		T(shares_of_other_custodians_are_told),
 		T(a_role_without_custodians_takes_no_empty_pin),
 	};

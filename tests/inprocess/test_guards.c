@@ -183,6 +183,79 @@ static void a_pin_of_its_own(void **state)
 	assert_int_equal(guard(0, "another-pin", 0, ""), HF_E_KEY_GUARDED);
 }
 
+static enum hf_err begins(struct who *w)
+{
+	struct sign_init_req q = { { CKM_AES_CMAC, SLICE_NONE }, key };
+
+	return do_sign_init(w, &q, &(struct sign_init_res){ 0 });
+}
+
+static enum hf_err ends(struct who *w)
+{
+	struct sign_req q = { SLICE_STR("data"), 64 };
+
+	return do_sign(w, &q, &(struct sign_res){ 0 });
+}
+
+static void its_pin_comes_with_the_operation(void **state)
+{
+	(void)state;
+	assert_int_equal(guard(2, KEY_PIN, 0, ""), HF_OK);
+	assert_int_equal(begins(&anna), HF_OK);
+	assert_int_equal(log_in(&anna, CKU_CONTEXT_SPECIFIC, USER_PIN), HF_E_PIN_INCORRECT);
+	assert_int_equal(log_in(&anna, CKU_CONTEXT_SPECIFIC, ""), HF_E_PIN_INCORRECT);
+	assert_int_equal(ends(&anna), HF_E_KEY_GUARDED);
+	assert_int_equal(ends(&anna), HF_E_OP_NONE);
+	assert_int_equal(begins(&anna), HF_OK);
+	assert_int_equal(log_in(&anna, CKU_CONTEXT_SPECIFIC, KEY_PIN), HF_OK);
+	assert_int_equal(ends(&anna), HF_OK);
+	assert_int_equal(signs(&anna), HF_OK); /* this session has it now */
+	assert_int_equal(begins(&anna), HF_E_KEY_EXHAUSTED); /* nothing but uses was counted */
+	assert_int_equal(log_in(&anna, CKU_CONTEXT_SPECIFIC, KEY_PIN), HF_E_OP_NONE);
+}
+
+static void approvals_are_wanted_besides_its_pin(void **state)
+{
+	(void)state;
+	assert_int_equal(guard(0, KEY_PIN, 1, "bob,carol"), HF_OK);
+	assert_int_equal(begins(&anna), HF_OK);
+	assert_int_equal(log_in(&anna, CKU_CONTEXT_SPECIFIC, KEY_PIN), HF_OK);
+	assert_int_equal(ends(&anna), HF_E_APPROVAL);
+}
+
+static void wrong_pins_with_the_operation_lock_it(void **state)
+{
+	(void)state;
+	assert_int_equal(guard(0, KEY_PIN, 0, ""), HF_OK);
+	assert_int_equal(begins(&anna), HF_OK);
+	for (unsigned i = 0; i < GUARD_FAILURES; i++)
+		assert_int_equal(log_in(&anna, CKU_CONTEXT_SPECIFIC, "wrong"), HF_E_PIN_INCORRECT);
+	assert_int_equal(log_in(&anna, CKU_CONTEXT_SPECIFIC, KEY_PIN), HF_E_PIN_LOCKED);
+	assert_int_equal(ends(&anna), HF_E_KEY_GUARDED);
+	assert_int_equal(closes(&anna), HF_OK);
+	enter(&anna, "user", USER_PIN); /* the user is not locked */
+}
+
+static enum hf_err wraps(uint64_t what)
+{
+	struct key_wrap_req q = { { CKM_AES_KEY_WRAP_KWP, SLICE_NONE }, key, what, 4096 };
+
+	return do_key_wrap(&anna, &q, &(struct key_wrap_res){ 0 });
+}
+
+static void its_pin_comes_after_a_refusal_where_there_is_no_init(void **state)
+{
+	uint64_t other;
+
+	(void)state;
+	assert_int_equal(makes_key(true, &other), HF_OK);
+	assert_int_equal(guard(0, KEY_PIN, 0, ""), HF_OK);
+	assert_int_equal(log_in(&anna, CKU_CONTEXT_SPECIFIC, KEY_PIN), HF_E_OP_NONE);
+	assert_int_equal(wraps(other), HF_E_KEY_GUARDED);
+	assert_int_equal(log_in(&anna, CKU_CONTEXT_SPECIFIC, KEY_PIN), HF_OK);
+	assert_int_equal(wraps(other), HF_OK);
+}
+
 static void its_pin_locks_for_good(void **state)
 {
 	(void)state;
@@ -412,6 +485,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(so_many_uses),
 		T(a_pin_of_its_own),
+		T(its_pin_comes_with_the_operation),
+		T(approvals_are_wanted_besides_its_pin),
+		T(wrong_pins_with_the_operation_lock_it),
+		T(its_pin_comes_after_a_refusal_where_there_is_no_init),
 		T(its_pin_locks_for_good),
 		T(two_approve_one_use),
 		T(an_older_store_gives_no_approval_back),

@@ -165,6 +165,83 @@ def test_always_authenticate_wants_the_pin_for_each_use(t):
                    {'PRIVATE': False, 'ALWAYS_AUTHENTICATE': True}) == 'CKR_TEMPLATE_INCONSISTENT'
 
 
+def guarded_pair(t, **private):
+    """guarded_pair is a P-256 pair whose private key has the PIN 12345678-key of its own."""
+    public, key = pair(t, 'EC_KEY_PAIR_GEN', {'EC_PARAMS': P256, 'VERIFY': True},
+                       {'SIGN': True, 'DERIVE': True, 'PRIVATE': True, 'TOKEN': True, 'SENSITIVE': True,
+                        'EXTRACTABLE': False, 'LABEL': b'guarded', **private})
+    with open(os.environ['HOLDFAST_HOME'] + '/key-pin', 'w', encoding='ascii') as f:
+        f.write('12345678-key\n')
+    cli('key', 'pin', '--key', 'guarded', '--pin-file', '@', '--key-pin-file', f.name)
+    return public, key
+
+
+def signed(t):
+    out, n = buffer(bytes(100)), ULONG(100)
+    t.call('C_Sign', t.h, b'data', ULONG(4), out, ctypes.byref(n))
+    return out.raw[:n.value]
+
+
+def test_a_keys_own_pin_is_given_to_its_operation(t):
+    public, key = guarded_pair(t)
+    m = t.mechanism('ECDSA_SHA256')
+    assert refused(t.sign, m, key, b'data') == 'CKR_USER_NOT_LOGGED_IN'
+    t.call('C_SignInit', t.h, m, key)
+    assert refused(t.login, N.CKU_CONTEXT_SPECIFIC) == 'CKR_PIN_INCORRECT'  # the user's
+    assert refused(signed, t) == 'CKR_USER_NOT_LOGGED_IN'
+    assert refused(signed, t) == 'CKR_OPERATION_NOT_INITIALIZED'
+    t.call('C_SignInit', t.h, m, key)
+    t.login(N.CKU_CONTEXT_SPECIFIC, b'12345678-key')
+    t.verify(m, public, b'data', signed(t))
+    t.sign(m, key, b'data')  # the session has it until the logout
+    t.call('C_Logout', t.h)
+    t.login(N.CKU_USER)
+    assert refused(t.sign, m, key, b'data') == 'CKR_USER_NOT_LOGGED_IN'
+
+
+def test_a_keys_own_pin_follows_a_refused_derivation(t):
+    public, key = guarded_pair(t)
+    m = t.mechanism('ECDH1_DERIVE', Params('uLL', N.CKD_NULL, b'', t.get(public, 'EC_POINT')[2:]))
+    made = {'CLASS': N.CKO_SECRET_KEY, 'KEY_TYPE': N.CKK_AES, 'VALUE_LEN': 16}
+    assert refused(t.derive, m, key, **made) == 'CKR_USER_NOT_LOGGED_IN'
+    t.login(N.CKU_CONTEXT_SPECIFIC, b'12345678-key')
+    t.derive(m, key, **made)
+
+
+def test_a_keys_own_pin_locks_alone(t):
+    _, key = guarded_pair(t)
+    m = t.mechanism('ECDSA_SHA256')
+    t.call('C_SignInit', t.h, m, key)
+    for _ in range(10):
+        assert refused(t.login, N.CKU_CONTEXT_SPECIFIC, b'wrong') == 'CKR_PIN_INCORRECT'
+    assert refused(t.login, N.CKU_CONTEXT_SPECIFIC, b'12345678-key') == 'CKR_PIN_LOCKED'
+    assert refused(signed, t) == 'CKR_USER_NOT_LOGGED_IN'
+    t.call('C_Logout', t.h)
+    t.login(N.CKU_USER)
+
+
+def test_always_authenticate_wants_a_keys_own_pin_where_it_has_one(t):
+    _, key = guarded_pair(t, ALWAYS_AUTHENTICATE=True)
+    m = t.mechanism('ECDSA_SHA256')
+    for _ in range(2):
+        t.call('C_SignInit', t.h, m, key)
+        assert refused(t.login, N.CKU_CONTEXT_SPECIFIC) == 'CKR_PIN_INCORRECT'
+        t.login(N.CKU_CONTEXT_SPECIFIC, b'12345678-key')
+        assert len(signed(t)) == 64
+    assert refused(t.sign, m, key, b'data') == 'CKR_USER_NOT_LOGGED_IN'
+
+
+def test_messages_want_a_keys_own_pin(t):
+    _, key = guarded_pair(t)
+    out, n = buffer(bytes(100)), ULONG(100)
+    sign = lambda: t.call('C_SignMessage', t.h, None, ULONG(0), b'data', ULONG(4), out, ctypes.byref(n))
+    t.call('C_MessageSignInit', t.h, t.mechanism('ECDSA_SHA256'), key)
+    assert refused(sign) == 'CKR_USER_NOT_LOGGED_IN'
+    t.login(N.CKU_CONTEXT_SPECIFIC, b'12345678-key')
+    sign()
+    assert n.value == 64
+
+
 def cli(*args):
     pins = os.environ['HOLDFAST_HOME'] + '/pins'
     with open(pins, 'w', encoding='ascii') as f:

@@ -404,7 +404,11 @@ static void a_guarded_key_wants_the_pin_for_every_use(void **state)
 	assert_int_equal(begin(e, OPK_SIGN, STUB_SIGN, key), HF_OK);
 	assert_int_equal(step(e, OPK_SIGN, OP_SINGLE, NONE, 9).e, HF_E_NOT_LOGGED_IN);
 	assert_int_equal(begin(e, OPK_SIGN, STUB_SIGN, key), HF_OK);
-	assert_true(op_context_login(&e->session));
+	assert_int_equal(op_waits_for_login(&e->session), key->handle);
+	op_context_login(&e->session, key->handle + 1);
+	assert_int_equal(step(e, OPK_SIGN, OP_SINGLE, NONE, 9).e, HF_E_NOT_LOGGED_IN);
+	assert_int_equal(begin(e, OPK_SIGN, STUB_SIGN, key), HF_OK);
+	op_context_login(&e->session, key->handle);
 	expect(step(e, OPK_SIGN, OP_SINGLE, SLICE_STR("x"), 9), SLICE_STR("sig:\1"));
 	assert_int_equal(begin(e, OPK_SIGN, STUB_SIGN, key), HF_OK);
 	assert_int_equal(step(e, OPK_SIGN, OP_SINGLE, NONE, 9).e, HF_E_NOT_LOGGED_IN);
@@ -414,9 +418,9 @@ static void a_pin_that_nothing_waits_for_is_told_so(void **state)
 {
 	struct engine *e = *state;
 
-	assert_false(op_context_login(&e->session));
+	assert_int_equal(op_waits_for_login(&e->session), 0);
 	started(e, OPK_SIGN, STUB_SIGN);
-	assert_false(op_context_login(&e->session));
+	assert_int_equal(op_waits_for_login(&e->session), 0);
 }
 
 /* --- digests ---------------------------------------------------------------------------- */

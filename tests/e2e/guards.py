@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+"""guards.py BUILD TEST: a key's own PIN, from the command line. As e2e.py, which it stands on."""
+import json
+import os
+import sys
+
+import e2e
+
+PIN, KEY_PIN, OTHER = '12345678', 'pin of the key', 'another pin'
+
+
+def must(i, *args):
+    r = i.cli(*args)
+    assert r.returncode == 0, f'{args}: {r.stderr}'
+    return r.stdout
+
+
+def no(i, *args):
+    """no: the command is refused; what it said."""
+    r = i.cli(*args)
+    assert r.returncode not in (0, 2), f'{args}: {r.stdout}'
+    return r.stderr
+
+
+def write(path, text):
+    with open(path, 'w', encoding='ascii') as f:
+        f.write(text + '\n')
+    return path
+
+
+def furnished(i, *policies):
+    """furnished makes a partition with a key "k"; arguments: who is logged in, with which key."""
+    os.makedirs(i.home, 0o700)
+    i.pin, i.key_pin, i.other = (write(f'{i.home}/{n}', text) for n, text in
+                                 (('pin', PIN), ('key-pin', KEY_PIN), ('other', OTHER)))
+    must(i, 'partition', 'create', 'guards', '--so-pin-file', i.pin, '--pin-file', i.pin)
+    for p in policies:
+        must(i, 'policy', 'set', p, '--so-pin-file', i.pin, '--yes')
+    must(i, 'key', 'generate', '--type', 'ec:P-256', '--label', 'k', '--pin-file', i.pin)
+    return '--pin-file', i.pin, '--key', 'k'
+
+
+def signing(i, *args):
+    return 'sign', *args, '--in', i.pin, '--out', f'{i.home}/signature'
+
+
+def guard(i, as_user):
+    return json.loads(must(i, 'key', 'guard', *as_user, '--json'))
+
+
+def test_a_key_s_own_pin_is_wanted_besides_the_user_s(i):
+    as_user = furnished(i)
+    must(i, *signing(i, *as_user))
+    must(i, 'key', 'pin', *as_user, '--key-pin-file', i.key_pin)
+    assert guard(i, as_user)['own PIN'] is True
+    assert "the key wants its own PIN first: --key-pin-file" in no(i, *signing(i, *as_user))
+    assert 'the PIN is wrong' in no(i, *signing(i, *as_user, '--key-pin-file', i.pin))
+    must(i, *signing(i, *as_user, '--key-pin-file', i.key_pin))
+    must(i, 'verify', *as_user, '--in', i.pin, '--signature', f'{i.home}/signature')
+    i.stop()
+    assert 'own PIN' in no(i, *signing(i, *as_user))
+    must(i, *signing(i, *as_user, '--key-pin-file', i.key_pin))
+
+
+def test_whoever_knows_a_key_s_pin_changes_it(i):
+    as_user = furnished(i)
+    must(i, 'key', 'pin', *as_user, '--key-pin-file', i.key_pin)
+    assert 'officer-resets-key-pin' in no(i, 'key', 'pin', *as_user, '--key-pin-file', i.other)
+    change = 'key', 'pin', *as_user, '--key-pin-file', i.other, '--old-key-pin-file'
+    no(i, *change, i.pin)
+    must(i, *change, i.key_pin)
+    no(i, *signing(i, *as_user, '--key-pin-file', i.key_pin))
+    must(i, *signing(i, *as_user, '--key-pin-file', i.other))
+
+
+def lock(i, as_user):
+    for _ in range(10):
+        assert 'the PIN is wrong' in no(i, *signing(i, *as_user, '--key-pin-file', i.pin))
+    assert 'locked' in no(i, *signing(i, *as_user, '--key-pin-file', i.key_pin))
+
+
+def test_a_key_s_pin_locks_and_stays_so_over_a_restart(i):
+    as_user = furnished(i)
+    must(i, 'key', 'pin', *as_user, '--key-pin-file', i.key_pin)
+    lock(i, as_user)
+    i.stop()
+    assert guard(i, as_user)['PIN locked'] is True
+    assert 'locked' in no(i, *signing(i, *as_user, '--key-pin-file', i.key_pin))
+    assert 'officer-resets-key-pin' in no(i, 'key', 'pin', *as_user, '--key-pin-file', i.other)
+
+
+def test_a_locked_key_s_pin_is_reset_where_the_policy_says_so(i):
+    as_user = furnished(i, 'officer-resets-key-pin=yes')
+    must(i, 'key', 'pin', *as_user, '--key-pin-file', i.key_pin)
+    lock(i, as_user)
+    must(i, 'key', 'pin', *as_user, '--key-pin-file', i.other)
+    no(i, *signing(i, *as_user, '--key-pin-file', i.key_pin))
+    must(i, *signing(i, *as_user, '--key-pin-file', i.other))
+
+
+if __name__ == '__main__':
+    sys.exit(e2e.main(globals()))
