@@ -3,8 +3,8 @@
 #include "bytes.h"
 #include "secret.h"
 
-/* Bytes between n and cap are always zero: secret memory comes zeroed, and
- * whatever lowers n wipes. */
+/* Bytes between n and cap are always zero, but for lent ones: secret memory comes
+ * zeroed, and whatever lowers n wipes. */
 #define FIRST_CAP 256u
 
 static bool fail(struct buf *b, enum hf_err e)
@@ -117,7 +117,7 @@ void buf_raw(struct buf *b, struct slice s)
 {
 	uint8_t *p = buf_add(b, s.n);
 
-	if (p != NULL && s.n > 0)
+	if (p != NULL && s.n > 0 && s.p != p) /* lent, it is there already */
 		memcpy(p, s.p, s.n);
 }
 
@@ -131,12 +131,23 @@ void buf_bytes(struct buf *b, struct slice s)
 	buf_raw(b, s);
 }
 
+uint8_t *buf_lend(struct buf *b, size_t gap, size_t n)
+{
+	if (gap > SIZE_MAX - n || !reserve(b, gap + n) || b->p == NULL)
+		return NULL;
+	b->lent = b->n + gap + n;
+	return b->p + b->n + gap;
+}
+
 void buf_cut(struct buf *b, size_t n)
 {
-	if (n >= b->n)
-		return;
-	secret_wipe(b->p + n, b->n - n);
-	b->n = n;
+	size_t end = b->lent > b->n ? b->lent : b->n;
+
+	if (n < b->n)
+		b->n = n;
+	if (b->n < end)
+		secret_wipe(b->p + b->n, end - b->n);
+	b->lent = 0;
 }
 
 void buf_put_u32(struct buf *b, size_t at, uint32_t v)

@@ -65,6 +65,7 @@ struct buf {
 	size_t n;   /* used */
 	size_t cap; /* allocated */
 	size_t max; /* limit */
+	size_t lent; /* up to here bytes are lent */
 	enum hf_err err;
 };
 
@@ -85,7 +86,11 @@ void buf_bytes(struct buf *b, struct slice s); /* u32 length, then s */
 /* buf_add makes room for n bytes at the end, zeroed, counts them as used and
  * returns where they are (NULL after an error). */
 uint8_t *buf_add(struct buf *b, size_t n);
-/* buf_cut drops bytes from the end so that n remain. */
+/* buf_lend lends room for n bytes that begin `gap` bytes behind the end, not counted as used. A
+ * buf_raw or buf_bytes of them that comes to that very place does not copy them. What is not
+ * appended so is wiped by the next buf_cut. NULL after an error. */
+uint8_t *buf_lend(struct buf *b, size_t gap, size_t n);
+/* buf_cut drops bytes from the end so that at most n remain, and what was lent. */
 void buf_cut(struct buf *b, size_t n);
 /* buf_put_u32 overwrites four bytes at offset at, which exist already. */
 void buf_put_u32(struct buf *b, size_t at, uint32_t v);

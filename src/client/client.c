@@ -113,21 +113,26 @@ static bool is_link_trouble(enum hf_err e)
 
 static enum hf_err call_send(struct client *c, struct conn *k, uint64_t vault, struct call *q)
 {
-	struct wire_head h = {
-		.length = (uint32_t)q->fields.n,
-		.opcode = (uint16_t)q->op,
-		.flags = q->seen ? WIRE_FLAG_REPEAT : 0,
-		.request = q->request,
-		.session = vault,
+	struct request r = {
+		.head = {
+			.opcode = (uint16_t)q->op,
+			.flags = q->seen ? WIRE_FLAG_REPEAT : 0,
+			.request = q->request,
+			.session = vault,
+		},
+		.fields = q->fields,
+		.data = q->data,
+		.tail = q->tail,
 	};
-	struct request ahead = { 0 };
+	struct request ahead;
 	bool sent = false;
 	enum hf_err e;
 
-	if (q->late != NULL)
+	if (q->late != NULL) {
 		ahead = operation_late(q->late, vault);
-	e = link_ask(c, k, q->late != NULL ? &ahead : NULL, &h, q->fields, &sent, &q->answer);
-
+		r.ahead = &ahead;
+	}
+	e = link_ask(c, k, &r, &sent, &q->answer);
 	if (e != HF_OK && sent)
 		q->seen = true;
 	if (e == HF_OK) {
@@ -138,14 +143,30 @@ static enum hf_err call_send(struct client *c, struct conn *k, uint64_t vault, s
 	return e;
 }
 
+/* output_take copies an answer's data to where the caller wants them. */
+static enum hf_err output_take(struct transfer_out *o, struct slice answer)
+{
+	struct rd r = rd_of(answer);
+	struct slice data;
+
+	if (!rd_u32(&r, &o->need) || !rd_bytes(&r, o->room, &data) || !rd_done(&r))
+		return HF_E_MALFORMED;
+	if (data.n > 0)
+		memcpy(o->p, data.p, data.n);
+	o->n = data.n;
+	return HF_OK;
+}
+
 static enum hf_err call_keep_response(struct conn *k, struct call *q)
 {
 	struct slice kept = SLICE_NONE;
 
 	if (q->answer != HF_OK)
 		return HF_OK;
-	if (k->in.n > 0)
-		TRY(arena_dup(q->arena, buf_slice(&k->in), &kept));
+	if (q->output != NULL)
+		return output_take(q->output, k->answer);
+	if (k->answer.n > 0)
+		TRY(arena_dup(q->arena, k->answer, &kept));
 	*q->rest = rd_of(kept);
 	return HF_OK;
 }
@@ -168,12 +189,12 @@ static enum hf_err operation_call(struct client *c, struct conn *k, struct sessi
 
 	TRY(operation_restore(c, k, s, q));
 	if (q->answered) {
-		buf_reset(&k->in);
+		k->answer = SLICE_NONE;
 		return HF_OK;
 	}
 	e = call_send(c, k, s->vault, q);
 	if (e == HF_OK)
-		operation_note(s, q, buf_slice(&k->in));
+		operation_note(s, q, k->answer);
 	else if (q->seen)
 		operation_broken(s, q);
 	return e;
@@ -295,4 +316,24 @@ enum hf_err client_call(struct client *c, enum calls_op op, uint64_t session,
 	};
 
 	return call_run(c, &q);
+}
+
+enum hf_err client_transfer(struct client *c, const struct transfer *t, struct transfer_out *o)
+{
+	CLEANUP(arena_done) struct arena a = { 0 };
+	uint8_t length[4];
+	struct rd rest = { 0 };
+	struct call q = {
+		.op = t->op, .session = t->session, .tail = t->tail, .arena = &a, .rest = &rest, .output = o,
+	};
+
+	if (t->data != NULL) {
+		if (t->data->n > WIRE_MAX_BYTES)
+			return HF_E_TOO_BIG;
+		put_u32(length, (uint32_t)t->data->n);
+		q.fields = SLICE_OF(length);
+		q.data = *t->data;
+	}
+	TRY(call_run(c, &q));
+	return rd_done(&rest) ? HF_OK : HF_E_MALFORMED;
 }

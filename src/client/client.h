@@ -45,6 +45,26 @@ void client_forget(struct client *c);
 enum hf_err client_call(struct client *c, enum calls_op op, uint64_t session,
 	struct slice fields, struct arena *a, struct rd *rest) HF_MUST_CHECK;
 
+/* struct transfer is a call of an operation with data that stay where the caller has them:
+ *   | data bytes, if it takes some | what else it takes, encoded |
+ *   answer, if there is one: | need u32 | out bytes | */
+struct transfer {
+	enum calls_op op;
+	uint64_t session;
+	const struct slice *data; /* NULL: it takes none */
+	struct slice tail;
+};
+struct transfer_out {
+	uint8_t *p;    /* the answer's bytes go there, */
+	size_t room;   /* as many as this */
+	uint32_t need; /* as the vault said */
+	size_t n;      /* came */
+};
+/* client_transfer is client_call for these. o NULL: nothing is answered; p is written on
+ * success only. */
+enum hf_err client_transfer(struct client *c, const struct transfer *t, struct transfer_out *o)
+	HF_MUST_CHECK;
+
 /* client_operation: the mechanism of the operation of that kind that runs in a session;
  * false: none does. */
 bool client_operation(struct client *c, uint64_t session, enum op_kind k, uint32_t *ret_type);

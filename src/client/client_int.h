@@ -28,7 +28,8 @@ struct conn {
 	bool busy;
 	uint64_t boot;       /* of the vault at the other end */
 	uint64_t generation;
-	struct buf in;       /* the last response's fields */
+	struct buf in;       /* the last response's fields, if they came by the socket */
+	struct slice answer; /* they, wherever they are; until the next exchange */
 };
 
 /* struct login is what survives a restart of one slot's login. */
@@ -93,7 +94,7 @@ struct call {
 	enum calls_op op;
 	const struct call_row *row;
 	uint64_t session;       /* the client's handle, or 0 */
-	struct slice fields;
+	struct slice fields, data, tail; /* of the request, one after the other */
 	uint64_t request;
 	bool seen;              /* an earlier attempt may have reached the vault */
 	bool reopened;          /* the session was opened anew for this call */
@@ -103,8 +104,9 @@ struct call {
 	unsigned pause_ms;
 	const struct op_memory *late; /* its _init goes ahead */
 	uint64_t changes;       /* client.changes before it */
-	struct arena *arena;    /* the response's fields go there */
+	struct arena *arena;    /* the response's fields go there, */
 	struct rd *rest;
+	struct transfer_out *output;  /* or, if this is not NULL, its data there */
 	uint64_t generation, boot; /* when it was answered */
 };
 
@@ -118,11 +120,10 @@ void link_drop(struct client *c, struct conn *k);
 /* link_up connects k to the running vault. HF_E_CONNECTION, HF_E_TIMEOUT: trying
  * again may help; HF_E_NO_DAEMON: it will not. */
 enum hf_err link_up(struct client *c, struct conn *k) HF_MUST_CHECK;
-/* link_ask makes one exchange; ahead: a quiet request before it, or NULL. The error is the
- * link's (then k is closed); *ret_answer is the vault's. *ret_sent, if given: the vault may
- * have seen it. */
-enum hf_err link_ask(struct client *c, struct conn *k, const struct request *ahead,
-	struct wire_head *h, struct slice fields, bool *ret_sent, enum hf_err *ret_answer) HF_MUST_CHECK;
+/* link_ask makes one exchange. The error is the link's (then k is closed); *ret_answer is
+ * the vault's. *ret_sent: the vault may have seen it. */
+enum hf_err link_ask(struct client *c, struct conn *k, const struct request *q, bool *ret_sent,
+	enum hf_err *ret_answer) HF_MUST_CHECK;
 /* link_tell is link_ask for calls of the client's own. */
 enum hf_err link_tell(struct client *c, struct conn *k, enum calls_op op, uint64_t vault_session,
 	const struct buf *fields, enum hf_err *ret_answer) HF_MUST_CHECK;

@@ -49,6 +49,7 @@ void link_give(struct client *c, struct conn *k)
 	MUTEX_HOLD(&c->lock);
 
 	buf_reset(&k->in);
+	k->answer = SLICE_NONE;
 	k->busy = false;
 	if (c->waiting > 0)
 		cond_signal(&c->freed);
@@ -60,6 +61,7 @@ void link_drop(struct client *c, struct conn *k)
 		return;
 	k->t->ops->close(k->t);
 	k->t = NULL;
+	k->answer = SLICE_NONE;
 	MUTEX_HOLD(&c->lock);
 	c->live--;
 }
@@ -71,40 +73,35 @@ uint64_t link_request_id(struct client *c)
 	return ++c->next_request;
 }
 
-enum hf_err link_ask(struct client *c, struct conn *k, const struct request *ahead,
-	struct wire_head *h, struct slice fields, bool *ret_sent, enum hf_err *ret_answer)
+enum hf_err link_ask(struct client *c, struct conn *k, const struct request *q, bool *ret_sent,
+	enum hf_err *ret_answer)
 {
-	uint16_t op = h->opcode;
-	uint64_t request = h->request;
-	bool sent = false;
-	enum hf_err e = ahead == NULL ? k->t->ops->call(k->t, h, fields, &k->in, &sent) :
-		k->t->ops->call_after(k->t, ahead, h, fields, &k->in, &sent);
+	struct answer a;
+	enum hf_err e = k->t->ops->call(k->t, q, &k->in, &a, ret_sent);
 
-	if (ret_sent != NULL)
-		*ret_sent = sent;
-	if (e == HF_OK && (h->opcode != op || h->request != request))
+	if (e == HF_OK && (a.head.opcode != q->head.opcode || a.head.request != q->head.request))
 		e = HF_E_CONNECTION;
-	if (e == HF_OK)
-		*ret_answer = err_from_wire(h->flags);
-	else
+	if (e != HF_OK) {
 		link_drop(c, k);
-	return e;
+		return e;
+	}
+	k->answer = a.fields;
+	*ret_answer = err_from_wire(a.head.flags);
+	return HF_OK;
 }
 
 enum hf_err link_tell(struct client *c, struct conn *k, enum calls_op op, uint64_t vault_session,
 	const struct buf *fields, enum hf_err *ret_answer)
 {
-	struct slice s = fields == NULL ? SLICE_NONE : buf_slice(fields);
-	struct wire_head h = {
-		.length = (uint32_t)s.n,
-		.opcode = (uint16_t)op,
-		.request = link_request_id(c),
-		.session = vault_session,
+	struct request q = {
+		.head = { .opcode = (uint16_t)op, .request = link_request_id(c), .session = vault_session },
+		.fields = fields == NULL ? SLICE_NONE : buf_slice(fields),
 	};
+	bool sent;
 
 	if (fields != NULL)
 		TRY(buf_err(fields));
-	return link_ask(c, k, NULL, &h, s, NULL, ret_answer);
+	return link_ask(c, k, &q, &sent, ret_answer);
 }
 
 static enum hf_err find_instance(struct client *c, struct instance *ret)
@@ -175,8 +172,7 @@ static enum hf_err hello(struct client *c, struct conn *k, struct transport *t,
 
 	hello_req_enc(&b, &q);
 	TRY(buf_err(&b));
-	h.length = (uint32_t)b.n;
-	TRY(t->ops->call(t, &h, buf_slice(&b), &k->in, &sent));
+	TRY(transport_call(t, &h, buf_slice(&b), &k->in, &sent));
 	TRY(err_from_wire(h.flags));
 	rest = rd_of(buf_slice(&k->in));
 	if (!hello_res_dec(&rest, &a, ret) || !rd_done(&rest) || ret->version != WIRE_VERSION)

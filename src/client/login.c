@@ -120,7 +120,7 @@ static enum hf_err renew(struct client *c, struct conn *k, struct login *l, uint
 	enum hf_err answer;
 
 	TRY(link_tell(c, k, CALLS_TICKET_RENEW, vault_session, NULL, &answer));
-	rest = rd_of(buf_slice(&k->in));
+	rest = rd_of(k->answer);
 	if (answer == HF_OK && ticket_renew_res_dec(&rest, &a, &r) && rd_done(&rest))
 		return login_keep(c, l, r.ticket, r.renew_s, k->generation);
 	MUTEX_HOLD(&c->lock);

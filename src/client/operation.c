@@ -173,14 +173,17 @@ struct request operation_late(const struct op_memory *m, uint64_t vault_session)
 {
 	struct slice s = buf_slice(&m->request);
 
-	return (struct request){ { (uint32_t)s.n, m->init, WIRE_FLAG_QUIET, 0, vault_session }, s };
+	return (struct request){
+		.head = { (uint32_t)s.n, m->init, WIRE_FLAG_QUIET, 0, vault_session },
+		.fields = s,
+	};
 }
 
 static bool may_wait(const struct client *c, const struct conn *k, const struct op_memory *m,
 	const struct call *q)
 {
 	return m->known && !m->active && m->init == q->op && m->changes == c->changes &&
-	       k->t->ops->call_after != NULL && !q->seen && slice_eq(buf_slice(&m->request), q->fields);
+	       k->t->ops->pairs && !q->seen && slice_eq(buf_slice(&m->request), q->fields);
 }
 
 static void begin_late(struct session *s, struct op_memory *m, struct call *q)
@@ -221,7 +224,7 @@ enum hf_err operation_restore(struct client *c, struct conn *k, struct session *
 	/* An _init that may have arrived before must not meet its own operation. */
 	if (row->step == STEP_INIT)
 		return q->seen && !m->active ? cancel(c, k, s, row->kind) : HF_OK;
-	if (m->late && m->epoch == s->epoch && !m->unsure && k->t->ops->call_after != NULL)
+	if (m->late && m->epoch == s->epoch && !m->unsure && k->t->ops->pairs)
 		q->late = m;
 	if (q->late != NULL || !m->active || (m->epoch == s->epoch && !m->unsure && !m->late))
 		return HF_OK;
@@ -252,12 +255,13 @@ static void note_init(struct session *s, const struct call *q, struct op_memory 
 /* Too small a buffer, or only the length asked for: the operation goes on. */
 static bool output_did_not_fit(const struct op_row *row, const struct call *q, struct slice response)
 {
+	struct slice last = q->tail.n > 0 ? q->tail : q->fields;
 	struct rd r = rd_of(response);
 	uint32_t need, max;
 
-	if (!row->out || q->fields.n < 4 || !rd_u32(&r, &need))
+	if (!row->out || last.n < 4 || !rd_u32(&r, &need))
 		return false;
-	max = get_u32(q->fields.p + q->fields.n - 4);
+	max = get_u32(last.p + last.n - 4);
 	return max == WIRE_NO_OUTPUT || need > max;
 }
 

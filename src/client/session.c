@@ -123,7 +123,7 @@ static enum hf_err ask_open(struct client *c, struct conn *k, struct session *s,
 	TRY(link_tell(c, k, CALLS_SESSION_OPEN, 0, &b, ret_answer));
 	if (*ret_answer != HF_OK)
 		return HF_OK;
-	rest = rd_of(buf_slice(&k->in));
+	rest = rd_of(k->answer);
 	if (!session_open_res_dec(&rest, &a, &r) || !rd_done(&rest)) {
 		*ret_answer = HF_E_MALFORMED;
 		return HF_OK;

@@ -256,7 +256,7 @@ static bool answers(const struct instance *i)
 
 	if (transport_unix(i->dir, INSTANCE_SOCKET, CONNECT_MS, &t) != HF_OK)
 		return false;
-	e = t->ops->call(t, &h, SLICE_NONE, &out, &sent);
+	e = transport_call(t, &h, SLICE_NONE, &out, &sent);
 	t->ops->close(t);
 	return e == HF_OK;
 }

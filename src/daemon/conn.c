@@ -214,13 +214,17 @@ static enum progress whole(const struct conn *c, struct wire_head *ret)
 	return c->in.n - WIRE_HEAD >= ret->length ? DONE : WAIT;
 }
 
-/* drop removes the request that was answered from the front. */
-static void drop(struct conn *c, const struct wire_head *head)
+/* drop removes the request that was answered from the front; its wiping takes time that the
+ * client need not wait for. */
+static void drop(struct conn *c)
 {
-	size_t used = WIRE_HEAD + head->length, rest = c->in.n - used;
+	size_t rest = c->in.n - c->used;
 
-	memmove(c->in.p, c->in.p + used, rest);
+	if (c->used == 0)
+		return;
+	memmove(c->in.p, c->in.p + c->used, rest);
 	buf_cut(&c->in, rest);
+	c->used = 0;
 }
 
 /* refuse answers for the last time. */
@@ -237,7 +241,6 @@ static void share(struct conn *c, const struct wire_head *head)
 	enum hf_err e = c->channel != NULL ? HF_E_STATE : channel_make(&c->channel, &c->give_fd);
 
 	answer_error(c, *head, e);
-	drop(c, head);
 	if (e == HF_OK)
 		channel_watch(c->channel);
 }
@@ -299,6 +302,7 @@ static enum progress answer(struct conn *c, const struct wire_head *head)
 		return DONE;
 	}
 	c->served++;
+	c->used = WIRE_HEAD + head->length;
 	if (head->opcode == WIRE_OP_CHANNEL) {
 		share(c, head);
 		return DONE;
@@ -309,7 +313,6 @@ static enum progress answer(struct conn *c, const struct wire_head *head)
 	} else if (!serve(c, head, fields)) {
 		return CLOSE;
 	}
-	drop(c, head);
 	return DONE;
 }
 
@@ -323,7 +326,8 @@ static enum progress next_request(struct conn *c, struct wire_head *head)
 			c->by_channel = channel_take(c->channel, &c->in);
 		p = whole(c, head);
 		if (p == DONE && head->opcode == WIRE_OP_RING) {
-			drop(c, head);
+			c->used = WIRE_HEAD + head->length;
+			drop(c);
 			continue;
 		}
 		if (p == DONE)
@@ -348,6 +352,7 @@ static enum conn_next go_on(struct conn *c, bool may_be_slow)
 
 		if (p != DONE)
 			return p == WAIT ? CONN_WRITE : CONN_CLOSE;
+		drop(c);
 		if (c->drain)
 			return discard(c) == WAIT ? CONN_READ : CONN_CLOSE;
 		if (served == REQUESTS_IN_A_ROW)

@@ -27,6 +27,7 @@ struct conn {
 	int give_fd;              /* goes out with the answer; -1: none */
 	uint64_t served;          /* requests */
 	struct buf in, out;
+	size_t used;              /* bytes of in that are answered */
 	size_t sent;              /* bytes of out */
 	bool drain;               /* answered for the last time: reads to the end */
 	_Atomic uint64_t since_ns; /* it began to keep us waiting; 0: it does not */

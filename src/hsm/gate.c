@@ -168,6 +168,7 @@ static enum hf_err run(struct calls_ctx *c, struct buf *out)
 		TRY(enter_session(c));
 	TRY(consent_needed(c));
 	TRY(audit_permit(c));
+	c->answer = out;
 	return calls_run(c->head.opcode, c, rd_of(c->fields), c->arena, out);
 }
 
@@ -289,10 +290,9 @@ static void finish(const struct wire_head *request, enum hf_err e, size_t at, st
 		.request = request->request,
 	};
 
-	if (e != HF_OK) {
+	if (e != HF_OK)
 		out->err = HF_OK;
-		buf_cut(out, at + WIRE_HEAD);
-	}
+	buf_cut(out, e != HF_OK ? at + WIRE_HEAD : out->n);
 	h.length = (uint32_t)(out->n - at - WIRE_HEAD);
 	wire_head_put(&h, out->p + at);
 }

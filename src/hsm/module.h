@@ -156,6 +156,7 @@ struct calls_ctx {
 	struct wire_head head;
 	struct slice fields;      /* of the request, not decoded */
 	struct arena *arena;
+	struct buf *answer;       /* its fields are appended when the handler is done */
 	uint64_t asks[2];         /* consents that this call uses (consent.h) */
 	unsigned ask_count;
 	struct {

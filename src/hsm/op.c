@@ -242,7 +242,22 @@ enum hf_err out_room(struct calls_ctx *c, size_t n, struct buf *ret)
 	return HF_OK;
 }
 
-/* finish runs the family over the last data into the call's arena. */
+/* answer_room gives a buffer for n bytes where they will stand in the answer: need u32, then
+ * out bytes, are all its fields. Not in memory that the client sees: the answer may be withheld. */
+static enum hf_err answer_room(struct calls_ctx *c, const struct op_io *io, size_t n, struct buf *ret)
+{
+	uint8_t *p;
+
+	if (io->ret_out == NULL || c->answer == NULL)
+		return out_room(c, n, ret);
+	p = buf_lend(c->answer, 2 * sizeof(uint32_t), n);
+	if (p == NULL)
+		return HF_E_SECRET_MEMORY;
+	*ret = (struct buf){ .p = p, .cap = n, .max = n };
+	return HF_OK;
+}
+
+/* finish runs the family over the last data. */
 static enum hf_err finish(struct calls_ctx *c, struct op *op, const struct op_io *io,
 	struct slice in, struct buf *out)
 {
@@ -250,7 +265,7 @@ static enum hf_err finish(struct calls_ctx *c, struct op *op, const struct op_io
 	struct slice signature = op->expected.n != 0 ? secret_slice(&op->expected) : io->signature;
 	size_t room = io->ret_out != NULL ? f->bound(&op->crypt, in.n, true) : 0;
 
-	TRY(out_room(c, room, out));
+	TRY(answer_room(c, io, room, out));
 	if (op->crypt.counts)
 		TRY(object_count(c, op->key->handle, CKA_OTP_COUNTER, &op->crypt.counter));
 	if (op->crypt.verb == VERB_SIGN && (op->crypt.mech->flags & MECH_ONE_TIME) != 0) {
@@ -313,7 +328,7 @@ static enum hf_err update(struct calls_ctx *c, struct op *op, const struct op_io
 		room = op->crypt.mech->family->bound(&op->crypt, io->in.n, false);
 	if (io->ret_out != NULL && !out_fits(io, room))
 		return HF_OK;
-	TRY(out_room(c, room, &out));
+	TRY(answer_room(c, io, room, &out));
 	TRY(op_feed(op, io->in, &out));
 	TRY(buf_err(&out));
 	if (io->ret_out == NULL)

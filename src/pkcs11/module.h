@@ -98,10 +98,10 @@ CK_RV template_fill(CK_ATTRIBUTE *t, CK_ULONG n, struct got_list got);
 
 /* signs_otp: the signature that runs in the session is a one-time password. */
 bool signs_otp(struct entry *e, CK_SESSION_HANDLE session);
-/* otp_size: bytes of what C_Sign gives for an answer of so many; otp_give puts it into
- * p, which has that room. */
+/* otp_size: bytes of what C_Sign gives for an answer of so many; otp_give puts what goes before
+ * the answer, which stands at p + otp_size(0) already. */
 CK_ULONG otp_size(uint32_t need);
-CK_RV otp_give(struct slice answer, CK_BYTE_PTR p, CK_ULONG_PTR len);
+CK_RV otp_give(size_t answer, CK_BYTE_PTR p, CK_ULONG_PTR len);
 
 /* --- mechanism.c --- */
 

@@ -38,63 +38,55 @@ struct step {
 	const struct slice *data, *signature; /* NULL: it has none */
 };
 
-static enum hf_err ask(struct entry *e, const struct step *s, const uint32_t *max, struct rd *ret)
-{
-	CLEANUP(buf_done) struct buf b = BUF_MAX(WIRE_MAX_BYTES);
-
-	if (s->data != NULL)
-		buf_bytes(&b, *s->data);
-	if (s->signature != NULL)
-		buf_bytes(&b, *s->signature);
-	if (max != NULL)
-		buf_u32(&b, *max);
-	TRY(buf_err(&b));
-	return client_call(e->client, s->op, s->session, buf_slice(&b), &e->arena, ret);
-}
-
 static enum hf_err ask_silent(struct entry *e, const struct step *s)
 {
-	struct rd r;
+	CLEANUP(buf_done) struct buf b = BUF_MAX(WIRE_MAX_BYTES);
+	struct transfer t = { s->op, s->session, s->data, SLICE_NONE };
 
-	TRY(ask(e, s, NULL, &r));
-	return rd_done(&r) ? HF_OK : HF_E_MALFORMED;
+	if (s->signature != NULL)
+		buf_bytes(&b, *s->signature);
+	TRY(buf_err(&b));
+	t.tail = buf_slice(&b);
+	return client_transfer(e->client, &t, NULL);
 }
 
-static enum hf_err ask_output(struct entry *e, const struct step *s, uint32_t max,
-	uint32_t *ret_need, struct slice *ret_out)
+/* ask_output: p NULL asks for the length only. */
+static enum hf_err ask_output(struct entry *e, const struct step *s, CK_BYTE_PTR p, CK_ULONG room,
+	struct transfer_out *ret)
 {
-	struct rd r;
+	uint32_t max = output_max(p, &room);
+	uint8_t tail[4];
+	struct transfer t = { s->op, s->session, s->data, SLICE_OF(tail) };
 
-	TRY(ask(e, s, &max, &r));
-	return rd_u32(&r, ret_need) && rd_bytes(&r, WIRE_MAX_BYTES, ret_out) && rd_done(&r) ?
-		       HF_OK :
-		       HF_E_MALFORMED;
+	put_u32(tail, max);
+	*ret = (struct transfer_out){ .p = p, .room = p == NULL ? 0 : max };
+	return client_transfer(e->client, &t, ret);
 }
 
 /* output_otp asks for the length first: a password that finds no room is used up. */
 static CK_RV output_otp(struct entry *e, const struct step *s, CK_BYTE_PTR p, CK_ULONG_PTR len)
 {
-	struct slice out;
-	uint32_t need;
+	struct transfer_out o;
 
-	TRY_CKR(ask_output(e, s, WIRE_NO_OUTPUT, &need, &out));
-	if (p == NULL || *len < otp_size(need)) {
-		*len = otp_size(need);
+	TRY_CKR(ask_output(e, s, NULL, 0, &o));
+	if (p == NULL || *len < otp_size(o.need)) {
+		*len = otp_size(o.need);
 		return p == NULL ? CKR_OK : CKR_BUFFER_TOO_SMALL;
 	}
-	TRY_CKR(ask_output(e, s, need, &need, &out));
-	return otp_give(out, p, len);
+	TRY_CKR(ask_output(e, s, p + otp_size(0), *len - otp_size(0), &o));
+	return otp_give(o.n, p, len);
 }
 
 static CK_RV output(struct entry *e, const struct step *s, CK_BYTE_PTR p, CK_ULONG_PTR len)
 {
-	struct slice out;
-	uint32_t need;
+	CK_ULONG room = *len;
+	struct transfer_out o;
 
 	if ((s->op == CALLS_SIGN || s->op == CALLS_SIGN_FINAL) && signs_otp(e, s->session))
 		return output_otp(e, s, p, len);
-	TRY_CKR(ask_output(e, s, output_max(p, len), &need, &out));
-	return output_give(need, out, p, len);
+	TRY_CKR(ask_output(e, s, p, room, &o));
+	*len = p == NULL || o.need > room ? o.need : o.n;
+	return p != NULL && o.need > room ? CKR_BUFFER_TOO_SMALL : CKR_OK;
 }
 
 /* --- more data than a message holds --------------------------------------- */
@@ -136,22 +128,19 @@ static enum hf_err feed(struct entry *e, const struct family *f, CK_SESSION_HAND
 	*ret_n = 0;
 	while (done < data.n) {
 		size_t n = data.n - done < most ? data.n - done : most;
-		struct slice part = { data.p + done, n }, out = SLICE_NONE;
+		struct slice part = { data.p + done, n };
 		struct step s = { f->update, session, &part, NULL };
 		CK_ULONG left = room - *ret_n;
-		uint32_t need = 0;
+		struct transfer_out o = { 0 };
 		enum hf_err err = p == NULL ? ask_silent(e, &s) :
-					      ask_output(e, &s, output_max(p, &left), &need, &out);
+					      ask_output(e, &s, p + *ret_n, left, &o);
 
 		if (err != HF_OK)
 			return done == 0 && err_blame(err) != HF_BLAME_HSM ? HF_E_DATA_LEN : err;
-		if (need > left || out.n > left)
+		if (o.need > left)
 			return HF_E_DATA_LEN;
-		if (out.n > 0)
-			memcpy(p + *ret_n, out.p, out.n);
-		*ret_n += out.n;
+		*ret_n += o.n;
 		done += n;
-		arena_reset(&e->arena);
 	}
 	return HF_OK;
 }

@@ -28,20 +28,19 @@ CK_ULONG otp_size(uint32_t need)
 	return sizeof(struct otp_head) + need;
 }
 
-CK_RV otp_give(struct slice answer, CK_BYTE_PTR p, CK_ULONG_PTR len)
+CK_RV otp_give(size_t answer, CK_BYTE_PTR p, CK_ULONG_PTR len)
 {
 	CK_BYTE_PTR text = p + sizeof(struct otp_head);
 	struct otp_head head;
 
-	if (answer.n <= COUNTER || *len < otp_size((uint32_t)answer.n))
+	if (answer <= COUNTER || answer > UINT32_MAX)
 		return CKR_DEVICE_ERROR;
 	head = (struct otp_head){
 		.info = { (CK_OTP_PARAM_PTR)(void *)(p + sizeof(head.info)), 2 },
-		.param = { { CK_OTP_VALUE, text, answer.n - COUNTER },
-			{ CK_OTP_COUNTER, text + answer.n - COUNTER, COUNTER } },
+		.param = { { CK_OTP_VALUE, text, answer - COUNTER },
+			{ CK_OTP_COUNTER, text + answer - COUNTER, COUNTER } },
 	};
 	memcpy(p, &head, sizeof(head));
-	memcpy(text, answer.p, answer.n);
-	*len = otp_size((uint32_t)answer.n);
+	*len = otp_size((uint32_t)answer);
 	return CKR_OK;
 }

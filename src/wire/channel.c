@@ -193,21 +193,25 @@ enum hf_err channel_open(int fd, struct channel **ret)
 	return map(fd, ret);
 }
 
-/* put_request returns how many bytes it took. */
-static size_t put_request(uint8_t *p, const struct request *q)
+static size_t ahead_size(const struct request *q)
 {
-	wire_head_put(&q->head, p);
-	if (q->fields.n > 0)
-		memcpy(p + WIRE_HEAD, q->fields.p, q->fields.n);
-	return WIRE_HEAD + q->fields.n;
+	return q->ahead == NULL ? 0 : WIRE_HEAD + request_size(q->ahead);
 }
 
-bool channel_ask(struct channel *c, const struct request *ahead, const struct request *q)
+bool channel_fits(const struct request *q)
+{
+	return ahead_size(q) + request_size(q) <= CHANNEL_ROOM;
+}
+
+bool channel_ask(struct channel *c, const struct request *q)
 {
 	uint8_t *p = c->at->request.head;
-	size_t n = ahead == NULL ? 0 : put_request(p, ahead);
+	size_t n = ahead_size(q);
 
-	n += put_request(p + n, q);
+	if (q->ahead != NULL)
+		request_put(q->ahead, p);
+	request_put(q, p + n);
+	n += WIRE_HEAD + request_size(q);
 	atomic_store(&c->at->length, (uint32_t)n);
 	atomic_store(&c->at->state, ASKED);
 	if (atomic_load(&c->at->watched) == NAPPING) {
@@ -267,16 +271,14 @@ enum channel_got channel_wait(struct channel *c)
 	return atomic_load(&c->at->state) == ELSEWHERE ? CHANNEL_ELSEWHERE : CHANNEL_ANSWERED;
 }
 
-enum hf_err channel_read(struct channel *c, struct wire_head *ret, struct buf *out)
+enum hf_err channel_read(struct channel *c, struct answer *ret)
 {
 	const struct frame *f = &c->at->answer;
-	uint8_t head[WIRE_HEAD];
+	struct wire_head h;
 
-	buf_reset(out);
-	memcpy(head, f->head, sizeof(head));
-	if (wire_head_get(head, CHANNEL_ROOM, ret) != HF_OK)
+	if (wire_head_get(f->head, CHANNEL_ROOM, &h) != HF_OK)
 		return HF_E_CONNECTION;
-	buf_raw(out, (struct slice){ f->fields, ret->length });
+	*ret = (struct answer){ h, { f->fields, h.length } };
 	atomic_store(&c->at->state, FREE);
-	return buf_err(out);
+	return HF_OK;
 }

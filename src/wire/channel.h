@@ -58,9 +58,10 @@ void channel_nap(struct channel *c, uint64_t ns);
 /* channel_open maps what channel_make made. HF_E_CONNECTION: it is something else. */
 enum hf_err channel_open(int fd, struct channel **ret) HF_MUST_CHECK;
 
-/* channel_ask leaves a request, and before it another (ahead, or NULL), together at most
- * CHANNEL_ROOM; true: the vault has to be rung. */
-bool channel_ask(struct channel *c, const struct request *ahead, const struct request *q);
+/* channel_fits: q, and what is ahead of it, have room there. */
+bool channel_fits(const struct request *q);
+/* channel_ask leaves a request that fits; true: the vault has to be rung. */
+bool channel_ask(struct channel *c, const struct request *q);
 
 enum channel_got {
 	CHANNEL_ANSWERED,
@@ -69,7 +70,7 @@ enum channel_got {
 };
 /* channel_wait spins for a while. */
 enum channel_got channel_wait(struct channel *c);
-/* channel_read: the answer's head, and its fields into out (reset first). */
-enum hf_err channel_read(struct channel *c, struct wire_head *ret, struct buf *out) HF_MUST_CHECK;
+/* channel_read: the answer, whose fields stay in the shared memory until the next request. */
+enum hf_err channel_read(struct channel *c, struct answer *ret) HF_MUST_CHECK;
 
 #endif

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -37,7 +38,28 @@ static enum hf_err broken(void)
 	return errno == EAGAIN || errno == EWOULDBLOCK ? HF_E_TIMEOUT : HF_E_CONNECTION;
 }
 
-/* advance drops n sent bytes from the front of the two pieces. */
+size_t request_size(const struct request *q)
+{
+	return q->fields.n + q->data.n + q->tail.n;
+}
+
+static uint8_t *put(uint8_t *p, struct slice s)
+{
+	if (s.n > 0)
+		memcpy(p, s.p, s.n);
+	return p + s.n;
+}
+
+void request_put(const struct request *q, uint8_t *p)
+{
+	struct wire_head h = q->head;
+
+	h.length = (uint32_t)request_size(q);
+	wire_head_put(&h, p);
+	(void)put(put(put(p + WIRE_HEAD, q->fields), q->data), q->tail);
+}
+
+/* advance drops n sent bytes from the front of the pieces. */
 static void advance(struct msghdr *m, size_t n)
 {
 	while (m->msg_iovlen > 0 && n >= m->msg_iov->iov_len) {
@@ -51,16 +73,20 @@ static void advance(struct msghdr *m, size_t n)
 	}
 }
 
-enum hf_err wire_send(int fd, struct wire_head *head, struct slice fields)
+static struct iovec piece(struct slice s)
 {
-	uint8_t h[WIRE_HEAD];
-	struct iovec v[2] = { { h, sizeof(h) }, { (void *)(uintptr_t)fields.p, fields.n } };
-	struct msghdr m = { .msg_iov = v, .msg_iovlen = 2 };
+	return (struct iovec){ (void *)(uintptr_t)s.p, s.n };
+}
 
-	if (fields.n > WIRE_MAX_BYTES)
-		return HF_E_TOO_BIG;
-	head->length = (uint32_t)fields.n;
-	wire_head_put(head, h);
+static enum hf_err send_frame(int fd, const struct request *q)
+{
+	struct wire_head head = q->head;
+	uint8_t h[WIRE_HEAD];
+	struct iovec v[] = { { h, sizeof(h) }, piece(q->fields), piece(q->data), piece(q->tail) };
+	struct msghdr m = { .msg_iov = v, .msg_iovlen = sizeof(v) / sizeof(v[0]) };
+
+	head.length = (uint32_t)request_size(q);
+	wire_head_put(&head, h);
 	while (m.msg_iovlen > 0) {
 		ssize_t n = sendmsg(fd, &m, MSG_NOSIGNAL);
 
@@ -70,6 +96,36 @@ enum hf_err wire_send(int fd, struct wire_head *head, struct slice fields)
 			advance(&m, (size_t)n);
 	}
 	return HF_OK;
+}
+
+enum hf_err wire_send_request(int fd, const struct request *q)
+{
+	if (request_size(q) > WIRE_MAX_BYTES)
+		return HF_E_TOO_BIG;
+	if (q->ahead != NULL)
+		TRY(send_frame(fd, q->ahead));
+	return send_frame(fd, q);
+}
+
+enum hf_err wire_send(int fd, struct wire_head *head, struct slice fields)
+{
+	head->length = (uint32_t)fields.n;
+	return wire_send_request(fd, &(struct request){ .head = *head, .fields = fields });
+}
+
+enum hf_err transport_call(struct transport *t, struct wire_head *head, struct slice fields,
+	struct buf *out, bool *ret_sent)
+{
+	const struct request q = { .head = *head, .fields = fields };
+	struct answer a;
+
+	TRY(t->ops->call(t, &q, out, &a, ret_sent));
+	*head = a.head;
+	if (a.fields.n > 0 && a.fields.p == out->p)
+		return buf_err(out);
+	buf_reset(out);
+	buf_raw(out, a.fields);
+	return buf_err(out);
 }
 
 static enum hf_err recv_all(int fd, uint8_t *p, size_t n)

@@ -8,48 +8,46 @@ struct loopback {
 	void (*closed)(void *ctx);
 };
 
-static enum hf_err ask(struct loopback *l, struct wire_head *head, struct slice fields,
-	struct buf *answer)
+static enum hf_err ask(struct loopback *l, const struct request *q, struct buf *answer)
 {
-	CLEANUP(buf_done) struct buf q = BUF_MAX(WIRE_HEAD + WIRE_MAX_BYTES);
-	uint8_t *h = buf_add(&q, WIRE_HEAD);
+	CLEANUP(buf_done) struct buf frame = BUF_MAX(WIRE_HEAD + WIRE_MAX_BYTES);
+	uint8_t *p = buf_add(&frame, WIRE_HEAD + request_size(q));
 
-	head->length = (uint32_t)fields.n;
-	if (h != NULL)
-		wire_head_put(head, h);
-	buf_raw(&q, fields);
-	TRY(buf_err(&q));
-	l->serve(l->ctx, buf_slice(&q), answer);
+	if (p == NULL)
+		return buf_err(&frame);
+	request_put(q, p);
+	l->serve(l->ctx, buf_slice(&frame), answer);
 	return HF_OK;
 }
 
 /* An answer that is no whole frame is a connection that broke. */
-static enum hf_err take_answer(struct slice answer, struct wire_head *head, struct buf *out)
+static enum hf_err take_answer(struct slice answer, uint64_t request, struct buf *in,
+	struct answer *ret)
 {
 	struct rd r = rd_of(answer);
 	struct wire_head got;
 	const uint8_t *h;
 
 	if (!rd_take(&r, WIRE_HEAD, &h) || wire_head_get(h, r.n, &got) != HF_OK ||
-	    got.length != r.n || got.request != head->request)
+	    got.length != r.n || got.request != request)
 		return HF_E_CONNECTION;
-	buf_raw(out, (struct slice){ r.p, r.n });
-	TRY(buf_err(out));
-	*head = got;
+	buf_raw(in, (struct slice){ r.p, r.n });
+	TRY(buf_err(in));
+	*ret = (struct answer){ got, buf_slice(in) };
 	return HF_OK;
 }
 
-static enum hf_err loopback_call(struct transport *t, struct wire_head *head,
-	struct slice fields, struct buf *out, bool *ret_sent)
+static enum hf_err loopback_call(struct transport *t, const struct request *q, struct buf *in,
+	struct answer *ret, bool *ret_sent)
 {
 	CLEANUP(buf_done) struct buf answer = BUF_MAX(WIRE_HEAD + WIRE_MAX_BYTES);
 
 	*ret_sent = false;
-	buf_reset(out);
-	TRY(ask(container_of(t, struct loopback, t), head, fields, &answer));
+	buf_reset(in);
+	TRY(ask(container_of(t, struct loopback, t), q, &answer));
 	*ret_sent = true;
 	TRY(buf_err(&answer));
-	return take_answer(buf_slice(&answer), head, out);
+	return take_answer(buf_slice(&answer), q->head.request, in, ret);
 }
 
 static void loopback_close(struct transport *t)
@@ -61,7 +59,7 @@ static void loopback_close(struct transport *t)
 	hf_free(l);
 }
 
-static const struct transport_ops loopback_ops = { loopback_call, NULL, loopback_close };
+static const struct transport_ops loopback_ops = { loopback_call, loopback_close, .pairs = false };
 
 enum hf_err transport_loopback(loopback_serve serve, void *ctx, void (*closed)(void *ctx),
 	struct transport **ret)

@@ -85,74 +85,67 @@ static enum hf_err connect_to(int fd, const char *dir, const char *name)
 	return e == 0 ? HF_OK : connect_err();
 }
 
-static enum hf_err over_socket(struct unix_link *l, const struct request *ahead,
-	struct wire_head *head, struct slice fields, struct wire_head *ret, struct buf *out,
-	bool *ret_sent)
+static enum hf_err recv_answer(struct unix_link *l, struct buf *in, struct answer *ret)
 {
-	struct wire_head first = ahead == NULL ? *head : ahead->head;
-	enum hf_err e = ahead == NULL ? HF_OK : wire_send(l->fd, &first, ahead->fields);
+	TRY(wire_recv(l->fd, WIRE_MAX_BYTES, &ret->head, in));
+	ret->fields = buf_slice(in);
+	return HF_OK;
+}
 
-	if (e == HF_OK)
-		e = wire_send(l->fd, head, fields);
+static enum hf_err over_socket(struct unix_link *l, const struct request *q, struct buf *in,
+	struct answer *ret, bool *ret_sent)
+{
+	enum hf_err e = wire_send_request(l->fd, q);
+
 	*ret_sent = e == HF_OK; /* half a request is no request */
-	return e == HF_OK ? wire_recv(l->fd, WIRE_MAX_BYTES, ret, out) : e;
+	return e == HF_OK ? recv_answer(l, in, ret) : e;
 }
 
 /* ring_or_answer reads what wakes this side up. */
-static enum hf_err ring_or_answer(struct unix_link *l, struct wire_head *ret, struct buf *out)
+static enum hf_err ring_or_answer(struct unix_link *l, struct buf *in, struct answer *ret)
 {
-	TRY(wire_recv(l->fd, WIRE_MAX_BYTES, ret, out));
-	return ret->opcode == WIRE_OP_RING ? channel_read(l->channel, ret, out) : HF_OK;
+	TRY(recv_answer(l, in, ret));
+	return ret->head.opcode == WIRE_OP_RING ? channel_read(l->channel, ret) : HF_OK;
 }
 
-static enum hf_err over_channel(struct unix_link *l, const struct request *ahead,
-	struct wire_head *head, struct slice fields, struct wire_head *ret, struct buf *out,
-	bool *ret_sent)
+static enum hf_err over_channel(struct unix_link *l, const struct request *q, struct buf *in,
+	struct answer *ret, bool *ret_sent)
 {
 	struct wire_head ring = { .opcode = WIRE_OP_RING };
-	struct request q = { *head, fields };
 
-	q.head.length = (uint32_t)fields.n;
 	*ret_sent = true; /* it is seen from the moment it lies there */
-	if (channel_ask(l->channel, ahead, &q))
+	if (channel_ask(l->channel, q))
 		TRY(wire_send(l->fd, &ring, SLICE_NONE));
 	if (channel_wait(l->channel) == CHANNEL_ANSWERED)
-		return channel_read(l->channel, ret, out);
-	return ring_or_answer(l, ret, out);
+		return channel_read(l->channel, ret);
+	return ring_or_answer(l, in, ret);
 }
 
-static enum hf_err unix_call_after(struct transport *t, const struct request *ahead,
-	struct wire_head *head, struct slice fields, struct buf *out, bool *ret_sent)
+static enum hf_err unix_call(struct transport *t, const struct request *q, struct buf *in,
+	struct answer *ret, bool *ret_sent)
 {
 	struct unix_link *l = container_of(t, struct unix_link, t);
-	size_t both = fields.n + (ahead == NULL ? 0 : WIRE_HEAD + ahead->fields.n);
-	struct wire_head got;
+	struct answer got;
 	enum hf_err e;
 
 	*ret_sent = false;
 	if (l->fd < 0)
 		return HF_E_CONNECTION;
-	if (l->channel != NULL && both <= CHANNEL_ROOM)
-		e = over_channel(l, ahead, head, fields, &got, out, ret_sent);
+	if (l->channel != NULL && channel_fits(q))
+		e = over_channel(l, q, in, &got, ret_sent);
 	else
-		e = over_socket(l, ahead, head, fields, &got, out, ret_sent);
+		e = over_socket(l, q, in, &got, ret_sent);
 	if (e == HF_E_TOO_BIG) /* nothing went out */
 		return e;
-	if (e == HF_OK && (got.request != head->request || got.opcode != head->opcode))
+	if (e == HF_OK && (got.head.request != q->head.request || got.head.opcode != q->head.opcode))
 		e = HF_E_CONNECTION;
 	if (e != HF_OK) {
 		close_fd(&l->fd);
 		l->fd = -1;
 		return e;
 	}
-	*head = got;
+	*ret = got;
 	return HF_OK;
-}
-
-static enum hf_err unix_call(struct transport *t, struct wire_head *head, struct slice fields,
-	struct buf *out, bool *ret_sent)
-{
-	return unix_call_after(t, NULL, head, fields, out, ret_sent);
 }
 
 static void unix_close(struct transport *t)
@@ -164,7 +157,7 @@ static void unix_close(struct transport *t)
 	hf_free(l);
 }
 
-static const struct transport_ops unix_ops = { unix_call, unix_call_after, unix_close };
+static const struct transport_ops unix_ops = { unix_call, unix_close, .pairs = true };
 
 enum hf_err transport_unix(const char *dir, const char *name, unsigned timeout_ms,
 	struct transport **ret)

@@ -120,24 +120,37 @@ enum op_kind {
 /* struct transport sends a request and gets its response. One call at a time
  * from one thread; the client keeps one per calling thread. */
 struct transport;
+/* struct request: its fields are three pieces, one after the other, so that large data go from
+ * where the caller has them to where the vault reads them, and are not put together before. */
 struct request {
+	struct wire_head head; /* its length is not looked at */
+	struct slice fields, data, tail;
+	const struct request *ahead; /* a quiet one that goes before, or NULL */
+};
+struct answer {
 	struct wire_head head;
 	struct slice fields;
 };
 struct transport_ops {
-	/* call sends head + fields and receives the response's head and, into
-	 * out (reset first), its fields. HF_E_CONNECTION: broken; *ret_sent
-	 * tells whether the peer may have seen the request. */
-	enum hf_err (*call)(struct transport *t, struct wire_head *head, struct slice fields,
-		struct buf *out, bool *ret_sent);
-	/* call_after is call with a quiet request sent ahead of it; NULL: cannot. */
-	enum hf_err (*call_after)(struct transport *t, const struct request *ahead,
-		struct wire_head *head, struct slice fields, struct buf *out, bool *ret_sent);
+	/* call sends q and receives the answer, whose fields stay where they came to until the
+	 * next call: in shared memory, or in `in` (reset first). HF_E_CONNECTION: broken;
+	 * *ret_sent tells whether the peer may have seen the request. */
+	enum hf_err (*call)(struct transport *t, const struct request *q, struct buf *in,
+		struct answer *ret, bool *ret_sent);
 	void (*close)(struct transport *t); /* and frees it */
+	bool pairs; /* a request may have one ahead */
 };
 struct transport {
 	const struct transport_ops *ops;
 };
+
+size_t request_size(const struct request *q); /* bytes of its fields */
+/* request_put writes the frame to p, WIRE_HEAD + request_size bytes, without what is ahead. */
+void request_put(const struct request *q, uint8_t *p);
+
+/* transport_call is a call whose answer has its head in *head and its fields in out. */
+enum hf_err transport_call(struct transport *t, struct wire_head *head, struct slice fields,
+	struct buf *out, bool *ret_sent) HF_MUST_CHECK;
 
 /* transport_unix connects to the socket named `name` in directory dir (any
  * length: it goes through /proc/self/fd) within timeout_ms; an answer may take
@@ -157,12 +170,14 @@ typedef void (*loopback_serve)(void *ctx, struct slice request, struct buf *resp
 enum hf_err transport_loopback(loopback_serve serve, void *ctx, void (*closed)(void *ctx),
 	struct transport **ret) HF_MUST_CHECK;
 
-/* wire_send and wire_recv move whole frames over a stream socket, blocking;
- * for the vault's and the keeper's ends too. HF_E_CONNECTION: the peer is gone
- * or broke the framing. HF_E_TIMEOUT: SO_SNDTIMEO or SO_RCVTIMEO ran out. After
- * any error but wire_send's HF_E_TOO_BIG (nothing was sent) close the socket.
+/* wire_send_request sends what is ahead of q, then q. wire_send and wire_recv move whole
+ * frames over a stream socket, blocking; for the vault's and the keeper's ends too.
+ * HF_E_CONNECTION: the peer is gone or broke the framing. HF_E_TIMEOUT: SO_SNDTIMEO or
+ * SO_RCVTIMEO ran out. After any error but a send's HF_E_TOO_BIG (nothing was sent)
+ * close the socket.
  * wire_send sets head->length. wire_recv resets out, and makes room only as
  * bytes arrive, at most twice what is there. */
+enum hf_err wire_send_request(int fd, const struct request *q) HF_MUST_CHECK;
 enum hf_err wire_send(int fd, struct wire_head *head, struct slice fields) HF_MUST_CHECK;
 enum hf_err wire_recv(int fd, size_t max, struct wire_head *ret_head, struct buf *out)
 	HF_MUST_CHECK;

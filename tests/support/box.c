@@ -121,7 +121,7 @@ enum hf_err who_asks(struct who *w, enum calls_op op, struct slice fields, struc
 	bool sent;
 
 	w->flags = 0;
-	TRY(w->t->ops->call(w->t, &h, fields, &out, &sent));
+	TRY(transport_call(w->t, &h, fields, &out, &sent));
 	if (h.flags != HF_OK)
 		return err_from_wire(h.flags);
 	TRY(arena_dup(&w->arena, buf_slice(&out), &copy));

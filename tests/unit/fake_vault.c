@@ -253,40 +253,50 @@ static enum fake_fault take_fault(struct fake_vault *v, uint16_t op)
 	return f;
 }
 
-static enum hf_err fake_call(struct transport *t, struct wire_head *head, struct slice fields,
-	struct buf *out, bool *ret_sent)
+static enum hf_err fake_one(struct transport *t, const struct request *q, struct buf *in,
+	struct answer *ret, bool *ret_sent)
 {
+	CLEANUP(buf_done) struct buf fields = BUF_MAX(WIRE_MAX_BYTES);
 	struct fake_link *l = container_of(t, struct fake_link, t);
 	MUTEX_HOLD(&l->v->lock);
-	enum fake_fault f = take_fault(l->v, head->opcode);
+	enum fake_fault f = take_fault(l->v, q->head.opcode);
 
 	*ret_sent = false;
 	if (l->broken || l->boot != l->v->boot || f == FAULT_UNSEEN)
 		return break_link(l);
 	*ret_sent = true;
-	note(l->v, head->opcode);
+	note(l->v, q->head.opcode);
 	if (f == FAULT_RESTART)
 		fake_restart(l->v);
 	if (f == FAULT_FORGET)
 		forget_all(l->v);
 	if (f == FAULT_RESTART || f == FAULT_SEEN)
 		return break_link(l);
-	buf_reset(out);
-	head->flags = (uint16_t)answer(l->v, head, rd_of(fields), out);
-	return f == FAULT_DONE ? break_link(l) : buf_err(out);
+	buf_raw(&fields, q->fields);
+	buf_raw(&fields, q->data);
+	buf_raw(&fields, q->tail);
+	TRY(buf_err(&fields));
+	buf_reset(in);
+	ret->head = q->head;
+	ret->head.flags = (uint16_t)answer(l->v, &q->head, rd_of(buf_slice(&fields)), in);
+	ret->fields = buf_slice(in);
+	return f == FAULT_DONE ? break_link(l) : buf_err(in);
 }
 
-static enum hf_err fake_call_after(struct transport *t, const struct request *ahead,
-	struct wire_head *head, struct slice fields, struct buf *out, bool *ret_sent)
+static enum hf_err fake_call(struct transport *t, const struct request *q, struct buf *in,
+	struct answer *ret, bool *ret_sent)
 {
-	struct wire_head first = ahead->head;
+	if (q->ahead != NULL) {
+		TRY(fake_one(t, q->ahead, in, ret, ret_sent));
+		if (ret->head.flags != HF_OK) {
+			const uint16_t flags = ret->head.flags;
 
-	TRY(fake_call(t, &first, ahead->fields, out, ret_sent));
-	if (first.flags == HF_OK)
-		return fake_call(t, head, fields, out, ret_sent);
-	head->flags = first.flags;
-	buf_reset(out);
-	return HF_OK;
+			*ret = (struct answer){ .head = q->head };
+			ret->head.flags = flags;
+			return HF_OK;
+		}
+	}
+	return fake_one(t, q, in, ret, ret_sent);
 }
 
 static void fake_close(struct transport *t)
@@ -302,8 +312,8 @@ static void fake_close(struct transport *t)
 
 enum hf_err fake_connect(void *ctx, struct transport **ret)
 {
-	static const struct transport_ops single = { fake_call, NULL, fake_close };
-	static const struct transport_ops pairs = { fake_call, fake_call_after, fake_close };
+	static const struct transport_ops single = { fake_call, fake_close, .pairs = false };
+	static const struct transport_ops pairs = { fake_call, fake_close, .pairs = true };
 	struct fake_vault *v = ctx;
 	struct fake_link *l;
 	MUTEX_HOLD(&v->lock);

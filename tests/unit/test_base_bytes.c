@@ -214,6 +214,41 @@ static void no_room_asked_for_is_no_error(void **state)
 	assert_int_equal(buf_err(&b), HF_E_TOO_BIG);
 }
 
+static void lent_bytes_are_appended_where_they_stand(void **state)
+{
+	CLEANUP(buf_done) struct buf b = BUF_MAX(64);
+	uint8_t *p;
+
+	(void)state;
+	buf_u8(&b, 1);
+	p = buf_lend(&b, 4, 8);
+	assert_non_null(p);
+	assert_int_equal(b.n, 1);
+	memcpy(p, "lent", 4);
+	buf_bytes(&b, (struct slice){ p, 4 });
+	assert_int_equal(buf_err(&b), HF_OK);
+	assert_memory_equal(b.p, "\1\0\0\0\4lent", 9);
+	assert_int_equal(b.n, 9);
+	assert_null(buf_lend(&b, 4, 64));
+	assert_int_equal(buf_err(&b), HF_E_TOO_BIG);
+}
+
+static void lent_bytes_that_nobody_appends_are_wiped(void **state)
+{
+	CLEANUP(buf_done) struct buf b = BUF_MAX(64);
+	static const uint8_t zero[8];
+
+	(void)state;
+	memcpy(buf_lend(&b, 4, 8), "lent out", 8);
+	buf_bytes(&b, SLICE_STR("own"));
+	buf_cut(&b, b.n);
+	assert_memory_equal(b.p, "\0\0\0\3own", 7);
+	assert_memory_equal(buf_add(&b, 8), zero, 8);
+	memcpy(buf_lend(&b, 0, 8), "lent out", 8);
+	buf_reset(&b);
+	assert_memory_equal(b.p + 15, zero, 8);
+}
+
 static void cutting_to_more_than_there_is_changes_nothing(void **state)
 {
 	CLEANUP(buf_done) struct buf b = BUF_MAX(10);
@@ -310,6 +345,8 @@ int main(void)
 		cmocka_unit_test(room_in_a_buffer_is_zeroed_even_where_bytes_were_cut),
 		cmocka_unit_test(no_room_asked_for_is_no_error),
 		cmocka_unit_test(cutting_to_more_than_there_is_changes_nothing),
+		cmocka_unit_test(lent_bytes_are_appended_where_they_stand),
+		cmocka_unit_test(lent_bytes_that_nobody_appends_are_wiped),
 		cmocka_unit_test(a_number_is_overwritten_only_where_bytes_are),
 		cmocka_unit_test(a_buffer_without_memory_says_so),
 		cmocka_unit_test(a_released_buffer_is_empty_and_usable),

@@ -37,17 +37,17 @@ static enum hf_err begin(struct engine *e, enum op_kind k, uint32_t ckm, const s
 	return op_begin(&e->c, k, &m, key != NULL ? key->handle : 0);
 }
 
-/* struct answer is what a call gave. */
-struct answer {
+/* struct result is what a call gave. */
+struct result {
 	enum hf_err e;
 	uint32_t need;
 	struct slice out;
 };
 
-static struct answer step(struct engine *e, enum op_kind k, enum op_step s, struct slice in,
+static struct result step(struct engine *e, enum op_kind k, enum op_step s, struct slice in,
 	uint32_t max)
 {
-	struct answer a = { 0 };
+	struct result a = { 0 };
 	struct op_io io = { .in = in, .max = max, .ret_need = &a.need, .ret_out = &a.out };
 
 	a.e = op_data(&e->c, k, s, &io);
@@ -62,14 +62,14 @@ static enum hf_err feed(struct engine *e, enum op_kind k, enum op_step s, struct
 	return op_data(&e->c, k, s, &io);
 }
 
-static void expect(struct answer a, struct slice out)
+static void expect(struct result a, struct slice out)
 {
 	assert_int_equal(a.e, HF_OK);
 	assert_int_equal(a.need, out.n);
 	assert_true(slice_eq(a.out, out));
 }
 
-static void expect_need(struct answer a, uint32_t need)
+static void expect_need(struct result a, uint32_t need)
 {
 	assert_int_equal(a.e, HF_OK);
 	assert_int_equal(a.need, need);

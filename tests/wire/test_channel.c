@@ -35,9 +35,9 @@ static int teardown(void **state)
 
 static bool ask(uint64_t request, struct slice fields)
 {
-	const struct request q = { { (uint32_t)fields.n, 7, 0, request, 5 }, fields };
+	const struct request q = { .head = { 0, 7, 0, request, 5 }, .fields = fields };
 
-	return channel_ask(client, NULL, &q);
+	return channel_ask(client, &q);
 }
 
 static enum channel_given give(uint64_t request, size_t n)
@@ -52,8 +52,8 @@ static enum channel_given give(uint64_t request, size_t n)
 
 static void a_request_and_its_answer_pass(void **state)
 {
-	CLEANUP(buf_done) struct buf in = BUF_MAX(4096), out = BUF_MAX(4096);
-	struct wire_head got;
+	CLEANUP(buf_done) struct buf in = BUF_MAX(4096);
+	struct answer got;
 
 	(void)state;
 	assert_false(channel_take(vault, &in));
@@ -64,21 +64,26 @@ static void a_request_and_its_answer_pass(void **state)
 	assert_memory_equal(in.p + WIRE_HEAD, "question", 8);
 	assert_int_equal(give(3, 6), CHANNEL_SEEN);
 	assert_int_equal(channel_wait(client), CHANNEL_ANSWERED);
-	assert_int_equal(channel_read(client, &got, &out), HF_OK);
-	assert_int_equal(got.request, 3);
-	assert_int_equal(out.n, 6);
-	assert_memory_equal(out.p, "aaaaaa", 6);
+	assert_int_equal(channel_read(client, &got), HF_OK);
+	assert_int_equal(got.head.request, 3);
+	assert_int_equal(got.fields.n, 6);
+	assert_memory_equal(got.fields.p, "aaaaaa", 6);
 	assert_false(channel_asked(vault));
 }
 
 static void two_requests_go_together(void **state)
 {
 	CLEANUP(buf_done) struct buf in = BUF_MAX(4096);
-	const struct request ahead = { { 5, 6, WIRE_FLAG_QUIET, 0, 5 }, SLICE_STR("first") };
-	const struct request q = { { 6, 7, 0, 1, 5 }, SLICE_STR("second") };
+	const struct request ahead = {
+		.head = { 0, 6, WIRE_FLAG_QUIET, 0, 5 }, .fields = SLICE_STR("first"),
+	};
+	const struct request q = {
+		.head = { 0, 7, 0, 1, 5 }, .fields = SLICE_STR("s"), .data = SLICE_STR("econ"),
+		.tail = SLICE_STR("d"), .ahead = &ahead,
+	};
 
 	(void)state;
-	(void)channel_ask(client, &ahead, &q);
+	(void)channel_ask(client, &q);
 	assert_true(channel_take(vault, &in));
 	assert_int_equal(in.n, 2 * WIRE_HEAD + 5 + 6);
 	assert_memory_equal(in.p + WIRE_HEAD, "first", 5);

@@ -302,12 +302,36 @@ static void a_call_over_unix_gets_its_answer_however_long_the_path(void **state)
 	for (uint64_t i = 1; i < 4; i++) {
 		struct wire_head h = { .opcode = 7, .request = i };
 
-		assert_int_equal(t->ops->call(t, &h, SLICE_STR("\0abc"), &f->b, &sent), HF_OK);
+		assert_int_equal(transport_call(t, &h, SLICE_STR("\0abc"), &f->b, &sent), HF_OK);
 		assert_true(sent);
 		assert_true(h.request == i && h.length == 4);
 		IS(buf_slice(&f->b), "\0abc");
 	}
 	hang_up_all(&s, t);
+}
+
+static void a_request_in_pieces_arrives_as_one(void **state)
+{
+	const struct request ahead = {
+		.head = { .opcode = 6, .flags = WIRE_FLAG_QUIET }, .fields = SLICE_STR("first"),
+	};
+	const struct request q = {
+		.head = { .opcode = 7, .request = 2 },
+		.fields = SLICE_STR("in "),
+		.data = SLICE_STR("three "),
+		.tail = SLICE_STR("pieces"),
+		.ahead = &ahead,
+	};
+	struct fixture *f = *state;
+	struct wire_head got;
+
+	assert_int_equal(wire_send_request(f->fd[0], &q), HF_OK);
+	assert_int_equal(wire_recv(f->fd[1], 64, &got, &f->b), HF_OK);
+	assert_int_equal(got.opcode, 6);
+	IS(buf_slice(&f->b), "first");
+	assert_int_equal(wire_recv(f->fd[1], 64, &got, &f->b), HF_OK);
+	assert_int_equal(got.opcode, 7);
+	IS(buf_slice(&f->b), "in three pieces");
 }
 
 static void an_answer_to_another_request_breaks_the_connection(void **state)
@@ -318,9 +342,9 @@ static void an_answer_to_another_request_breaks_the_connection(void **state)
 	struct wire_head h = { .opcode = 7, .request = 1 };
 	bool sent = false;
 
-	assert_int_equal(t->ops->call(t, &h, SLICE_STR("\001"), &f->b, &sent), HF_E_CONNECTION);
+	assert_int_equal(transport_call(t, &h, SLICE_STR("\001"), &f->b, &sent), HF_E_CONNECTION);
 	assert_true(sent);
-	assert_int_equal(t->ops->call(t, &h, SLICE_STR("\0"), &f->b, &sent), HF_E_CONNECTION);
+	assert_int_equal(transport_call(t, &h, SLICE_STR("\0"), &f->b, &sent), HF_E_CONNECTION);
 	assert_false(sent);
 	hang_up_all(&s, t);
 }
@@ -333,7 +357,7 @@ static void a_peer_that_closes_may_have_seen_the_request(void **state)
 	struct wire_head h = { .opcode = 7, .request = 1 };
 	bool sent = false;
 
-	assert_int_equal(t->ops->call(t, &h, SLICE_STR("x"), &f->b, &sent), HF_E_CONNECTION);
+	assert_int_equal(transport_call(t, &h, SLICE_STR("x"), &f->b, &sent), HF_E_CONNECTION);
 	assert_true(sent);
 	hang_up_all(&s, t);
 }
@@ -347,9 +371,9 @@ static void a_request_too_big_to_send_leaves_the_connection(void **state)
 	struct slice huge = { (const uint8_t *)f, (size_t)WIRE_MAX_BYTES + 1 };
 	bool sent = true;
 
-	assert_int_equal(t->ops->call(t, &h, huge, &f->b, &sent), HF_E_TOO_BIG);
+	assert_int_equal(transport_call(t, &h, huge, &f->b, &sent), HF_E_TOO_BIG);
 	assert_false(sent);
-	assert_int_equal(t->ops->call(t, &h, SLICE_STR("\0"), &f->b, &sent), HF_OK);
+	assert_int_equal(transport_call(t, &h, SLICE_STR("\0"), &f->b, &sent), HF_OK);
 	hang_up_all(&s, t);
 }
 
@@ -420,7 +444,7 @@ static void loopback_serves_in_this_process(void **state)
 	int calls = 0;
 
 	assert_int_equal(transport_loopback(serve_copy, &calls, closed, &t), HF_OK);
-	assert_int_equal(t->ops->call(t, &h, SLICE_STR("abc"), &f->b, &sent), HF_OK);
+	assert_int_equal(transport_call(t, &h, SLICE_STR("abc"), &f->b, &sent), HF_OK);
 	assert_true(sent);
 	assert_int_equal(calls, 1);
 	assert_int_equal(h.length, 3);
@@ -441,7 +465,7 @@ static void a_broken_loopback_answer_is_a_broken_connection(void **state)
 		bool sent = false;
 
 		assert_int_equal(transport_loopback(broken[i], &calls, NULL, &t), HF_OK);
-		assert_int_equal(t->ops->call(t, &h, SLICE_STR("abc"), &f->b, &sent), HF_E_CONNECTION);
+		assert_int_equal(transport_call(t, &h, SLICE_STR("abc"), &f->b, &sent), HF_E_CONNECTION);
 		assert_true(sent);
 		t->ops->close(t);
 	}
@@ -463,6 +487,7 @@ int main(void)
 		T(sending_to_nobody_is_an_error_and_no_signal),
 		T(a_silent_peer_times_out),
 		T(a_call_over_unix_gets_its_answer_however_long_the_path),
+		T(a_request_in_pieces_arrives_as_one),
 		T(an_answer_to_another_request_breaks_the_connection),
 		T(a_peer_that_closes_may_have_seen_the_request),
 		T(a_request_too_big_to_send_leaves_the_connection),
