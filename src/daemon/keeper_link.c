@@ -6,6 +6,7 @@
 #include "lock.h"
 #include "log.h"
 #include "map.h"
+#include "wait.h"
 
 struct link {
 	struct keeper base;
@@ -70,8 +71,10 @@ static enum hf_err send_request(struct link *l, struct wire_head *head, struct s
 static enum hf_err wait_answer(struct link *l, struct waiter *w)
 {
 	MUTEX_HOLD(&l->lock);
+	waiting_begin();
 	while (!w->done)
 		cond_wait(&w->answered, &l->lock);
+	waiting_end();
 	return w->err;
 }
 

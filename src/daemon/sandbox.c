@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/landlock.h>
+#include <malloc.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -21,6 +22,10 @@
 #else
 #define SANITIZED 0
 #endif
+
+/* Without a number glibc's allocator reads one from a file below /sys when many threads have come,
+ * which no role may open by then. */
+#define ARENAS 8
 
 static void raise_limit(int which)
 {
@@ -41,6 +46,7 @@ enum hf_err sandbox_harden(void)
 		log_error("sandbox: prctl or setrlimit: %m");
 		return HF_E_INTERNAL;
 	}
+	(void)mallopt(M_ARENA_MAX, ARENAS);
 	raise_limit(RLIMIT_NOFILE);
 	raise_limit(RLIMIT_MEMLOCK);
 	return HF_OK;

@@ -16,6 +16,7 @@
 #include "lock.h"
 #include "log.h"
 #include "secret.h"
+#include "wait.h"
 
 #define STALL_NS 30000000000ull     /* a request may take so long to arrive */
 #define SLOW_GRACE_NS 3000000000ull /* at the stop */
@@ -26,20 +27,28 @@
 #define WORKERS_MIN 2u
 #define SLOW_MAX 4u
 #define SLOW_MIN 2u
+#define SLOW_THREADS 128u /* most of them wait for the disk */
 
 struct server {
 	struct hsm *hsm;
 	int ep, listen_fd, wake, quit;
 	size_t max_message;
 	pthread_t worker[WORKERS_MAX];
-	unsigned workers, cores;
-	_Atomic unsigned active; /* workers that have a client */
+	unsigned cores;
+	_Atomic unsigned active; /* workers that have a client and do not wait for the disk */
+	/* Workers that do not wait for the disk, and as many as there should be of them. Written
+	 * under lock. */
+	_Atomic unsigned running;
+	unsigned most;
 	_Atomic uint64_t crowded_until; /* ns */
 	_Atomic bool accept_later; /* no descriptor was left */
 	struct mutex lock;         /* what follows */
 	struct conn *conns;
+	unsigned workers, spare; /* threads; those of them that have nothing to do */
+	struct cond spare_wanted;
 	struct conn *slow_first, **slow_last;
-	unsigned slow_busy;
+	unsigned slow_threads, slow_idle;
+	unsigned slow_busy, slow_running, slow_most; /* with a call; not waiting for the disk; of those */
 	bool stopping;
 	struct cond slow_ready, slow_done;
 };
@@ -148,6 +157,77 @@ static void accept_all(struct server *s)
 
 /* --- work -------------------------------------------------------------------- */
 
+static void *worker(void *arg);
+static void *slow_worker(void *arg);
+
+/* another_slow sees to it that somebody takes the next slow call, unless enough of them run;
+ * s->lock is held. Without memory for one more thread the call waits for those there are. */
+static void another_slow(struct server *s)
+{
+	pthread_t t;
+
+	if (s->slow_first == NULL || s->slow_running >= s->slow_most || s->stopping)
+		return;
+	if (s->slow_idle > 0) {
+		cond_signal(&s->slow_ready);
+	} else if (s->slow_threads < SLOW_THREADS && pthread_create(&t, NULL, slow_worker, s) == 0) {
+		(void)pthread_detach(t);
+		s->slow_threads++;
+	}
+}
+
+/* A slow worker waits for the disk: another one goes on. */
+static void slow_waits(void *ctx, bool waits)
+{
+	struct server *s = ctx;
+	MUTEX_HOLD(&s->lock);
+
+	s->slow_running += waits ? -1u : 1u;
+	atomic_fetch_add(&s->active, waits ? -1u : 1u);
+	if (waits)
+		another_slow(s);
+}
+
+/* another_worker has somebody serve while a worker waits; s->lock is held. */
+static void another_worker(struct server *s)
+{
+	if (s->running >= s->most || s->stopping)
+		return;
+	if (s->spare > 0) {
+		cond_signal(&s->spare_wanted);
+	} else if (s->workers < WORKERS_MAX &&
+		   pthread_create(&s->worker[s->workers], NULL, worker, s) == 0) {
+		s->workers++;
+		s->running++;
+	}
+}
+
+static void worker_waits(void *ctx, bool waits)
+{
+	struct server *s = ctx;
+	MUTEX_HOLD(&s->lock);
+
+	s->running += waits ? -1u : 1u;
+	atomic_fetch_add(&s->active, waits ? -1u : 1u);
+	if (waits)
+		another_worker(s);
+}
+
+/* stand_by: those that waited are back, so there is one worker too many. */
+static void stand_by(struct server *s)
+{
+	MUTEX_HOLD(&s->lock);
+
+	if (s->running <= s->most)
+		return;
+	s->running--;
+	s->spare++;
+	while (s->running >= s->most && !s->stopping)
+		cond_wait(&s->spare_wanted, &s->lock);
+	s->spare--;
+	s->running++;
+}
+
 static void to_slow(struct server *s, struct conn *c)
 {
 	MUTEX_HOLD(&s->lock);
@@ -155,7 +235,7 @@ static void to_slow(struct server *s, struct conn *c)
 	*s->slow_last = c;
 	s->slow_last = &c->next_slow;
 	hsm_waiting(s->hsm, 1);
-	cond_signal(&s->slow_ready);
+	another_slow(s);
 }
 
 /* arm hands the connection over: from here on another thread may have it. */
@@ -257,10 +337,16 @@ static void *worker(void *arg)
 	CLEANUP(lane_done) struct lane lane = { 0 };
 	struct epoll_event e, next = { 0 };
 	struct server *s = arg;
+	const struct waiting tell = { worker_waits, s };
 
+	waiting_tell(&tell);
 	for (;;) {
 		e = next;
 		next.data.ptr = NULL;
+		if (e.data.ptr == NULL && atomic_load_explicit(&s->running, memory_order_relaxed) > s->most) {
+			lane_done(&lane);
+			stand_by(s);
+		}
 		if (e.data.ptr == NULL && epoll_wait(s->ep, &e, 1, -1) != 1)
 			continue;
 		if (e.data.ptr == &s->quit)
@@ -277,8 +363,10 @@ static struct conn *next_slow(struct server *s)
 {
 	struct conn *c;
 
-	while (s->slow_first == NULL && !s->stopping)
+	s->slow_idle++;
+	while ((s->slow_first == NULL || s->slow_running >= s->slow_most) && !s->stopping)
 		cond_wait(&s->slow_ready, &s->lock);
+	s->slow_idle--;
 	if (s->stopping)
 		return NULL;
 	c = s->slow_first;
@@ -293,15 +381,20 @@ static void *slow_worker(void *arg)
 {
 	CLEANUP(lane_done) struct lane lane = { 0 };
 	struct server *s = arg;
+	const struct waiting tell = { slow_waits, s };
 	struct conn *c;
 
+	waiting_tell(&tell);
 	mutex_lock(&s->lock);
 	while ((c = next_slow(s)) != NULL) {
 		s->slow_busy++;
+		s->slow_running++;
 		mutex_unlock(&s->lock);
 		advance(s, c, &lane, NULL);
+		lane_done(&lane); /* there are many such threads */
 		mutex_lock(&s->lock);
 		s->slow_busy--;
+		s->slow_running--;
 		cond_signal(&s->slow_done);
 	}
 	mutex_unlock(&s->lock);
@@ -322,18 +415,17 @@ static unsigned within(unsigned n, unsigned least, unsigned most)
 
 static enum hf_err start_threads(struct server *s, unsigned wanted)
 {
-	unsigned slow = within(cores() / 2, SLOW_MIN, SLOW_MAX);
-	unsigned most = wanted != 0 ? wanted : within(cores(), WORKERS_MIN, WORKERS_MAX);
-	pthread_t t;
+	MUTEX_HOLD(&s->lock);
 
-	for (unsigned i = 0; i < slow; i++) {
-		if (pthread_create(&t, NULL, slow_worker, s) != 0)
+	s->slow_most = within(cores() / 2, SLOW_MIN, SLOW_MAX);
+	s->most = within(wanted != 0 ? wanted : within(cores(), WORKERS_MIN, WORKERS_MAX), 1, WORKERS_MAX);
+	while (s->running < s->most) {
+		unsigned was = s->workers;
+
+		another_worker(s);
+		if (s->workers == was)
 			return HF_E_MEMORY;
-		pthread_detach(t);
 	}
-	for (; s->workers < most && s->workers < WORKERS_MAX; s->workers++)
-		if (pthread_create(&s->worker[s->workers], NULL, worker, s) != 0)
-			return HF_E_MEMORY;
 	return HF_OK;
 }
 
@@ -362,6 +454,7 @@ enum hf_err serve_start(struct hsm *h, int listen_fd, const struct config *c, st
 	s->cores = cores();
 	s->slow_last = &s->slow_first;
 	mutex_init(&s->lock);
+	cond_init(&s->spare_wanted);
 	cond_init(&s->slow_ready);
 	cond_init(&s->slow_done);
 	if (!open_epoll(s)) {
@@ -397,19 +490,27 @@ static bool end_slow(struct server *s)
 	uint64_t until = clock_mono_ns() + SLOW_GRACE_NS;
 
 	MUTEX_HOLD(&s->lock);
-	s->stopping = true;
-	cond_broadcast(&s->slow_ready);
 	while (s->slow_busy > 0)
 		if (!cond_wait_until(&s->slow_done, &s->lock, until))
 			return false;
 	return true;
 }
 
-bool serve_stop(struct server *s)
+/* No worker is added from here on. */
+static void begin_stop(struct server *s)
 {
 	const uint64_t one = 1;
+	MUTEX_HOLD(&s->lock);
 
+	s->stopping = true;
+	cond_broadcast(&s->slow_ready);
+	cond_broadcast(&s->spare_wanted);
 	(void)!write(s->quit, &one, sizeof(one));
+}
+
+bool serve_stop(struct server *s)
+{
+	begin_stop(s);
 	for (unsigned i = 0; i < s->workers; i++)
 		pthread_join(s->worker[i], NULL);
 	if (!end_slow(s))

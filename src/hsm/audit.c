@@ -22,6 +22,7 @@
 #include "lock.h"
 #include "log.h"
 #include "partition.h"
+#include "wait.h"
 
 #define BATCH_RECORDS 4096u          /* audit_append's limit */
 #define BATCH_BYTES (4u << 20)
@@ -194,8 +195,10 @@ static enum hf_err wait_kept(struct audit *a)
 		a->fill->sync = true;
 		cond_signal(&a->work);
 	}
+	waiting_begin();
 	while (a->durable < seq && a->failed < seq)
 		cond_wait(&a->kept, &a->lock);
+	waiting_end();
 	return a->durable >= seq ? HF_OK : HF_E_AUDIT;
 }
 

@@ -10,6 +10,7 @@
 #include "log.h"
 #include "crypto.h"
 #include "records_int.h"
+#include "wait.h"
 
 #define GROUP_WRITERS 256u
 #define GROUP_CHANGES 3000u       /* below store_commit's 4096 */
@@ -18,6 +19,7 @@
 
 struct writer {
 	struct writer *next;
+	struct cond turn;         /* it is done, or leads */
 	struct change *v;         /* sealed; names are the caller's */
 	size_t n, bytes;
 	struct buf sealed;        /* all values, one behind the other */
@@ -252,6 +254,12 @@ static void join(struct group *g, struct writer *w)
 	}
 }
 
+static void set_done(struct writer *w)
+{
+	w->done = true;
+	cond_signal(&w->turn);
+}
+
 static void take_group(struct records *r, struct group *g)
 {
 	while (r->first != NULL && fits(g, r->first)) {
@@ -260,11 +268,21 @@ static void take_group(struct records *r, struct group *g)
 		r->first = w->next;
 		if (r->first == NULL)
 			r->last = &r->first;
-		w->stale = w->done = w->n > 0 && w->turn_of_keys != r->turn_of_keys;
+		w->stale = w->n > 0 && w->turn_of_keys != r->turn_of_keys;
 		if (w->stale)
-			continue;
-		join(g, w);
+			set_done(w);
+		else
+			join(g, w);
 	}
+}
+
+/* end_turn: the first who waits leads next. */
+static void end_turn(struct records *r)
+{
+	r->busy = false;
+	if (r->first != NULL)
+		cond_signal(&r->first->turn);
+	cond_broadcast(&r->rest);
 }
 
 /* lead is called, and returns, with the lock held. */
@@ -278,24 +296,33 @@ static void lead(struct records *r)
 	if (g.n > 0)
 		run_group(r, &g);
 	mutex_lock(&r->lock);
-	r->busy = false;
 	for (size_t i = 0; i < g.n; i++)
-		g.v[i]->done = true;
-	cond_broadcast(&r->turn);
+		set_done(g.v[i]);
+	end_turn(r);
+}
+
+static void wait_turn(struct records *r, struct writer *w)
+{
+	waiting_begin();
+	while (r->busy && !w->done)
+		cond_wait(&w->turn, &r->lock);
+	waiting_end();
 }
 
 static enum hf_err submit(struct records *r, struct writer *w)
 {
 	MUTEX_HOLD(&r->lock);
 
+	cond_init(&w->turn);
 	*r->last = w;
 	r->last = &w->next;
 	while (!w->done) {
 		if (r->busy)
-			cond_wait(&r->turn, &r->lock);
+			wait_turn(r, w);
 		else
 			lead(r);
 	}
+	cond_done(&w->turn);
 	return w->result;
 }
 
@@ -534,13 +561,12 @@ enum hf_err records_rekey(struct records *r, struct slice store_key, const struc
 		return HF_E_WRITE_PROTECTED;
 	mutex_lock(&r->lock);
 	while (r->busy)
-		cond_wait(&r->turn, &r->lock);
+		cond_wait(&r->rest, &r->lock);
 	r->busy = true;
 	mutex_unlock(&r->lock);
 	e = rekey_alone(r, store_key, v, n);
 	mutex_lock(&r->lock);
-	r->busy = false;
-	cond_broadcast(&r->turn);
+	end_turn(r);
 	mutex_unlock(&r->lock);
 	return e;
 }

@@ -78,7 +78,7 @@ void records_close(struct records *r)
 	secret_done(&r->old_seal_key);
 	secret_done(&r->old_digest_key);
 	(void)pthread_rwlock_destroy(&r->key_lock);
-	cond_done(&r->turn);
+	cond_done(&r->rest);
 	mutex_done(&r->lock);
 	hf_free(r);
 }
@@ -106,7 +106,7 @@ enum hf_err records_open(struct keeper *k, const struct records_keys *keys,
 	r->k = k;
 	r->last = &r->first;
 	mutex_init(&r->lock);
-	cond_init(&r->turn);
+	cond_init(&r->rest);
 	(void)pthread_rwlock_init(&r->key_lock, NULL);
 	TRY(seal_key_for(keys->now, &r->seal_key));
 	TRY(crypto_derive(keys->now, "holdfast digest", SLICE_NONE, &r->digest_key));

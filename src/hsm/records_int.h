@@ -27,7 +27,7 @@ struct records {
 	bool read_only;
 	/* The writers' queue. */
 	struct mutex lock;
-	struct cond turn;
+	struct cond rest;         /* nobody leads */
 	struct writer *first, **last;
 	bool busy;                /* one of them leads: what follows is its */
 	struct anchor_state now;  /* as far as the keeper has it; read under lock */
