@@ -6,7 +6,8 @@
 #include "pkcs11.h"
 #include "run.h"
 
-/* struct bench_target says whose token is measured. pin: of the user, NUL-terminated. */
+/* struct bench_target says whose token is measured. pin: of the user, NUL-terminated; it stays
+ * until bench_close. */
 struct bench_target {
 	const char *module; /* a path, or a name that dlopen finds */
 	const char *token;  /* its label; NULL: the first initialized one */
@@ -21,7 +22,8 @@ struct bench; /* a module, loaded, with a user logged in */
 bool bench_open(const struct bench_target *t, struct bench **ret);
 void bench_close(struct bench *b, bool keep);
 
-/* bench_work runs one piece of work. objects: how many keys work on "find-" has around. */
+/* bench_work runs one piece of work. objects: how many keys work on "find-" has around, how many
+ * sessions "many-sessions" has. */
 bool bench_work(struct bench *b, const char *work, unsigned threads, double seconds,
 	unsigned objects, struct bench_result *ret);
 
@@ -38,6 +40,8 @@ struct bench {
 	CK_FUNCTION_LIST *p11;
 	CK_SLOT_ID slot;
 	CK_SESSION_HANDLE session; /* the user's */
+	const char *pin;
+	unsigned filled;           /* keys of the token that are there to be found */
 };
 
 /* struct key_kind: how a key is made for a piece of work. */
@@ -52,10 +56,15 @@ struct key_kind {
 /* said is rv == CKR_OK, and says what was not. */
 bool said(CK_RV rv, const char *what);
 bool bench_session(struct bench *b, CK_SESSION_HANDLE *ret);
+bool bench_login(struct bench *b);
 CK_RV bench_make_key(struct bench *b, CK_SESSION_HANDLE s, const struct key_kind *k,
 	const char *label, bool token, CK_OBJECT_HANDLE *ret_public, CK_OBJECT_HANDLE *ret);
-/* bench_find: 0 if there is not exactly one. */
-CK_OBJECT_HANDLE bench_find(struct bench *b, CK_SESSION_HANDLE s, const char *label,
-	CK_OBJECT_CLASS class);
+/* bench_find looks by CKA_LABEL or CKA_ID; 0 if there is not exactly one. */
+CK_OBJECT_HANDLE bench_find(struct bench *b, CK_SESSION_HANDLE s, CK_ATTRIBUTE_TYPE by,
+	const char *value, CK_OBJECT_CLASS class);
+/* bench_remove_some destroys keys of this label; false: there were none. bench_unfill destroys
+ * those that were made to be found. */
+bool bench_remove_some(struct bench *b, const char *label);
+void bench_unfill(struct bench *b);
 
 #endif

@@ -22,6 +22,12 @@ bool bench_session(struct bench *b, CK_SESSION_HANDLE *ret)
 		"C_OpenSession");
 }
 
+bool bench_login(struct bench *b)
+{
+	return said(b->p11->C_Login(b->session, CKU_USER, (CK_UTF8CHAR *)(uintptr_t)b->pin, strlen(b->pin)),
+		"C_Login");
+}
+
 /* --- the token ----------------------------------------------------------------- */
 
 static bool is_called(const CK_TOKEN_INFO *info, const char *label)
@@ -109,9 +115,10 @@ bool bench_open(const struct bench_target *t, struct bench **ret)
 {
 	struct bench *b = hf_alloc(1, sizeof(*b));
 
+	if (b != NULL)
+		b->pin = t->pin;
 	if (b != NULL && load(b, t->module) && find_token(b, t) && bench_session(b, &b->session) &&
-	    said(b->p11->C_Login(b->session, CKU_USER, (CK_UTF8CHAR *)(uintptr_t)t->pin,
-			 strlen(t->pin)), "C_Login")) {
+	    bench_login(b)) {
 		*ret = b;
 		return true;
 	}
@@ -136,18 +143,18 @@ CK_RV bench_make_key(struct bench *b, CK_SESSION_HANDLE s, const struct key_kind
 		{ CKA_PUBLIC_EXPONENT, exponent, sizeof(exponent) } };
 	CK_ATTRIBUTE priv[] = { is_token, name, { CKA_PRIVATE, &yes, 1 }, { CKA_SIGN, &yes, 1 } };
 	CK_ATTRIBUTE secret[] = { size, is_token, name, { CKA_PRIVATE, &yes, 1 }, { CKA_SIGN, &yes, 1 },
-		{ CKA_ENCRYPT, &yes, 1 } };
+		{ CKA_ENCRYPT, &yes, 1 }, { CKA_ID, (void *)(uintptr_t)label, strlen(label) } };
 
 	if (!k->pair)
-		return b->p11->C_GenerateKey(s, &m, secret, 6, ret);
+		return b->p11->C_GenerateKey(s, &m, secret, 7, ret);
 	return b->p11->C_GenerateKeyPair(s, &m, pub, k->param == CKA_MODULUS_BITS ? 5 : 4, priv, 4,
 		ret_public, ret);
 }
 
-CK_OBJECT_HANDLE bench_find(struct bench *b, CK_SESSION_HANDLE s, const char *label,
-	CK_OBJECT_CLASS class)
+CK_OBJECT_HANDLE bench_find(struct bench *b, CK_SESSION_HANDLE s, CK_ATTRIBUTE_TYPE by,
+	const char *value, CK_OBJECT_CLASS class)
 {
-	CK_ATTRIBUTE t[] = { { CKA_LABEL, (void *)(uintptr_t)label, strlen(label) },
+	CK_ATTRIBUTE t[] = { { by, (void *)(uintptr_t)value, strlen(value) },
 		{ CKA_CLASS, &class, sizeof(class) } };
 	CK_OBJECT_HANDLE found[2];
 	CK_ULONG n = 0;
@@ -160,8 +167,7 @@ CK_OBJECT_HANDLE bench_find(struct bench *b, CK_SESSION_HANDLE s, const char *la
 	return n == 1 ? found[0] : 0;
 }
 
-/* remove_some destroys keys of this label; false: there were none. */
-static bool remove_some(struct bench *b, const char *label)
+bool bench_remove_some(struct bench *b, const char *label)
 {
 	CK_ATTRIBUTE t = { CKA_LABEL, (void *)(uintptr_t)label, strlen(label) };
 	CK_OBJECT_HANDLE found[REMOVED_AT_ONCE];
@@ -181,11 +187,13 @@ void bench_close(struct bench *b, bool keep)
 {
 	if (b == NULL)
 		return;
+	if (!keep)
+		bench_unfill(b);
 	for (size_t i = 0; !keep && bench_name(i) != NULL; i++) {
 		char label[BENCH_LABEL_MAX];
 
 		(void)snprintf(label, sizeof(label), BENCH_LABEL "%s", bench_name(i));
-		while (remove_some(b, label))
+		while (bench_remove_some(b, label))
 			;
 	}
 	if (b->p11 != NULL)

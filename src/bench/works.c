@@ -1,11 +1,15 @@
 /* works.c: the pieces of work, as a list. */
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "bench.h"
+#include "lock.h"
 #include "secret.h"
 
 #define DATA_MORE 8192 /* bytes, for what a work adds to its data */
+#define FILLERS 64     /* threads that make the keys of the token to be found */
 
 static const CK_BYTE p256[] = { 0x06, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7 };
 static const CK_BYTE p384[] = { 0x06, 5, 0x2b, 0x81, 4, 0, 0x22 };
@@ -13,7 +17,8 @@ static const CK_BYTE ed25519[] = { 0x13, 12, 'e', 'd', 'w', 'a', 'r', 'd', 's', 
 static const CK_ULONG bits2048 = 2048, bits4096 = 4096, bits8192 = 8192, len32 = 32;
 static const CK_ULONG mldsa65 = CKP_ML_DSA_65;
 
-enum what { SIGN, VERIFY, ENCRYPT, DIGEST, GENERATE, GENERATE_SESSION, RANDOM, NOTHING, FIND, SESSION };
+enum what { SIGN, VERIFY, ENCRYPT, DIGEST, GENERATE, GENERATE_SESSION, RANDOM, NOTHING, FIND, FIND_TOKEN,
+	FIND_ID, SESSION, MANY_SESSIONS, INITIALIZE, LOGIN };
 
 struct work {
 	const char *name;
@@ -57,6 +62,11 @@ static const struct work works[] = {
 	{ "session-info", NO_KEY, 0, 0, NOTHING },
 	{ "session-open", NO_KEY, 0, 0, SESSION },
 	{ "find-label", AES, 0, 0, FIND },
+	{ "find-token", AES, 0, 0, FIND_TOKEN },
+	{ "find-id", AES, 0, 0, FIND_ID },
+	{ "many-sessions", EC(p256), CKM_ECDSA, 32, MANY_SESSIONS },
+	{ "initialize", NO_KEY, 0, 0, INITIALIZE },
+	{ "login", NO_KEY, 0, 0, LOGIN },
 };
 
 const char *bench_name(size_t i)
@@ -71,7 +81,17 @@ struct shared {
 	CK_BYTE data[64], signature[DATA_MORE];
 	CK_ULONG signature_len;
 	unsigned objects;
+	CK_SESSION_HANDLE *sessions; /* of "many-sessions": objects of them */
+	_Atomic unsigned next;       /* object to be made, or session to be used */
+	_Atomic bool failed;
+	struct mutex whole;          /* held by who begins and ends with the module as a whole */
 };
+
+/* The module as a whole, with all its sessions, comes and goes in these works. */
+static bool is_whole(const struct work *w)
+{
+	return w->what == INITIALIZE || w->what == LOGIN;
+}
 
 struct state {
 	struct shared *shared;
@@ -85,7 +105,8 @@ static void stop(void *arg)
 {
 	struct state *s = arg;
 
-	(void)s->shared->b->p11->C_CloseSession(s->session);
+	if (!is_whole(s->shared->work))
+		(void)s->shared->b->p11->C_CloseSession(s->session);
 	hf_free(s->data);
 	hf_free(s->out);
 	hf_free(s);
@@ -96,7 +117,7 @@ static void *start(void *arg)
 	struct shared *sh = arg;
 	struct state *s = hf_alloc(1, sizeof(*s));
 
-	if (s == NULL || !bench_session(sh->b, &s->session)) {
+	if (s == NULL || (!is_whole(sh->work) && !bench_session(sh->b, &s->session))) {
 		hf_free(s);
 		return NULL;
 	}
@@ -204,9 +225,20 @@ static bool once_session(void *arg)
 	return bench_session(s->shared->b, &one) && s->shared->b->p11->C_CloseSession(one) == CKR_OK;
 }
 
-static void label_of(unsigned i, char ret[BENCH_LABEL_MAX])
+static const char *kind_of(const struct work *w)
 {
-	(void)snprintf(ret, BENCH_LABEL_MAX, BENCH_LABEL "object %u", i);
+	return w->what == FIND ? "object" : "token object";
+}
+
+static void label_of(const struct work *w, unsigned i, char ret[BENCH_LABEL_MAX])
+{
+	(void)snprintf(ret, BENCH_LABEL_MAX, BENCH_LABEL "%s %u", kind_of(w), i);
+}
+
+static unsigned draw(struct state *s)
+{
+	s->turn = s->turn * 6364136223846793005u + 1442695040888963407u;
+	return (unsigned)((s->turn >> 33) % s->shared->objects);
 }
 
 /* once_find looks for one of the objects, each time another one. */
@@ -215,35 +247,140 @@ static bool once_find(void *arg)
 	struct state *s = arg;
 	char label[BENCH_LABEL_MAX];
 
-	s->turn = s->turn * 6364136223846793005u + 1442695040888963407u;
-	label_of((unsigned)((s->turn >> 33) % s->shared->objects), label);
-	return bench_find(s->shared->b, s->session, label, CKO_SECRET_KEY) != 0;
+	label_of(s->shared->work, draw(s), label);
+	return bench_find(s->shared->b, s->session, CKA_LABEL, label, CKO_SECRET_KEY) != 0;
+}
+
+/* An object's id is what its label is. */
+static bool once_find_id(void *arg)
+{
+	struct state *s = arg;
+	char label[BENCH_LABEL_MAX];
+
+	label_of(s->shared->work, draw(s), label);
+	return bench_find(s->shared->b, s->session, CKA_ID, label, CKO_SECRET_KEY) != 0;
+}
+
+/* once_many signs in one of the sessions, in turns. */
+static bool once_many(void *arg)
+{
+	struct state *s = arg, one = *s;
+	unsigned i = atomic_fetch_add(&s->shared->next, 1) % s->shared->objects;
+
+	one.session = s->shared->sessions[i];
+	return once_sign(&one);
+}
+
+static bool begin_anew(struct bench *b)
+{
+	CK_C_INITIALIZE_ARGS args = { .flags = CKF_OS_LOCKING_OK };
+
+	return said(b->p11->C_Finalize(NULL), "C_Finalize") &&
+	       said(b->p11->C_Initialize(&args), "C_Initialize") && bench_session(b, &b->session);
+}
+
+/* once_whole is what a program does that comes, perhaps logs in, and goes. */
+static bool once_whole(void *arg)
+{
+	struct shared *sh = ((struct state *)arg)->shared;
+	MUTEX_HOLD(&sh->whole);
+
+	return begin_anew(sh->b) && (sh->work->what != LOGIN || bench_login(sh->b));
 }
 
 static bool (*const once[])(void *) = {
 	[SIGN] = once_sign, [VERIFY] = once_verify, [ENCRYPT] = once_encrypt, [DIGEST] = once_digest,
 	[GENERATE] = once_generate, [GENERATE_SESSION] = once_generate_session, [RANDOM] = once_random,
-	[NOTHING] = once_nothing, [FIND] = once_find, [SESSION] = once_session,
+	[NOTHING] = once_nothing, [FIND] = once_find, [FIND_TOKEN] = once_find, [FIND_ID] = once_find_id,
+	[SESSION] = once_session, [MANY_SESSIONS] = once_many, [INITIALIZE] = once_whole,
+	[LOGIN] = once_whole,
 };
 
 /* --- what is there before ---------------------------------------------------------------- */
 
-/* have_objects makes session keys until there are so many. */
-static bool have_objects(struct shared *sh)
+static bool is_there(struct shared *sh, unsigned i)
+{
+	char label[BENCH_LABEL_MAX];
+
+	label_of(sh->work, i, label);
+	return bench_find(sh->b, sh->b->session, CKA_LABEL, label, CKO_SECRET_KEY) != 0;
+}
+
+/* how_many are there already, from an earlier run: the first ones, without a gap. */
+static unsigned how_many(struct shared *sh)
+{
+	unsigned low = 0, high = sh->objects;
+
+	if (is_there(sh, high - 1))
+		return high;
+	while (low < high) {
+		unsigned middle = low + (high - low) / 2;
+
+		if (is_there(sh, middle))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static void *fill(void *arg)
+{
+	struct shared *sh = arg;
+	CK_SESSION_HANDLE session;
+	CK_OBJECT_HANDLE h;
+	char label[BENCH_LABEL_MAX];
+	unsigned i;
+	bool ok = bench_session(sh->b, &session);
+
+	while (ok && !atomic_load(&sh->failed) && (i = atomic_fetch_add(&sh->next, 1)) < sh->objects) {
+		label_of(sh->work, i, label);
+		ok = said(bench_make_key(sh->b, session, &sh->work->key, label, true, NULL, &h),
+			"C_GenerateKey");
+	}
+	if (!ok)
+		atomic_store(&sh->failed, true);
+	(void)sh->b->p11->C_CloseSession(session);
+	return NULL;
+}
+
+/* Durable keys are made by many threads, which share commits; session keys stay as long as
+ * the session of who made them. */
+static bool fill_token(struct shared *sh)
+{
+	pthread_t t[FILLERS];
+	unsigned n = 0;
+
+	while (n < FILLERS && pthread_create(&t[n], NULL, fill, sh) == 0)
+		n++;
+	for (unsigned i = 0; i < n; i++)
+		pthread_join(t[i], NULL);
+	return n > 0 && !atomic_load(&sh->failed);
+}
+
+static bool fill_session(struct shared *sh)
 {
 	CK_OBJECT_HANDLE h;
 	char label[BENCH_LABEL_MAX];
 
-	label_of(sh->objects - 1, label);
-	if (bench_find(sh->b, sh->b->session, label, CKO_SECRET_KEY) != 0)
-		return true;
-	for (unsigned i = 0; i < sh->objects; i++) {
-		label_of(i, label);
+	for (unsigned i = sh->next; i < sh->objects; i++) {
+		label_of(sh->work, i, label);
 		if (!said(bench_make_key(sh->b, sh->b->session, &sh->work->key, label, false, NULL, &h),
 			    "C_GenerateKey"))
 			return false;
 	}
 	return true;
+}
+
+/* have_objects makes keys until there are so many. */
+static bool have_objects(struct shared *sh)
+{
+	atomic_store(&sh->next, how_many(sh));
+	if (sh->work->what == FIND)
+		return fill_session(sh);
+	if (sh->b->filled < sh->objects)
+		sh->b->filled = sh->objects;
+	return fill_token(sh);
 }
 
 static bool have_key(struct shared *sh)
@@ -252,8 +389,9 @@ static bool have_key(struct shared *sh)
 	char label[BENCH_LABEL_MAX];
 
 	(void)snprintf(label, sizeof(label), BENCH_LABEL "%s", w->name);
-	sh->key = bench_find(sh->b, sh->b->session, label, w->key.pair ? CKO_PRIVATE_KEY : CKO_SECRET_KEY);
-	sh->pub = bench_find(sh->b, sh->b->session, label, CKO_PUBLIC_KEY);
+	sh->key = bench_find(sh->b, sh->b->session, CKA_LABEL, label,
+		w->key.pair ? CKO_PRIVATE_KEY : CKO_SECRET_KEY);
+	sh->pub = bench_find(sh->b, sh->b->session, CKA_LABEL, label, CKO_PUBLIC_KEY);
 	return sh->key != 0 || said(bench_make_key(sh->b, sh->b->session, &w->key, label, true, &sh->pub,
 					    &sh->key), "making a key");
 }
@@ -269,11 +407,32 @@ static bool have_signature(struct shared *sh)
 			    &sh->signature_len), "C_Sign");
 }
 
+static bool have_sessions(struct shared *sh)
+{
+	sh->sessions = hf_alloc(sh->objects, sizeof(*sh->sessions));
+	for (unsigned i = 0; sh->sessions != NULL && i < sh->objects; i++)
+		if (!bench_session(sh->b, &sh->sessions[i]))
+			return false;
+	return sh->sessions != NULL;
+}
+
+static void end_sessions(struct shared *sh)
+{
+	for (unsigned i = 0; sh->sessions != NULL && i < sh->objects; i++)
+		if (sh->sessions[i] != 0)
+			(void)sh->b->p11->C_CloseSession(sh->sessions[i]);
+	hf_free(sh->sessions);
+}
+
 static bool prepare(struct shared *sh)
 {
 	switch (sh->work->what) {
 	case FIND:
+	case FIND_TOKEN:
+	case FIND_ID:
 		return have_objects(sh);
+	case MANY_SESSIONS:
+		return have_key(sh) && have_sessions(sh);
 	case VERIFY:
 		return have_key(sh) && have_signature(sh);
 	case SIGN:
@@ -301,10 +460,28 @@ bool bench_work(struct bench *b, const char *work, unsigned threads, double seco
 {
 	struct shared sh = { .b = b, .work = work_named(work), .objects = objects };
 
-	if (sh.work == NULL || !prepare(&sh))
+	if (sh.work == NULL)
 		return false;
-	*ret = bench_run(&(struct bench_work){ start, once[sh.work->what], stop, &sh }, threads, seconds);
+	mutex_init(&sh.whole);
+	*ret = (struct bench_result){ 0 };
+	if (prepare(&sh))
+		*ret = bench_run(&(struct bench_work){ start, once[sh.work->what], stop, &sh }, threads,
+			seconds);
+	end_sessions(&sh);
+	mutex_done(&sh.whole);
 	if (!ret->ok)
 		fprintf(stderr, "holdfast: bench: %s failed\n", work);
 	return ret->ok;
+}
+
+void bench_unfill(struct bench *b)
+{
+	const struct work *w = work_named("find-token");
+	char label[BENCH_LABEL_MAX];
+
+	for (unsigned i = 0; i < b->filled; i++) {
+		label_of(w, i, label);
+		while (bench_remove_some(b, label))
+			;
+	}
 }

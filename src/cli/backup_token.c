@@ -56,7 +56,7 @@ static CK_OBJECT_HANDLE key_of(struct bench *b, const struct kept *k, CK_OBJECT_
 	char label[LABEL_MOST + 1] = "";
 
 	memcpy(label, k->key.p, k->key.n);
-	return bench_find(b, b->session, label, k->how == HOW_AES ? CKO_SECRET_KEY : rsa);
+	return bench_find(b, b->session, CKA_LABEL, label, k->how == HOW_AES ? CKO_SECRET_KEY : rsa);
 }
 
 static bool encrypt(struct bench *b, struct kept *k, struct slice secret, uint8_t *out, size_t *n)

@@ -103,6 +103,16 @@ static bool read_plan(struct cli *c, struct plan *p)
 	return true;
 }
 
+static bool run(struct cli *c, struct plan *p, const char *works, const char *threads)
+{
+	bool ok;
+
+	p->rows = json_array();
+	ok = p->rows != NULL && each(works, run_work, p, threads);
+	cli_print(c, p->rows);
+	return ok;
+}
+
 int cmd_bench(struct cli *c)
 {
 	CLEANUP(secret_done) struct secret pin = { 0 };
@@ -125,13 +135,8 @@ int cmd_bench(struct cli *c)
 	if (secret_slice(&pin).n >= sizeof(text))
 		return cli_usage("the PIN is too long");
 	memcpy(text, secret_slice(&pin).p, secret_slice(&pin).n);
-	ok = bench_open(&t, &p.b);
-	secret_wipe(text, sizeof(text));
-	if (!ok)
-		return EXIT_FAILED;
-	p.rows = json_array();
-	ok = p.rows != NULL && each(works, run_work, &p, threads);
+	ok = bench_open(&t, &p.b) && run(c, &p, works, threads);
 	bench_close(p.b, c->opt[OPT_KEEP] != NULL);
-	cli_print(c, p.rows);
+	secret_wipe(text, sizeof(text));
 	return ok ? EXIT_DONE : EXIT_FAILED;
 }
