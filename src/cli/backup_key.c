@@ -1,11 +1,7 @@
 /* backup_key.c: backup-key create, show, split; backup share. */
 #include "backup_file.h"
 #include "backup_seal.h"
-
-#include <errno.h>
-#include <fcntl.h>
-#include <string.h>
-#include <unistd.h>
+#include "message.h"
 
 static json_t *json_card(struct slice bytes)
 {
@@ -21,25 +17,10 @@ static json_t *json_card(struct slice bytes)
 static int tell(struct slice bytes, const char *path)
 {
 	json_t *o = crypto_init() == HF_OK ? json_card(bytes) : NULL;
-	int fd;
-	bool ok;
 
 	if (o == NULL)
 		return cli_fail("backup key", HF_E_MEMORY);
-	if (path == NULL) {
-		json_dumpf(o, stdout, JSON_INDENT(2));
-		printf("\n");
-		json_decref(o);
-		return EXIT_DONE;
-	}
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	ok = fd >= 0 && json_dumpfd(o, fd, JSON_INDENT(2)) == 0 && fsync(fd) == 0;
-	if (!ok)
-		cli_usage("%s: %s", path, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	json_decref(o);
-	return ok ? EXIT_DONE : EXIT_FAILED;
+	return cli_message_write(path, o);
 }
 
 static int own_key(struct cli *c, bool create)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "backup_file.h"
+#include "message.h"
 
 static bool wants_passphrase(const struct cli *c)
 {
@@ -22,18 +23,13 @@ static bool ask_passphrase(struct cli *c, bool fresh, struct slice *ret)
 
 bool cli_card(struct cli *c, const char *path, struct slice *ret)
 {
-	uint8_t bytes[BACKUP_CARD_MOST];
-	json_t *o = json_load_file(path, 0, NULL);
-	const char *s = json_string_value(json_object_get(o, "card"));
 	struct backup_card card;
-	size_t n = 0;
-	bool ok = s != NULL && hex_decode(s, bytes, sizeof(bytes), &n) &&
-		backup_card_dec((struct slice){ bytes, n }, &card) == HF_OK;
+	bool ok = cli_message_read(c, path, "card", BACKUP_CARD_MOST, ret) &&
+		backup_card_dec(*ret, &card) == HF_OK;
 
 	if (!ok)
 		cli_usage("'%s' is no file of a public key for backups", path);
-	json_decref(o);
-	return ok && arena_dup(&c->arena, (struct slice){ bytes, n }, ret) == HF_OK;
+	return ok;
 }
 
 /* FILE,FILE,... */

@@ -135,6 +135,7 @@ int cmd_partition_show(struct cli *c)
 	json_object_set_new(o, "bytes", json_integer((json_int_t)p.bytes));
 	json_object_set_new(o, "most objects", json_limit(p.max_objects));
 	json_object_set_new(o, "most bytes", json_limit(p.max_bytes));
+	json_object_set_new(o, "security domain", p.domain.n != 0 ? json_slice(p.domain) : json_null());
 	cli_print(c, o);
 	return EXIT_DONE;
 }

@@ -5,7 +5,6 @@
 
 #include "backup_keys.h"
 #include "clock.h"
-#include "domain.h"
 #include "gate.h"
 #include "guard.h"
 #include "hsm_roles.h"
@@ -88,18 +87,8 @@ static enum hf_err snapshot(struct calls_ctx *c, struct backup *b, struct u64_li
 
 /* --- beginning -------------------------------------------------------------------------- */
 
-static enum hf_err to_member(struct calls_ctx *c, const struct recipient *r, struct domain *d,
-	struct backup_to *to)
-{
-	if (d->key.n == 0)
-		TRY(domain_get(c->hsm, d));
-	to->secret = secret_slice(&d->key);
-	to->body = SLICE_OF(d->id);
-	return backup_card_dec(r->body, &to->card);
-}
-
-static enum hf_err to_of(struct calls_ctx *c, const struct recipient *r, struct domain *d,
-	struct backup_to *ret)
+/* Members of a domain get clones, and ask for them (clone.h). */
+static enum hf_err to_of(struct calls_ctx *c, const struct recipient *r, struct backup_to *ret)
 {
 	struct backup_to to = { .kind = (enum backup_recipient_kind)r->kind, .secret = r->secret,
 		.body = r->body, .kib = c->hsm->cfg.argon2_kib, .passes = c->hsm->cfg.argon2_passes };
@@ -109,9 +98,7 @@ static enum hf_err to_of(struct calls_ctx *c, const struct recipient *r, struct 
 	else if (r->kind == BACKUP_TO_KEY) {
 		to.body = to.secret = SLICE_NONE;
 		TRY(backup_card_dec(r->body, &to.card));
-	} else if (r->kind == BACKUP_TO_MEMBER)
-		TRY(to_member(c, r, d, &to));
-	else if (r->kind != BACKUP_TO_TOKEN)
+	} else if (r->kind != BACKUP_TO_TOKEN)
 		return HF_E_ARGUMENTS;
 	*ret = to;
 	return HF_OK;
@@ -137,24 +124,30 @@ static enum hf_err open_base(struct backup *b, struct slice header, struct slice
 	return HF_OK;
 }
 
-enum hf_err backup_start(struct calls_ctx *c, struct backup *b, struct backup_header *h,
-	struct recipient_list to, struct slice base, struct slice *ret_header)
+enum hf_err backup_start_to(struct calls_ctx *c, struct backup *b, struct backup_make *m,
+	struct backup_start *s)
 {
 	CLEANUP(secret_done) struct secret own = { 0 };
 	CLEANUP(buf_done) struct buf head = BUF_MAX(BACKUP_HEADER_MOST);
-	CLEANUP(domain_done) struct domain d = { 0 };
+
+	s->h.created = clock_wall_us();
+	s->h.hsm = slice_str(c->hsm->serial);
+	TRY(backup_own_key(c->hsm, &own));
+	m->own_key = secret_slice(&own);
+	TRY(open_base(b, s->base, m->own_key, &s->h));
+	TRY(backup_header_make(&s->h, m, &head, &b->chain));
+	return arena_dup(c->arena, buf_slice(&head), &s->header);
+}
+
+enum hf_err backup_start(struct calls_ctx *c, struct backup *b, struct recipient_list to,
+	struct backup_start *s)
+{
 	struct backup_to v[BACKUP_RECIPIENTS];
 	struct backup_make m = { .to = v };
 
 	for (; m.to_n < to.n && m.to_n < BACKUP_RECIPIENTS; m.to_n++)
-		TRY(to_of(c, &to.v[m.to_n], &d, &v[m.to_n]));
-	h->created = clock_wall_us();
-	h->hsm = slice_str(c->hsm->serial);
-	TRY(backup_own_key(c->hsm, &own));
-	m.own_key = secret_slice(&own);
-	TRY(open_base(b, base, m.own_key, h));
-	TRY(backup_header_make(h, &m, &head, &b->chain));
-	return arena_dup(c->arena, buf_slice(&head), ret_header);
+		TRY(to_of(c, &to.v[m.to_n], &v[m.to_n]));
+	return backup_start_to(c, b, &m, s);
 }
 
 enum hf_err on_backup_begin(struct calls_ctx *c, const struct backup_begin_req *q,
@@ -162,19 +155,18 @@ enum hf_err on_backup_begin(struct calls_ctx *c, const struct backup_begin_req *
 {
 	CLEANUP(free_it) struct backup *b = hf_alloc(1, sizeof(*b));
 	char label[sizeof(c->part->label)];
-	struct backup_header h = { .scope = BACKUP_OF_OBJECTS, .serial = slice_str(c->part->serial) };
+	struct backup_start s = { .h = { .scope = BACKUP_OF_OBJECTS, .serial = slice_str(c->part->serial) },
+		.base = q->base };
 
 	if (b == NULL)
 		return HF_E_MEMORY;
 	TRY(backup_permit(c));
-	for (size_t i = 0; i < q->to.n; i++)
-		if (q->to.v[i].kind == BACKUP_TO_MEMBER)
-			return HF_E_ARGUMENTS; /* clones are of whole partitions */
 	lock_check(pthread_rwlock_rdlock(&c->part->lock));
 	memcpy(label, c->part->label, sizeof(label));
 	lock_check(pthread_rwlock_unlock(&c->part->lock));
-	h.label = slice_str(label);
-	TRY(backup_start(c, b, &h, q->to, q->base, &r->header));
+	s.h.label = slice_str(label);
+	TRY(backup_start(c, b, q->to, &s));
+	r->header = s.header;
 	TRY(snapshot(c, b, q->objects));
 	r->objects = b->n;
 	r->left_out = b->left_out;

@@ -50,10 +50,17 @@ enum hf_err backup_permit(struct calls_ctx *c) HF_MUST_CHECK;
  * wants in no backup. In one it is without its count (onetime.h), and never signs again. */
 bool backup_stateful(const struct calls_ctx *c, const struct object *o);
 
-/* backup_start makes the header of h for those who may open it, and the chain. Base is the
- * header of the backup to build on, or empty. */
-enum hf_err backup_start(struct calls_ctx *c, struct backup *b, struct backup_header *h,
-	struct recipient_list to, struct slice base, struct slice *ret_header) HF_MUST_CHECK;
+/* backup_start makes the header of h for those who may open it, and the chain; base is the
+ * header of the backup to build on, or empty. backup_start_to is for who knows them already. */
+struct backup_start {
+	struct backup_header h;
+	struct slice base;
+	struct slice header; /* made; in the call's arena */
+};
+enum hf_err backup_start(struct calls_ctx *c, struct backup *b, struct recipient_list to,
+	struct backup_start *s) HF_MUST_CHECK;
+enum hf_err backup_start_to(struct calls_ctx *c, struct backup *b, struct backup_make *m,
+	struct backup_start *s) HF_MUST_CHECK;
 /* backup_take_base reads a frame of the base; *ret: its index was complete. */
 enum hf_err backup_take_base(struct backup *b, struct slice frame, bool *ret) HF_MUST_CHECK;
 /* backup_end_frame makes the last frame. */

@@ -131,14 +131,12 @@ static enum hf_err whole_new(struct calls_ctx *c, struct backup *b)
 }
 
 /* may_leave: what the partition's officer says of it. */
-static bool may_leave(const struct partition *p, bool clone)
+static bool may_leave(const struct partition *p)
 {
-	return clone ? policy_value(p, POLICY_PRIVATE_CLONING) != 0 &&
-			policy_value(p, POLICY_SECRET_CLONING) != 0 :
-		policy_value(p, POLICY_BACKUP) != 0;
+	return policy_value(p, POLICY_BACKUP) != 0;
 }
 
-static enum hf_err add_partition(struct whole *w, struct partition *p, bool clone)
+static enum hf_err add_partition(struct whole *w, struct partition *p)
 {
 	struct whole_part *part;
 
@@ -146,12 +144,12 @@ static enum hf_err add_partition(struct whole *w, struct partition *p, bool clon
 	lock_check(pthread_rwlock_rdlock(&p->lock));
 	memcpy(part->label, p->label, sizeof(part->label));
 	lock_check(pthread_rwlock_unlock(&p->lock));
-	part->outcome = may_leave(p, clone) ? RESTORED_NEW : RESTORED_KEPT;
+	part->outcome = may_leave(p) ? RESTORED_NEW : RESTORED_KEPT;
 	part->stateful = policy_value(p, POLICY_STATEFUL) != 0;
 	return HF_OK;
 }
 
-static enum hf_err choose(struct calls_ctx *c, struct whole *w, struct slice serial, bool clone)
+static enum hf_err choose(struct calls_ctx *c, struct whole *w, struct slice serial)
 {
 	struct partition **v;
 	enum hf_err e = HF_OK;
@@ -160,14 +158,14 @@ static enum hf_err choose(struct calls_ctx *c, struct whole *w, struct slice ser
 	TRY(partitions_all(c->hsm, c->arena, &v, &n));
 	for (size_t i = 0; i < n && e == HF_OK; i++)
 		if (serial.n == 0 || slice_eq(serial, slice_str(v[i]->serial)))
-			e = add_partition(w, v[i], clone);
+			e = add_partition(w, v[i]);
 	partitions_unref(v, n);
 	TRY(e);
 	if (serial.n != 0 && w->n == 0)
 		return HF_E_NO_PARTITION;
 	if (serial.n == 0 || w->parts[0].outcome == RESTORED_NEW)
 		return HF_OK;
-	call_detail(c, clone ? "policies private-key-cloning and secret-key-cloning" : "policy backup");
+	call_detail(c, "policy backup");
 	return HF_E_POLICY;
 }
 
@@ -176,37 +174,25 @@ static void free_it(struct backup **b)
 	backup_free(*b);
 }
 
-/* A clone goes to members of the domain only, and nothing else does. */
-static enum hf_err is_clone(struct recipient_list to, struct slice serial, bool *ret)
-{
-	size_t members = 0;
-
-	for (size_t i = 0; i < to.n; i++)
-		members += to.v[i].kind == BACKUP_TO_MEMBER;
-	*ret = members != 0;
-	return members == 0 || (members == to.n && serial.n != 0) ? HF_OK : HF_E_ARGUMENTS;
-}
-
 enum hf_err on_hsm_backup_begin(struct calls_ctx *c, const struct hsm_backup_begin_req *q,
 	struct hsm_backup_begin_res *r)
 {
 	CLEANUP(free_it) struct backup *b = hf_alloc(1, sizeof(*b));
-	struct backup_header h = { .scope = BACKUP_OF_PARTITIONS };
-	bool clone;
+	struct backup_start s = { .h = { .scope = BACKUP_OF_PARTITIONS }, .base = q->base };
 
 	if (b == NULL)
 		return HF_E_MEMORY;
-	TRY(is_clone(q->to, q->serial, &clone));
 	TRY(whole_new(c, b));
-	TRY(choose(c, b->whole, q->serial, clone));
+	TRY(choose(c, b->whole, q->serial));
 	if (q->serial.n != 0) {
-		h.serial = slice_str(b->whole->parts[0].serial);
-		h.label = slice_str(b->whole->parts[0].label);
+		s.h.serial = slice_str(b->whole->parts[0].serial);
+		s.h.label = slice_str(b->whole->parts[0].label);
 	}
-	TRY(backup_start(c, b, &h, q->to, q->base, &r->header));
+	TRY(backup_start(c, b, q->to, &s));
+	r->header = s.header;
 	TRY(records_freeze(c->hsm->records, &b->whole->frozen));
 	TRY(whole_tell(c, b->whole, &r->partitions));
-	call_detail(c, "%s%zu partitions", clone ? "clone, " : "", b->whole->n);
+	call_detail(c, "%zu partitions", b->whole->n);
 	MUTEX_HOLD(&c->app->backup_lock);
 	backup_free(c->app->backup);
 	c->app->backup = b;

@@ -7,7 +7,6 @@
 
 #include "clock.h"
 #include "damaged.h"
-#include "domain.h"
 #include "gate.h"
 #include "records.h"
 
@@ -254,7 +253,6 @@ void backup_openers_done(struct backup_openers *o)
 {
 	secret_done(&o->own);
 	secret_done(&o->custodians);
-	secret_done(&o->domain);
 }
 
 static void add(struct backup_openers *o, uint8_t kind, const struct secret *seed,
@@ -269,21 +267,13 @@ static void add(struct backup_openers *o, uint8_t kind, const struct secret *see
 static enum hf_err add_own(struct calls_ctx *c, struct backup_openers *o)
 {
 	struct backup_card card;
-	struct domain d = { 0 };
-	enum hf_err e;
 
 	TRY(backup_seed(c->hsm, &o->own));
 	if (o->own.n == 0)
 		return HF_OK;
 	TRY(backup_card_of(c, false, &card));
 	add(o, BACKUP_TO_KEY, &o->own, card.id);
-	e = domain_get(c->hsm, &d);
-	if (e == HF_OK) {
-		o->domain = secret_take(&d.key);
-		add(o, BACKUP_TO_MEMBER, &o->own, card.id);
-		o->v[o->n - 1].domain_key = secret_slice(&o->domain);
-	}
-	return e == HF_E_DOMAIN_NONE ? HF_OK : e;
+	return HF_OK;
 }
 
 static enum hf_err add_custodians(struct calls_ctx *c, struct backup_openers *o)

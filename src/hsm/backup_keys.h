@@ -24,9 +24,9 @@ enum hf_err backup_own_key(struct hsm *h, struct secret *ret) HF_MUST_CHECK;
 
 /* struct backup_openers is what there is to open a backup with, now. */
 struct backup_openers {
-	struct backup_opener v[BACKUP_RECIPIENTS + 3];
+	struct backup_opener v[BACKUP_RECIPIENTS + 2];
 	size_t n;
-	struct secret own, custodians, domain;
+	struct secret own, custodians;
 };
 void backup_openers_done(struct backup_openers *o);
 /* keys stay the caller's. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "domain_join.h"
 #include "policies.h"
 
 /* struct said is a sentence that grows; what does not fit is left out. */
@@ -88,6 +89,62 @@ static void tell_consent(struct calls_ctx *c, struct said *s)
 		say(s, ": %.*s %s", TEXT(q.name), q.needed ? "yes" : "no");
 }
 
+/* By the fingerprint custodians know which HSM it is about. */
+static void tell_domain(struct said *s, struct slice domain, struct slice fingerprint)
+{
+	char hex[2 * DOMAIN_FINGERPRINT + 1];
+
+	if (fingerprint.n != DOMAIN_FINGERPRINT)
+		return;
+	hex_encode(fingerprint, hex);
+	say(s, " %.*s: fingerprint %s", TEXT(domain), hex);
+}
+
+static void tell_admit(struct calls_ctx *c, struct said *s)
+{
+	struct domain_admit_req q;
+	struct rd r = rd_of(c->fields);
+
+	if (domain_admit_req_dec(&r, c->arena, &q))
+		tell_domain(s, q.domain, q.fingerprint);
+}
+
+static void tell_join(struct calls_ctx *c, struct said *s)
+{
+	struct domain_join_req q;
+	struct rd r = rd_of(c->fields);
+
+	if (domain_join_req_dec(&r, c->arena, &q))
+		tell_domain(s, SLICE_STR("with the answer"), q.fingerprint);
+}
+
+static void tell_new_domain(struct calls_ctx *c, struct said *s)
+{
+	struct domain_create_req q;
+	struct rd r = rd_of(c->fields);
+
+	if (domain_create_req_dec(&r, c->arena, &q))
+		say(s, " %.*s", TEXT(q.name));
+}
+
+static void tell_leave(struct calls_ctx *c, struct said *s)
+{
+	struct domain_leave_req q;
+	struct rd r = rd_of(c->fields);
+
+	if (domain_leave_req_dec(&r, c->arena, &q))
+		say(s, " %.*s", TEXT(q.domain));
+}
+
+static void tell_partition_domain(struct calls_ctx *c, struct said *s)
+{
+	struct partition_domain_req q;
+	struct rd r = rd_of(c->fields);
+
+	if (partition_domain_req_dec(&r, c->arena, &q))
+		say(s, " of %.*s: %.*s", TEXT(q.serial), TEXT(q.domain));
+}
+
 static const struct {
 	unsigned opcode;
 	void (*tell)(struct calls_ctx *c, struct said *s);
@@ -98,6 +155,11 @@ static const struct {
 	{ CALLS_PARTITION_CHANGE, tell_change },
 	{ CALLS_QUORUM_CREATE, tell_custodians },
 	{ CALLS_CONSENT_SET, tell_consent },
+	{ CALLS_DOMAIN_ADMIT, tell_admit },
+	{ CALLS_DOMAIN_JOIN, tell_join },
+	{ CALLS_DOMAIN_CREATE, tell_new_domain },
+	{ CALLS_DOMAIN_LEAVE, tell_leave },
+	{ CALLS_PARTITION_DOMAIN, tell_partition_domain },
 };
 
 void consent_tell(struct calls_ctx *c, const char *name, char ret[ASK_WHAT + 1])

@@ -4,6 +4,7 @@
 
 #include "activate.h"
 #include "app.h"
+#include "domain.h"
 #include "gate.h"
 #include "hsm_roles.h"
 #include "object.h"
@@ -211,6 +212,23 @@ static enum hf_err copy_clients(struct calls_ctx *c, const struct partition *p,
 	return HF_OK;
 }
 
+static enum hf_err tell_domain(struct calls_ctx *c, struct partition *p, struct slice *ret)
+{
+	CLEANUP(domain_done) struct domain d = { 0 };
+	char hex[2 * DOMAIN_ID + 1];
+	uint8_t id[DOMAIN_ID];
+	enum hf_err e;
+
+	domain_of(p, id);
+	if (!domain_set(id))
+		return HF_OK;
+	e = domain_get(c->hsm, id, &d);
+	hex_encode(SLICE_OF(id), hex);
+	if (e != HF_OK && e != HF_E_DOMAIN_NONE)
+		return e;
+	return arena_dup(c->arena, slice_str(e == HF_OK ? d.name : hex), ret);
+}
+
 static enum hf_err fill_info(struct calls_ctx *c, struct partition *p, struct partition_info *r)
 {
 	enum hf_err e;
@@ -230,6 +248,8 @@ static enum hf_err fill_info(struct calls_ctx *c, struct partition *p, struct pa
 	(void)pthread_rwlock_unlock(&p->lock);
 	r->so_failures = failures(c, p, ROLE_SO);
 	r->user_failures = failures(c, p, ROLE_USER);
+	if (e == HF_OK)
+		e = tell_domain(c, p, &r->domain);
 	r->damaged = damaged_text(p->roles->damaged, DAMAGED_TEXT, c->arena);
 	return e;
 }
@@ -318,8 +338,7 @@ enum hf_err on_partition_delete(struct calls_ctx *c, const struct partition_dele
 	return e == HF_E_NO_PARTITION && (c->head.flags & WIRE_FLAG_REPEAT) ? HF_OK : e;
 }
 
-/* seen_by_serial finds a partition for the calls that change one. */
-static enum hf_err seen_by_serial(struct calls_ctx *c, struct slice serial, struct partition **ret)
+enum hf_err partition_seen(struct calls_ctx *c, struct slice serial, struct partition **ret)
 {
 	struct partition *p = partition_by_serial(c->hsm, serial);
 
@@ -344,7 +363,7 @@ enum hf_err on_partition_change(struct calls_ctx *c, const struct partition_chan
 	struct partition *p;
 
 	(void)r;
-	TRY(seen_by_serial(c, q->serial, &p));
+	TRY(partition_seen(c, q->serial, &p));
 	if (e.what == 0 || (e.what & ~(unsigned)EDIT_ALL) != 0 || !clients_valid(q->clients))
 		return HF_E_ARGUMENTS;
 	if (e.what != EDIT_ENABLED)
@@ -360,7 +379,7 @@ enum hf_err on_policy_get(struct calls_ctx *c, const struct policy_get_req *q,
 
 	if (v == NULL)
 		return HF_E_SECRET_MEMORY;
-	TRY(seen_by_serial(c, q->serial, &p));
+	TRY(partition_seen(c, q->serial, &p));
 	for (unsigned k = 0; k < POLICIES; k++) {
 		v[k].number = policy_rows[k].number;
 		v[k].value = policy_value(p, (enum policy)k);
@@ -374,7 +393,7 @@ enum hf_err on_policy_set(struct calls_ctx *c, const struct policy_set_req *q,
 {
 	struct partition *p;
 
-	TRY(seen_by_serial(c, q->serial, &p));
+	TRY(partition_seen(c, q->serial, &p));
 	for (size_t i = 0; i < q->changes.n; i++)
 		call_detail(c, "%u=%llu ", q->changes.v[i].number,
 			(unsigned long long)q->changes.v[i].value);
@@ -403,7 +422,7 @@ enum hf_err on_user_list(struct calls_ctx *c, const struct user_list_req *q,
 	struct partition *p;
 	size_t n = 2, k = 0;
 
-	TRY(seen_by_serial(c, q->serial, &p));
+	TRY(partition_seen(c, q->serial, &p));
 	MUTEX_HOLD(&p->roles->pin);
 	for (const struct user *u = p->roles->named; u != NULL; u = u->next)
 		n++;

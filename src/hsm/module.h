@@ -22,6 +22,7 @@
 #define UID_LEN 16    /* bytes of an object's unique id */
 #define APP_ID_LEN 32 /* bytes of an application's id */
 #define SERIAL_LEN 16 /* hex digits of a partition's serial number */
+#define DOMAIN_ID 16u /* bytes of a security domain's id (domain.h) */
 
 struct objects; /* object.c: a partition's objects in memory */
 struct records; /* records.c: sealed records behind struct keeper */
@@ -75,6 +76,7 @@ struct partition {
 	unsigned sessions, rw_sessions; /* of all applications */
 	bool busy;                /* being initialized: no session may open */
 	uint64_t max_objects, max_bytes; /* 0: as the HSM has it */
+	uint8_t domain[DOMAIN_ID]; /* its security domain; all zero: none */
 	struct objects *objects;
 	struct guards *guards;    /* guard.h; NULL: none can be */
 	struct usages *usages;    /* usage.h */

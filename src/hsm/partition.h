@@ -41,6 +41,9 @@ uint64_t partition_free_slot(struct hsm *h);
 /* partition_open: HF_E_DISABLED, or HF_E_CONFLICT while it begins anew. */
 enum hf_err partition_open(struct partition *p) HF_MUST_CHECK;
 
+/* partition_seen finds one for the calls that change it, and makes it the call's. HF_E_NO_PARTITION. */
+enum hf_err partition_seen(struct calls_ctx *c, struct slice serial, struct partition **ret)
+	HF_MUST_CHECK;
 /* partition_sees: the peer is among the partition's clients (or administers). */
 bool partition_sees(struct partition *p, const struct hsm *h, const struct peer *peer);
 
@@ -76,6 +79,11 @@ enum hf_err partition_edit(struct hsm *h, struct partition *p, const struct part
  * destroys all objects and the caller did not say that it may. */
 enum hf_err partition_policies_set(struct calls_ctx *c, struct partition *p, struct slice so_pin,
 	struct policy_value_list changes, bool may_destroy, bool *ret_destroyed) HF_MUST_CHECK;
+
+/* partition_domain_set gives it another security domain (all zero: none), with the officer's PIN.
+ * HF_E_POLICY: it keeps the one that it has. */
+enum hf_err partition_domain_set(struct calls_ctx *c, struct partition *p, struct slice so_pin,
+	const uint8_t id[DOMAIN_ID]) HF_MUST_CHECK;
 
 /* partition_lock_out destroys the objects of a partition that is condemned, and the
  * PINs that are locked; at a start what a crash cut short. */

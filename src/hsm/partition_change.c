@@ -4,6 +4,7 @@
 
 #include "activate.h"
 #include "app.h"
+#include "domain.h"
 #include "gate.h"
 #include "hsm_roles.h"
 #include "log.h"
@@ -19,6 +20,7 @@ struct remembered {
 	bool disabled, wiping;
 	uint64_t epoch, max_objects, max_bytes;
 	struct identity_list clients;
+	uint8_t domain[DOMAIN_ID];
 	uint64_t policy[POLICIES];
 };
 
@@ -32,6 +34,7 @@ static void remember(struct partition *p, struct remembered *ret)
 	ret->max_objects = p->max_objects;
 	ret->max_bytes = p->max_bytes;
 	ret->clients = p->clients;
+	memcpy(ret->domain, p->domain, sizeof(ret->domain));
 	(void)pthread_rwlock_unlock(&p->lock);
 	for (unsigned k = 0; k < POLICIES; k++)
 		ret->policy[k] = atomic_load(&p->policies.v[k]);
@@ -47,6 +50,7 @@ static void put(struct partition *p, const struct remembered *r)
 	p->max_objects = r->max_objects;
 	p->max_bytes = r->max_bytes;
 	p->clients = r->clients;
+	memcpy(p->domain, r->domain, sizeof(p->domain));
 	(void)pthread_rwlock_unlock(&p->lock);
 	for (unsigned k = 0; k < POLICIES; k++)
 		atomic_store(&p->policies.v[k], r->policy[k]);
@@ -179,6 +183,23 @@ enum hf_err partition_policies_set(struct calls_ctx *c, struct partition *p, str
 	    next.policy[POLICY_AUTO_ACTIVATION] < was.policy[POLICY_AUTO_ACTIVATION])
 		return activation_end(c->hsm, p, NULL);
 	return HF_OK;
+}
+
+enum hf_err partition_domain_set(struct calls_ctx *c, struct partition *p, struct slice so_pin,
+	const uint8_t id[DOMAIN_ID])
+{
+	struct remembered was, next;
+
+	TRY(check_officer(c, p, so_pin));
+	MUTEX_HOLD(&p->roles->pin);
+	remember(p, &was);
+	if (domain_set(was.domain) && was.policy[POLICY_DOMAIN_CHANGE] == 0) {
+		call_detail(c, ", policy %s", policy_rows[POLICY_DOMAIN_CHANGE].name);
+		return HF_E_POLICY;
+	}
+	next = was;
+	memcpy(next.domain, id, DOMAIN_ID);
+	return become(c->hsm, p, &was, &next);
 }
 
 /* --- lock-out ------------------------------------------------------------------- */

@@ -13,8 +13,9 @@
 #include "partition_int.h"
 #include "usage.h"
 
-#define FORMAT 2
+#define FORMAT 3
 #define FORMAT_1 1 /* had no limits and no policies */
+#define FORMAT_2 2 /* had no security domain */
 #define MAX_CLIENTS 64u
 
 /* --- the record "p/SERIAL" --------------------------------------------------- */
@@ -40,6 +41,7 @@ void partition_enc(const struct partition *p, struct buf *out)
 		buf_u32(out, policy_rows[k].number);
 		buf_u64(out, atomic_load(&p->policies.v[k]));
 	}
+	buf_raw(out, SLICE_OF(p->domain));
 }
 
 /* A policy that is unknown here may forbid what this version would allow: such a
@@ -64,12 +66,23 @@ static enum hf_err dec_policies(struct rd *r, struct partition *p)
 	return HF_OK;
 }
 
-static enum hf_err dec_rest(struct rd *r, struct partition *p)
+static enum hf_err dec_domain(struct rd *r, struct partition *p)
+{
+	const uint8_t *id;
+
+	if (!rd_take(r, DOMAIN_ID, &id))
+		return HF_E_DAMAGED;
+	memcpy(p->domain, id, DOMAIN_ID);
+	return HF_OK;
+}
+
+static enum hf_err dec_rest(struct rd *r, uint8_t format, struct partition *p)
 {
 	if (!rd_bool(r, &p->disabled) || !rd_bool(r, &p->wiping) || !rd_u64(r, &p->max_objects) ||
 	    !rd_u64(r, &p->max_bytes))
 		return HF_E_DAMAGED;
-	return dec_policies(r, p);
+	TRY(dec_policies(r, p));
+	return format == FORMAT_2 ? HF_OK : dec_domain(r, p);
 }
 
 static enum hf_err dec_clients(struct rd *r, uint32_t n, struct partition *p)
@@ -102,7 +115,7 @@ static enum hf_err partition_dec(struct slice in, struct partition *p)
 	TRY(dec_clients(&r, n, p));
 	policies_init(&p->policies, false);
 	if (format != FORMAT_1)
-		TRY(dec_rest(&r, p));
+		TRY(dec_rest(&r, format, p));
 	return rd_done(&r) ? HF_OK : HF_E_DAMAGED;
 }
 
