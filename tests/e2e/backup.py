@@ -881,41 +881,5 @@ def test_a_rehearsal_that_is_cut_short_leaves_nothing(i):
     assert len(serials) == 1, serials
 
 
-def test_a_lost_machine_is_back(i):
-    """Many keys: backup, machine lost, restore elsewhere, rehearsal. HOLDFAST_MANY=100000 is the long
-    form; the times are printed."""
-    many = int(os.environ.get('HOLDFAST_MANY', '2000'))
-    with Lost(i) as (a, b):
-        os.environ['HOLDFAST_HOME'] = i.home
-        from p11 import N, Token
-        t = Token(e2e.MODULE)
-        for n in range(many):
-            t.create(CLASS=N.CKO_SECRET_KEY, KEY_TYPE=N.CKK_AES, VALUE=n.to_bytes(32, 'big'),
-                     LABEL=str(n).encode(), TOKEN=True, PRIVATE=True)
-        began = time.monotonic()
-
-        def passed(what):
-            nonlocal began
-            now = time.monotonic()
-            print(f'{what}: {now - began:.1f} s')
-            began = now
-        whole(a)
-        passed(f'backup of {many} keys, {os.path.getsize(a.file)} bytes')
-        before = a.objects()
-        a.i.stop()
-        began = time.monotonic()
-        b.restored(a.file)
-        passed('restore elsewhere')
-        after = b.objects()
-        assert len(after) == many and before == after, 'the two differ'
-        b.file = f'{b.i.home}/again.backup'
-        began = time.monotonic()
-        b.create()
-        passed('backup of the objects')
-        got = json.loads(b.must('backup', 'rehearse', '--json', '--passphrase-file', b.passphrase, b.file))
-        passed('rehearsal')
-        assert got['keys used'] == many and got['failed'] == 0, got
-
-
 if __name__ == '__main__':
     sys.exit(e2e.main(globals()))

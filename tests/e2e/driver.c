@@ -186,6 +186,75 @@ static int cmd_make(char **arg)
 	return 0;
 }
 
+static CK_RV make_aes(CK_SESSION_HANDLE s, const char *label)
+{
+	CK_MECHANISM m = { CKM_AES_KEY_GEN, NULL, 0 };
+	CK_ULONG length = 32;
+	CK_ATTRIBUTE t[] = { { CKA_VALUE_LEN, &length, sizeof(length) }, { CKA_TOKEN, &yes, 1 },
+		{ CKA_LABEL, (void *)(uintptr_t)label, strlen(label) } };
+	CK_OBJECT_HANDLE h;
+
+	return p11->C_GenerateKey(s, &m, t, 3, &h);
+}
+
+static CK_RV make_rsa(CK_SESSION_HANDLE s, const char *label)
+{
+	CK_MECHANISM m = { CKM_RSA_PKCS_KEY_PAIR_GEN, NULL, 0 };
+	CK_ULONG bits = 2048;
+	CK_ATTRIBUTE pub[] = { { CKA_MODULUS_BITS, &bits, sizeof(bits) }, { CKA_TOKEN, &yes, 1 },
+		{ CKA_LABEL, (void *)(uintptr_t)label, strlen(label) } };
+	CK_ATTRIBUTE priv[] = { { CKA_TOKEN, &yes, 1 },
+		{ CKA_LABEL, (void *)(uintptr_t)label, strlen(label) } };
+	CK_OBJECT_HANDLE a, b;
+
+	return p11->C_GenerateKeyPair(s, &m, pub, 3, priv, 2, &a, &b);
+}
+
+/* struct many is what the threads of "many" share; a pair counts twice. */
+struct many {
+	unsigned long wanted;
+	atomic_ulong at;
+};
+
+static void *many_thread(void *arg)
+{
+	struct many *m = arg;
+	CK_SESSION_HANDLE s = session();
+	unsigned long n;
+	char label[32];
+
+	while ((n = atomic_fetch_add(&m->at, 2)) < m->wanted) {
+		snprintf(label, sizeof(label), "many%lu", n);
+		if (n % 2000 == 0)
+			must(make_rsa(s, label), "an RSA pair");
+		else if (n % 8 == 0)
+			must(make_pair(s, label, &yes), "an EC pair");
+		else
+			for (int i = 0; i < 2; i++)
+				must(make_aes(s, label), "an AES key");
+	}
+	p11->C_CloseSession(s);
+	return NULL;
+}
+
+/* many PIN COUNT THREADS: makes so many keys (an even number), AES and some pairs of EC and RSA; what is
+ * durable is waited for by many threads together. */
+static int cmd_many(char **arg)
+{
+	CK_SESSION_HANDLE s = session();
+	struct many m = { .wanted = strtoul(arg[1], NULL, 10) };
+	pthread_t t[64];
+	int threads = atoi(arg[2]);
+
+	must(p11->C_Login(s, CKU_USER, (CK_UTF8CHAR *)arg[0], strlen(arg[0])), "C_Login");
+	for (int i = 0; i < threads; i++)
+		pthread_create(&t[i], NULL, many_thread, &m);
+	for (int i = 0; i < threads; i++)
+		pthread_join(t[i], NULL);
+	printf("%lu keys\n", m.wanted);
+	return 0;
+}
+
 /* check: reads labels from standard input; each must be there once, both halves. */
 static int cmd_check(char **arg)
 {
@@ -391,6 +460,7 @@ static const struct {
 	int (*run)(char **arg);
 } commands[] = {
 	{ "init", 1, cmd_init }, { "sign", 2, cmd_sign }, { "make", 1, cmd_make },
+	{ "many", 3, cmd_many },
 	{ "check", 0, cmd_check }, { "sessions", 1, cmd_sessions }, { "wrong-pin", 1, cmd_wrong_pin },
 	{ "right-pin", 0, cmd_right_pin }, { "multipart", 0, cmd_multipart },
 	{ "store-secret", 0, cmd_store_secret }, { "use-secret", 0, cmd_use_secret },
