@@ -226,6 +226,7 @@ static void stand_by(struct server *s)
 		cond_wait(&s->spare_wanted, &s->lock);
 	s->spare--;
 	s->running++;
+	another_worker(s); /* one signal may have been meant for two */
 }
 
 static void to_slow(struct server *s, struct conn *c)
@@ -374,6 +375,9 @@ static struct conn *next_slow(struct server *s)
 	hsm_waiting(s->hsm, -1);
 	if (s->slow_first == NULL)
 		s->slow_last = &s->slow_first;
+	s->slow_busy++;
+	s->slow_running++;
+	another_slow(s); /* one signal may have been meant for two */
 	return c;
 }
 
@@ -387,8 +391,6 @@ static void *slow_worker(void *arg)
 	waiting_tell(&tell);
 	mutex_lock(&s->lock);
 	while ((c = next_slow(s)) != NULL) {
-		s->slow_busy++;
-		s->slow_running++;
 		mutex_unlock(&s->lock);
 		advance(s, c, &lane, NULL);
 		lane_done(&lane); /* there are many such threads */
