@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -19,6 +20,7 @@
 
 #define PASS_NS (3600 * 1000000000ull)
 #define PIECE 65536u
+#define NICE 10
 #define US_PER_DAY (86400 * 1000000ull)
 #define PACKING "packing.new" /* sorts behind all segments, and is none */
 
@@ -35,7 +37,7 @@ static bool pack_from(int from, int to)
 {
 	uint8_t *piece = hf_alloc(1, PIECE);
 	int copy = dup(to);
-	gzFile z = copy >= 0 && piece != NULL ? gzdopen(copy, "wb4") : NULL;
+	gzFile z = copy >= 0 && piece != NULL ? gzdopen(copy, "wb1") : NULL;
 	ssize_t n = -1;
 	bool ok = z != NULL;
 
@@ -208,9 +210,11 @@ static struct {
 	struct auditkeep_rules rules;
 } keep = { .lock = MUTEX_INIT };
 
+/* Nobody waits for it, and a busy HSM has better things to do; but it must keep up. */
 static void *run(void *arg)
 {
 	(void)arg;
+	(void)setpriority(PRIO_PROCESS, 0, NICE); /* of this thread alone, on Linux */
 	for (;;) {
 		auditkeep_pass(keep.dir, &keep.rules);
 		MUTEX_HOLD(&keep.lock);

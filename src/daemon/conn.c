@@ -257,8 +257,10 @@ bool conn_asked_soon(const struct conn *c)
 
 void conn_watch(struct conn *c)
 {
-	if (c->channel != NULL)
-		channel_watch(c->channel);
+	if (c->channel == NULL)
+		return;
+	channel_watch(c->channel);
+	c->called = true;
 }
 
 bool conn_unwatch(struct conn *c)
@@ -270,6 +272,11 @@ void conn_crowded(struct conn *c, bool crowded)
 {
 	if (c->channel != NULL)
 		channel_crowded(c->channel, crowded);
+}
+
+unsigned conn_seat(const struct conn *c)
+{
+	return c->channel != NULL ? channel_seat(c->channel) : 0;
 }
 
 void conn_nap(struct conn *c, uint64_t ns)
@@ -346,6 +353,10 @@ static enum conn_next go_on(struct conn *c, bool may_be_slow)
 {
 	bool from_channel = false;
 
+	/* Left there, what rang would call again. */
+	if (c->called && fill(c) == CLOSE)
+		return CONN_CLOSE;
+	c->called = false;
 	for (unsigned served = 0;; served++) {
 		struct wire_head head = { 0 };
 		enum progress p = flush(c);
@@ -358,8 +369,8 @@ static enum conn_next go_on(struct conn *c, bool may_be_slow)
 		if (served == REQUESTS_IN_A_ROW)
 			return CONN_AGAIN;
 		/* Whose requests come through the channel has nothing on the socket; if so, it will
-		 * be seen when the socket is waited for. */
-		if (from_channel && c->in.n == 0 && !conn_asked(c))
+		 * be seen when the socket is waited for. And others may be due. */
+		if (from_channel && c->in.n == 0)
 			return CONN_READ;
 		p = next_request(c, &head);
 		if (p != DONE)

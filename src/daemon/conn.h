@@ -6,12 +6,15 @@
 #include <stdatomic.h>
 
 #include "hsm.h"
+#include "turn.h"
 
 /* struct lane is a serving thread's own buffers. A connection borrows them while the
  * thread works on it, and keeps them only with half a request or half an answer in
  * them: thousands of idle connections have no buffers at all. */
 struct lane {
 	struct buf in, out;
+	struct turn turn;
+	unsigned seat; /* the processor that the thread keeps to, counted from 1; 0: to none */
 };
 
 struct conn {
@@ -23,6 +26,7 @@ struct conn {
 	size_t max_message;       /* bytes of a request's fields */
 	struct channel *channel;  /* memory shared with the client, or NULL */
 	bool by_channel;          /* the request in hand came through it */
+	bool called;              /* by the socket: what rang is to be read */
 	enum hf_err failed;       /* of a quiet request: the next one's answer */
 	int give_fd;              /* goes out with the answer; -1: none */
 	uint64_t served;          /* requests */
@@ -53,8 +57,9 @@ bool conn_asked_soon(const struct conn *c); /* looks for a microsecond or two */
 void conn_watch(struct conn *c);
 bool conn_unwatch(struct conn *c);
 
-/* conn_crowded, conn_nap: channel_crowded and channel_nap, of the memory if there is any. */
+/* conn_crowded, conn_seat, conn_nap: channel_crowded and so on, of the memory if there is any. */
 void conn_crowded(struct conn *c, bool crowded);
+unsigned conn_seat(const struct conn *c);
 void conn_nap(struct conn *c, uint64_t ns);
 
 /* conn_advance does what can be done now. may_be_slow: on a thread for slow calls. */

@@ -174,7 +174,7 @@ static const int common_calls[] = {
 	CALL(poll), CALL(ppoll), CALL(fsync), CALL(fdatasync), CALL(ftruncate), CALL(lseek),
 	CALL(fstat), CALL(fcntl),
 	CALL(futex), CALL(rseq), CALL(set_robust_list), CALL(sched_yield),
-	CALL(sched_getaffinity), CALL(membarrier), CALL(gettid), CALL(getpid),
+	CALL(sched_getaffinity), CALL(sched_setaffinity), CALL(membarrier), CALL(gettid), CALL(getpid),
 	CALL(exit), CALL(exit_group), CALL(restart_syscall),
 	CALL(brk), CALL(munmap), CALL(mremap), CALL(madvise), CALL(mlock), CALL(mlock2), CALL(munlock),
 	CALL(clock_gettime), CALL(clock_nanosleep), CALL(nanosleep), CALL(gettimeofday),
@@ -194,6 +194,7 @@ static const int keeper_calls[] = {
 	CALL(unlinkat), CALL(renameat), CALL(rename), CALL(mkdirat), CALL(getdents64), CALL(dup),
 	CALL(fchmod), CALL(fchown), CALL(readlink), CALL(readlinkat), CALL(getcwd), CALL(umask),
 	CALL(fallocate), CALL(statx), CALL(pwritev), CALL(preadv), CALL(fstatfs), CALL(newfstatat),
+	CALL(setpriority),
 };
 
 static bool allow(scmp_filter_ctx f, const int *calls, size_t n)

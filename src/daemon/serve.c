@@ -16,12 +16,14 @@
 #include "lock.h"
 #include "log.h"
 #include "secret.h"
+#include "turn.h"
 #include "wait.h"
 
 #define STALL_NS 30000000000ull     /* a request may take so long to arrive */
 #define SLOW_GRACE_NS 3000000000ull /* at the stop */
 #define LINGER_NS 50000u            /* after an answer */
 #define CROWD_NS 2000000u           /* a crowd is remembered for so long */
+#define SETTLED 16u                 /* answers, until a thread sits down beside a client */
 #define LOOK_AROUND 8u              /* turns of lingering until others are thought of */
 #define WORKERS_MAX 256u
 #define WORKERS_MIN 2u
@@ -35,6 +37,7 @@ struct server {
 	size_t max_message;
 	pthread_t worker[WORKERS_MAX];
 	unsigned cores;
+	cpu_set_t seats;
 	_Atomic unsigned active; /* workers that have a client and do not wait for the disk */
 	/* Workers that do not wait for the disk, and as many as there should be of them. Written
 	 * under lock. */
@@ -256,12 +259,36 @@ static bool is_crowded(struct server *s, uint64_t now)
 	return now < atomic_load_explicit(&s->crowded_until, memory_order_relaxed);
 }
 
+/* sit keeps the thread to one processor (seat, counted from 1), or to none in particular (0).
+ * What a client says of its own is no more than a wish. */
+static void sit(const struct server *s, struct lane *l, unsigned seat)
+{
+	cpu_set_t set = s->seats;
+
+	if (seat == l->seat || seat > CPU_SETSIZE || (seat > 0 && !CPU_ISSET(seat - 1, &s->seats)))
+		return;
+	if (seat > 0) {
+		CPU_ZERO(&set);
+		CPU_SET(seat - 1, &set);
+	}
+	if (sched_setaffinity(0, sizeof(set), &set) == 0)
+		l->seat = seat;
+}
+
+/* wait_turn: in a crowd the client and its worker take turns on one processor. */
+static void wait_turn(const struct server *s, struct conn *c, struct lane *l, bool crowded)
+{
+	sit(s, l, crowded ? conn_seat(c) : 0);
+	if (!turn_give(&l->turn))
+		conn_nap(c, LINGER_NS);
+}
+
 /* linger: a client that was just answered often asks again at once; to wake a thread
  * for that takes longer than its answer did. Who waits for the processor goes first,
- * and other clients wait so little that they do not notice. */
+ * and who waits for an answer, too. */
 static enum conn_next linger(struct server *s, struct conn *c, struct lane *l, struct epoll_event *other)
 {
-	uint64_t now = clock_mono_ns(), until = now + LINGER_NS, served = c->served;
+	uint64_t now = clock_mono_ns(), until = now + LINGER_NS, served = c->served, first = served;
 	enum conn_next next = CONN_READ;
 	bool crowded;
 
@@ -270,10 +297,7 @@ static enum conn_next linger(struct server *s, struct conn *c, struct lane *l, s
 			return next;
 		crowded = is_crowded(s, now);
 		conn_crowded(c, crowded);
-		if (crowded)
-			conn_nap(c, LINGER_NS);
-		else
-			(void)sched_yield();
+		wait_turn(s, c, l, crowded && served - first > SETTLED);
 		if (c->channel == NULL || (crowded ? conn_asked(c) : conn_asked_soon(c)))
 			next = conn_advance(c, l, false);
 		if (c->served != served) {
@@ -300,6 +324,8 @@ static enum conn_next serve_on(struct server *s, struct conn *c, struct lane *l,
 		if (next == CONN_READ && other != NULL && other->data.ptr == NULL &&
 		    atomic_load(&c->since_ns) == 0)
 			next = linger(s, c, l, other);
+		if (next == CONN_READ && other != NULL && other->data.ptr != NULL && conn_unwatch(c))
+			next = CONN_AGAIN; /* it asked while it was answered: others' turn all the same */
 	} while (next == CONN_READ && conn_unwatch(c));
 	atomic_fetch_sub(&s->active, 1); /* before another worker can have the connection */
 	return next;
@@ -454,6 +480,7 @@ enum hf_err serve_start(struct hsm *h, int listen_fd, const struct config *c, st
 	s->listen_fd = listen_fd;
 	s->max_message = c->max_message;
 	s->cores = cores();
+	(void)sched_getaffinity(0, sizeof(s->seats), &s->seats);
 	s->slow_last = &s->slow_first;
 	mutex_init(&s->lock);
 	cond_init(&s->spare_wanted);

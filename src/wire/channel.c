@@ -13,6 +13,7 @@
 
 #include "clock.h"
 #include "map.h"
+#include "turn.h"
 
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 #define NEAR_SPINS 40      /* before the processor is offered to others */
@@ -35,12 +36,14 @@ struct shared {
 	_Atomic uint32_t length; /* of the request */
 	_Alignas(64) _Atomic uint32_t watched; /* enum watch */
 	_Alignas(64) _Atomic uint32_t crowded;
+	_Alignas(64) _Atomic uint32_t seat; /* where the client runs, counted from 1 */
 	_Alignas(4096) struct frame request;
 	_Alignas(4096) struct frame answer;
 };
 
 struct channel {
 	struct shared *at;
+	struct turn turn; /* the client's */
 };
 
 static void relax(void)
@@ -173,6 +176,11 @@ void channel_crowded(struct channel *c, bool crowded)
 	atomic_store_explicit(&c->at->crowded, crowded, memory_order_relaxed);
 }
 
+unsigned channel_seat(const struct channel *c)
+{
+	return atomic_load_explicit(&c->at->seat, memory_order_relaxed);
+}
+
 void channel_nap(struct channel *c, uint64_t ns)
 {
 	atomic_store(&c->at->watched, NAPPING);
@@ -213,6 +221,7 @@ bool channel_ask(struct channel *c, const struct request *q)
 	request_put(q, p + n);
 	n += WIRE_HEAD + request_size(q);
 	atomic_store(&c->at->length, (uint32_t)n);
+	atomic_store_explicit(&c->at->seat, (uint32_t)sched_getcpu() + 1, memory_order_relaxed);
 	atomic_store(&c->at->state, ASKED);
 	if (atomic_load(&c->at->watched) == NAPPING) {
 		atomic_store(&c->at->watched, WATCHING);
@@ -231,24 +240,26 @@ static bool crowded(const struct channel *c)
 	return atomic_load_explicit(&c->at->crowded, memory_order_relaxed) != 0;
 }
 
-static bool spin(const struct channel *c)
+static bool watched(const struct channel *c)
 {
-	uint64_t until;
+	return atomic_load_explicit(&c->at->watched, memory_order_relaxed) != AWAY;
+}
+
+/* spin: in a crowd it is worth while only if it makes room for the vault's thread. */
+static bool spin(struct channel *c)
+{
+	uint64_t until = clock_mono_ns() + FAR_SPIN_NS;
 
 	for (int i = 0; i < NEAR_SPINS && !crowded(c); i++) {
 		if (answered(c))
 			return true;
 		relax();
 	}
-	if (crowded(c))
-		return answered(c);
-	until = clock_mono_ns() + FAR_SPIN_NS;
 	do {
 		if (answered(c))
 			return true;
-		(void)sched_yield();
-	} while (clock_mono_ns() < until && !crowded(c));
-	return false;
+	} while ((watched(c) || !crowded(c)) && turn_give(&c->turn) && c->turn.now < until);
+	return answered(c);
 }
 
 /* nap ends with the answer, or after a while. */

@@ -48,9 +48,11 @@ bool channel_unwatch(struct channel *c);
 
 /* channel_crowded tells the client whether there are more threads than processors: then
  * who waits lets others run at once, since the kernel gives a spinning thread as much
- * time as a working one. channel_nap: so does the vault, until a request comes or ns
- * nanoseconds are over; while it is watched only. */
+ * time as a working one. channel_seat: the processor that the client last asked from,
+ * counted from 1 (0: unknown), for the thread that takes turns with it there. */
 void channel_crowded(struct channel *c, bool crowded);
+unsigned channel_seat(const struct channel *c);
+/* channel_nap sleeps until a request comes or ns nanoseconds are over; while it is watched. */
 void channel_nap(struct channel *c, uint64_t ns);
 
 /* --- the client's side -------------------------------------------------------- */

@@ -1,5 +1,6 @@
 /* Memory shared by a client and the vault, both ends in one process. */
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -219,12 +220,29 @@ static void a_scribbling_client_harms_nobody(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+static void the_vault_knows_where_the_client_runs(void **state)
+{
+	cpu_set_t one, all;
+	int here = sched_getcpu();
+
+	(void)state;
+	assert_int_equal(channel_seat(vault), 0);
+	CPU_ZERO(&one);
+	CPU_SET((size_t)here, &one);
+	assert_int_equal(sched_getaffinity(0, sizeof(all), &all), 0);
+	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+	(void)ask(1, SLICE_NONE);
+	assert_int_equal(sched_setaffinity(0, sizeof(all), &all), 0);
+	assert_int_equal(channel_seat(vault), (unsigned)here + 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_request_and_its_answer_pass),
 		TEST(two_requests_go_together),
 		TEST(who_sleeps_is_rung),
+		TEST(the_vault_knows_where_the_client_runs),
 		TEST(in_a_crowd_both_nap),
 		TEST(what_is_too_long_goes_elsewhere),
 		TEST(no_request_is_missed_when_the_watch_ends),
