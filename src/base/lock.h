@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -45,6 +46,20 @@ static inline void mutex_unlock(struct mutex *l)
 	lock_check(pthread_mutex_unlock(&l->m));
 }
 
+/* mutex_lock_unless waits for l; false: *stop was set meanwhile. For a thread that may be waited for
+ * by who holds l. */
+static inline bool mutex_lock_unless(struct mutex *l, const atomic_bool *stop)
+{
+	static const struct timespec pause = { 0, 5000000 };
+
+	while (pthread_mutex_trylock(&l->m) != 0) {
+		if (atomic_load(stop))
+			return false;
+		nanosleep(&pause, NULL);
+	}
+	return true;
+}
+
 static inline void mutex_release(struct mutex **l)
 {
 	if (*l != NULL)
@@ -68,6 +83,17 @@ struct rwlock {
 static inline void rwlock_init(struct rwlock *l)
 {
 	lock_check(pthread_rwlock_init(&l->l, NULL));
+}
+
+/* rwlock_init_fair: readers that come while a writer waits wait behind it; nobody reads twice. */
+static inline void rwlock_init_fair(struct rwlock *l)
+{
+	pthread_rwlockattr_t a;
+
+	lock_check(pthread_rwlockattr_init(&a));
+	lock_check(pthread_rwlockattr_setkind_np(&a, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP));
+	lock_check(pthread_rwlock_init(&l->l, &a));
+	lock_check(pthread_rwlockattr_destroy(&a));
 }
 
 static inline void rwlock_done(struct rwlock *l)

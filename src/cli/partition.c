@@ -205,6 +205,27 @@ int cmd_partition_enable(struct cli *c)
 	return change(c, &q);
 }
 
+int cmd_rotate_partition(struct cli *c)
+{
+	CLEANUP(secret_done) struct secret so = { 0 };
+	struct rotate_partition_req q = { .force = c->opt[OPT_FORCE] != NULL };
+	struct rotate_partition_res r;
+	struct partition_info p;
+	enum hf_err e;
+
+	if (!cli_partition(c, c->args[0], &p))
+		return EXIT_FAILED;
+	if (!cli_sure(c, "Replace the partition's key? Backups of the whole HSM before this one hold the "
+			"old."))
+		return EXIT_FAILED;
+	if (cli_pin(c, OPT_SO_FILE, OPT_SO_FD, "PIN of the security officer", false, &so) != HF_OK)
+		return EXIT_FAILED;
+	q.serial = p.serial;
+	q.so_pin = secret_slice(&so);
+	e = do_rotate_partition(c->client, 0, &q, &r, &c->arena);
+	return e == HF_OK ? EXIT_DONE : cli_fail("rotate", e);
+}
+
 /* --- mechanisms ------------------------------------------------------------- */
 
 static const struct {

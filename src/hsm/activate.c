@@ -8,9 +8,10 @@
 #include "login.h"
 #include "partition.h"
 #include "policy.h"
+#include "rekey.h"
 
 #define FORMAT 1
-#define NAME_LEN 80
+#define NAME_LEN ROLE_NAME_LEN
 
 /* --- what is in memory -------------------------------------------------------------- */
 
@@ -65,7 +66,7 @@ static struct activation *take(struct roles *r, const char *name)
 }
 
 static enum hf_err hold(struct hsm *h, struct partition *p, const struct role_record *r,
-	struct slice key)
+	struct slice key, bool kept)
 {
 	struct activation *a = hf_alloc(1, sizeof(*a));
 	enum hf_err e;
@@ -74,6 +75,8 @@ static enum hf_err hold(struct hsm *h, struct partition *p, const struct role_re
 		return HF_E_MEMORY;
 	memcpy(a->name, r->name, sizeof(a->name));
 	a->role = r->role;
+	a->kept = kept;
+	a->epoch = r->epoch;
 	e = login_come(h, p, r->role, key);
 	if (e != HF_OK) {
 		hf_free(a);
@@ -103,20 +106,31 @@ static void record_name(const struct partition *p, const char *name, char ret[NA
 }
 
 /* format u8 | epochs of partition and role u64 u64 | partition key 32 */
+enum hf_err activation_rekey(const struct partition *p, const struct activation *a, struct slice key,
+	char name[ROLE_NAME_LEN], struct buf *b, struct record_change *ret)
+{
+	record_name(p, a->name, name);
+	buf_u8(b, FORMAT);
+	buf_u64(b, p->epoch);
+	buf_u64(b, a->epoch);
+	buf_raw(b, key);
+	TRY(buf_err(b));
+	*ret = (struct record_change){ .name = name, .expect = 1, .version = 1, .seal = SEAL_STORE,
+		.plain = buf_slice(b) };
+	return HF_OK;
+}
+
 static enum hf_err keep(struct hsm *h, struct partition *p, const struct role_record *r,
 	struct slice key)
 {
 	CLEANUP(buf_done) struct buf b = BUF_MAX(128);
+	struct activation a = { .epoch = r->epoch };
 	char name[NAME_LEN];
-	struct record_change c = { .name = name, .version = 1, .seal = SEAL_STORE };
+	struct record_change c;
 
-	record_name(p, r->name, name);
-	buf_u8(&b, FORMAT);
-	buf_u64(&b, p->epoch);
-	buf_u64(&b, r->epoch);
-	buf_raw(&b, key);
-	TRY(buf_err(&b));
-	c.plain = buf_slice(&b);
+	memcpy(a.name, r->name, sizeof(a.name));
+	TRY(activation_rekey(p, &a, key, name, &b, &c));
+	c.expect = 0;
 	return records_write(h->records, &c, 1);
 }
 
@@ -136,6 +150,18 @@ struct loading {
 	struct partition *p;
 };
 
+/* is_of: one that is put back may hold a key of before. */
+static bool is_of(struct partition *p, const uint8_t *key)
+{
+	bool current = false;
+	enum hf_err e;
+
+	(void)pthread_rwlock_rdlock(&p->lock);
+	e = rekey_is_current(p, (struct slice){ key, CRYPTO_KEY }, &current);
+	(void)pthread_rwlock_unlock(&p->lock);
+	return e == HF_OK && current;
+}
+
 static enum hf_err bring_back(struct hsm *h, struct partition *p, const char *user,
 	struct slice plain)
 {
@@ -148,12 +174,13 @@ static enum hf_err bring_back(struct hsm *h, struct partition *p, const char *us
 	if (!rd_u8(&rd, &format) || format != FORMAT || !rd_u64(&rd, &epoch) ||
 	    !rd_u64(&rd, &role_epoch) || !rd_take(&rd, CRYPTO_KEY, &key) || !rd_done(&rd))
 		return HF_E_DAMAGED;
-	if (r == NULL || !r->set || r->blocked || !r->challenge_set || !role_is_user(r->role) ||
+	if (r == NULL || !is_of(p, key) || !r->set || r->blocked || !r->challenge_set ||
+	    !role_is_user(r->role) ||
 	    epoch != p->epoch || role_epoch != r->epoch || policy_value(p, POLICY_ACTIVATION) == 0 ||
 	    policy_value(p, POLICY_AUTO_ACTIVATION) == 0)
 		return forget(h, p, user);
 	log_notice("partition %s: %s is activated again", p->serial, r->name);
-	return hold(h, p, r, (struct slice){ key, CRYPTO_KEY });
+	return hold(h, p, r, (struct slice){ key, CRYPTO_KEY }, true);
 }
 
 static enum hf_err visit(void *ctx, const char *name, uint64_t version, struct slice plain)
@@ -237,6 +264,7 @@ enum hf_err on_challenge_set(struct calls_ctx *c, const struct challenge_set_req
 static enum hf_err activate(struct calls_ctx *c, const struct role_record *r)
 {
 	CLEANUP(secret_done) struct secret key = { 0 };
+	bool kept = policy_value(c->part, POLICY_AUTO_ACTIVATION) != 0;
 
 	if (!r->challenge_set) {
 		call_detail(c, "the officer gives %s a challenge first ('holdfast user challenge')", r->name);
@@ -245,9 +273,8 @@ static enum hf_err activate(struct calls_ctx *c, const struct role_record *r)
 	if (activation_is(c->part, r->name))
 		return HF_OK;
 	TRY(partition_key(c->part, &key));
-	TRY(hold(c->hsm, c->part, r, secret_slice(&key)));
-	return policy_value(c->part, POLICY_AUTO_ACTIVATION) != 0 ?
-		keep(c->hsm, c->part, r, secret_slice(&key)) : HF_OK;
+	TRY(hold(c->hsm, c->part, r, secret_slice(&key), kept));
+	return kept ? keep(c->hsm, c->part, r, secret_slice(&key)) : HF_OK;
 }
 
 enum hf_err on_activate(struct calls_ctx *c, const struct activate_req *q, struct activate_res *r)

@@ -22,6 +22,8 @@ struct activation {
 	struct activation *next; /* roles.lock */
 	char name[USER_NAME_MAX + 1];
 	enum role role;
+	bool kept;               /* a record brings it back */
+	uint64_t epoch;          /* its role's */
 };
 
 bool activation_is(struct partition *p, const char *name);
@@ -32,6 +34,11 @@ enum hf_err activation_end(struct hsm *h, struct partition *p, const char *name)
 /* activations_load brings those back that a policy says. */
 enum hf_err activations_load(struct hsm *h, struct partition *p) HF_MUST_CHECK;
 void activations_free(struct roles *r); /* without their logins: the partition is gone */
+
+/* activation_rekey fills a change that stores an activation which comes back with this key of the
+ * partition; name and b must live as long as it. */
+enum hf_err activation_rekey(const struct partition *p, const struct activation *a, struct slice key,
+	char name[ROLE_NAME_LEN], struct buf *b, struct record_change *ret) HF_MUST_CHECK;
 
 /* partition_key copies the key of a partition that somebody is logged in to. */
 enum hf_err partition_key(struct partition *p, struct secret *ret) HF_MUST_CHECK;

@@ -10,6 +10,7 @@
 #include "object.h"
 #include "partition.h"
 #include "policy.h"
+#include "rekey.h"
 
 #define DAMAGED_TEXT 4096u
 
@@ -398,6 +399,16 @@ enum hf_err on_policy_set(struct calls_ctx *c, const struct policy_set_req *q,
 		call_detail(c, "%u=%llu ", q->changes.v[i].number,
 			(unsigned long long)q->changes.v[i].value);
 	return partition_policies_set(c, p, q->so_pin, q->changes, q->destroy, &r->destroyed);
+}
+
+enum hf_err on_rotate_partition(struct calls_ctx *c, const struct rotate_partition_req *q,
+	struct rotate_partition_res *r)
+{
+	struct partition *p;
+
+	(void)r;
+	TRY(partition_seen(c, q->serial, &p));
+	return rekey_by_officer(c, p, q->so_pin, q->force);
 }
 
 enum hf_err user_told(struct calls_ctx *c, struct partition *p, const struct role_record *u,

@@ -17,6 +17,7 @@
 #include "onetime.h"
 #include "partition.h"
 #include "quorum.h"
+#include "rekey.h"
 #include "rotate.h"
 #include "start.h"
 #include "status.h"
@@ -196,6 +197,7 @@ static enum hf_err open_all(struct hsm *h, struct slice passphrase)
 static void close_all(struct hsm *h)
 {
 	rotate_stop(h);
+	rekeys_stop(h);
 	if (h->audit != NULL && atomic_load(&h->state) == HSM_OPERATIONAL)
 		usages_pass(h);
 	partitions_drop(h);
@@ -220,6 +222,7 @@ enum hf_err hsm_start(struct hsm *h, struct secret *root, struct slice passphras
 	char why[TAMPER_WHY] = "";
 
 	h->root = secret_take(root);
+	rekeys_start(h);
 	e = open_all(h, passphrase);
 	if (e == HF_OK && h->records != NULL)
 		e = tamper_load(h, why);
@@ -252,6 +255,8 @@ static enum hf_err hsm_new(const struct hsm_config *cfg, struct keeper *k,
 	h->unlock = *unlock;
 	mutex_init(&h->unlocking);
 	mutex_init(&h->lock);
+	mutex_init(&h->rekeys.lock);
+	cond_init(&h->rekeys.ended);
 	atomic_init(&h->state, HSM_LOCKED);
 	h->damaged = damaged_new();
 	if (h->damaged == NULL)

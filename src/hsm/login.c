@@ -8,6 +8,7 @@
 #include "object.h"
 #include "op_state.h"
 #include "partition.h"
+#include "rekey.h"
 
 #define US_PER_S 1000000u
 #define PURGE_AT_ONCE 32u /* expired revocations deleted with a new one */
@@ -35,13 +36,20 @@ enum hf_err login_allowed(struct app *app, struct partition *p, enum role role)
 
 static enum hf_err key_enter(struct partition *p, struct slice key)
 {
+	bool current = true;
 	enum hf_err e = HF_OK;
 
 	(void)pthread_rwlock_wrlock(&p->lock);
 	if (p->key.n == 0)
+		e = rekey_is_current(p, key, &current);
+	if (e == HF_OK && !current)
+		e = HF_E_TICKET; /* of before the key was replaced */
+	if (e == HF_OK && p->key.n == 0)
 		e = secret_dup(key, &p->key);
-	if (e == HF_OK)
+	if (e == HF_OK) {
+		rekey_enter(p);
 		p->logins++;
+	}
 	(void)pthread_rwlock_unlock(&p->lock);
 	return e;
 }
@@ -49,8 +57,10 @@ static enum hf_err key_enter(struct partition *p, struct slice key)
 static void key_leave(struct partition *p)
 {
 	(void)pthread_rwlock_wrlock(&p->lock);
-	if (--p->logins == 0)
+	if (--p->logins == 0) {
 		secret_done(&p->key);
+		secret_done(&p->old_key);
+	}
 	(void)pthread_rwlock_unlock(&p->lock);
 }
 
@@ -62,6 +72,7 @@ enum hf_err login_come(struct hsm *h, struct partition *p, enum role role, struc
 	enum hf_err e;
 
 	TRY(key_enter(p, key));
+	rekey_resume(h, p);
 	if (!role_is_user(role) || p->roles->users++ > 0)
 		return HF_OK;
 	e = partition_load_private(h, p, key);

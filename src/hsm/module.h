@@ -3,7 +3,8 @@
  * Order of locks, outermost first: session.lock (the gate holds it during the
  * call), hsm.lock, app.lock, roles.lock (roles.c), partition.lock, partition.iv_lock,
  * records (inside records.c), audit (inside audit.c), a table of objects. But for
- * session.lock nobody holds one while a family computes. */
+ * session.lock nobody holds one while a family computes. partition.keeping is outside of
+ * roles.lock. */
 #ifndef HF_MODULE_H
 #define HF_MODULE_H
 
@@ -55,6 +56,14 @@ struct rights {
 	char keys[RIGHTS_KEYS + 1];   /* patterns, comma-separated; "": all */
 };
 
+/* struct rekey: which key is the partition's, as its record says (rekey.h). */
+struct rekey {
+	bool known;               /* false: it still has its first one */
+	uint8_t check[CRYPTO_HASH]; /* tells that key, without holding it */
+	bool under_way;           /* records may still be sealed by the one before: */
+	uint8_t old[CRYPTO_KEY + CRYPTO_SEAL_EXTRA]; /* sealed by the key */
+};
+
 /* struct partition: lives as long as somebody holds a reference. */
 struct partition {
 	struct map_node by_slot;
@@ -72,6 +81,9 @@ struct partition {
 	uint64_t epoch;           /* tickets of an older epoch are void */
 	bool user_pin_set;
 	struct secret key;        /* the partition key; empty while nobody is logged in */
+	struct rekey rekey;       /* written under roles.pin too */
+	struct secret old_key;    /* beside key while rekey is under way */
+	bool rekeying;            /* a thread does it, and counts among the logins */
 	unsigned logins;          /* applications logged in as user or SO */
 	unsigned sessions, rw_sessions; /* of all applications */
 	bool busy;                /* being initialized: no session may open */
@@ -84,6 +96,7 @@ struct partition {
 	struct roles *roles;      /* roles.c: the sealed role records */
 	atomic_bool condemned;    /* a PIN is locked for which the policy destroys the objects */
 	struct policies policies; /* without the lock; written under roles.pin */
+	struct rwlock keeping;    /* read: private records are being written; write: their key changes */
 	struct mutex iv_lock;     /* what follows */
 	struct map ivs;           /* iv.h, by a key's value */
 };
@@ -186,6 +199,13 @@ struct consent_rules {
 	uint8_t mac[CRYPTO_HASH]; /* as it was read */
 };
 
+struct rekeys { /* rekey.c's */
+	struct mutex lock;        /* what follows */
+	struct cond ended;
+	unsigned n;               /* threads that seal partitions anew */
+	atomic_bool stop;         /* without the lock */
+};
+
 struct watch { /* watch.c's; of one thread, but for jumps */
 	uint64_t pass_ns;          /* when uses of keys were summed up last */
 	int64_t offset_us;         /* of the wall clock from the monotonic one; 0: not yet known */
@@ -215,6 +235,7 @@ struct hsm {
 	atomic_bool rotate_stop, rotate_rests;
 	bool rotating;            /* rotator is to be joined; under unlocking */
 	pthread_t rotator;
+	struct rekeys rekeys;
 	uint64_t keys_version;    /* of the record hsm/keys; 0: there is none */
 	_Atomic unsigned unlock_by; /* bits 1 << enum unlock_by: its methods */
 	struct root_record *root_next; /* unlocking renewed it: to be written; or NULL */

@@ -21,13 +21,11 @@
 struct staged {
 	char name[NAME_MAX_LEN];
 	struct buf plain;
-	struct secret key; /* a copy: a logout may wipe the partition's meanwhile */
 };
 
 static void staged_done(struct staged *s)
 {
 	buf_done(&s->plain);
-	secret_done(&s->key);
 }
 
 static enum hf_err partition_key(struct partition *p, struct secret *ret)
@@ -59,14 +57,37 @@ static enum hf_err stage(struct calls_ctx *c, const struct object *o, uint64_t e
 		object_enc(o, &s->plain);
 		TRY(buf_err(&s->plain));
 	}
-	if (o->private_)
-		TRY(partition_key(c->part, &s->key));
 	*ret = (struct record_change){
 		.name = s->name, .expect = expect, .version = version,
-		.seal = o->private_ ? SEAL_PARTITION : SEAL_STORE,
-		.key = secret_slice(&s->key), .plain = buf_slice(&s->plain),
+		.seal = o->private_ ? SEAL_PARTITION : SEAL_STORE, .plain = buf_slice(&s->plain),
 	};
 	return HF_OK;
+}
+
+/* write_under: with a copy of the key, since a logout may wipe the partition's meanwhile. */
+static enum hf_err write_under(struct calls_ctx *c, struct record_change *v, size_t n)
+{
+	CLEANUP(secret_done) struct secret key = { 0 };
+
+	for (size_t i = 0; i < n; i++) {
+		if (v[i].seal != SEAL_PARTITION)
+			continue;
+		if (key.n == 0)
+			TRY(partition_key(c->part, &key));
+		v[i].key = secret_slice(&key);
+	}
+	return records_write(c->hsm->records, v, n);
+}
+
+/* write_staged: no other key takes the partition's place between the sealing and the store. */
+static enum hf_err write_staged(struct calls_ctx *c, struct record_change *v, size_t n)
+{
+	enum hf_err e;
+
+	rwlock_read(&c->part->keeping);
+	e = write_under(c, v, n);
+	rwlock_unlock(&c->part->keeping);
+	return e;
 }
 
 static enum hf_err write_one(struct calls_ctx *c, const struct object *o, uint64_t expect,
@@ -76,7 +97,7 @@ static enum hf_err write_one(struct calls_ctx *c, const struct object *o, uint64
 	struct record_change ch;
 
 	TRY(stage(c, o, expect, version, &s, &ch));
-	return records_write(c->hsm->records, &ch, 1);
+	return write_staged(c, &ch, 1);
 }
 
 /* write_gone deletes the record of a token object, and its count. */
@@ -90,7 +111,7 @@ static enum hf_err write_gone(struct calls_ctx *c, const struct object *o)
 	TRY(stage(c, o, o->version, 0, &s, &ch[0]));
 	if (attrs_one_time(&o->attrs) && onetime_stage_gone(c, o, &count, &ch[1]))
 		n = 2;
-	TRY(records_write(c->hsm->records, ch, n));
+	TRY(write_staged(c, ch, n));
 	if (attrs_one_time(&o->attrs))
 		onetime_gone(c, o);
 	return HF_OK;
@@ -116,7 +137,7 @@ static enum hf_err write_new(struct calls_ctx *c, struct object *const *v, size_
 			k++;
 		}
 	}
-	return k == 0 ? HF_OK : records_write(c->hsm->records, ch, k);
+	return k == 0 ? HF_OK : write_staged(c, ch, k);
 }
 
 static enum hf_err origin_of(const struct calls_ctx *c, uint8_t out[24])
@@ -477,7 +498,7 @@ static enum hf_err stage_all(struct calls_ctx *c, struct object **v, const uint6
 		return HF_E_MEMORY;
 	for (size_t i = 0; i < n; i++)
 		TRY(stage(c, v[i], expect[i], v[i]->version, &s[i], &ch[i]));
-	return records_write(c->hsm->records, ch, n);
+	return write_staged(c, ch, n);
 }
 
 static enum hf_err write_all(struct calls_ctx *c, struct object **v, const uint64_t *expect, size_t n)

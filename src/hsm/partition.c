@@ -25,6 +25,8 @@ static void partition_free(struct partition *p)
 	ivs_free(&p->ivs);
 	mutex_done(&p->iv_lock);
 	secret_done(&p->key);
+	secret_done(&p->old_key);
+	rwlock_done(&p->keeping);
 	hf_free((void *)(uintptr_t)p->clients.v);
 	(void)pthread_rwlock_destroy(&p->lock);
 	hf_free(p);

@@ -56,21 +56,29 @@ static void put(struct partition *p, const struct remembered *r)
 		atomic_store(&p->policies.v[k], r->policy[k]);
 }
 
-enum hf_err partition_write(struct hsm *h, struct partition *p)
+enum hf_err partition_change(const struct partition *p, const struct rekey *k, char name[PART_NAME_LEN],
+	struct buf *b, struct record_change *ret)
 {
-	CLEANUP(buf_done) struct buf b = BUF_MAX(PART_RECORD_MAX);
-	char name[PART_NAME_LEN];
-	struct record_change c = {
+	(void)snprintf(name, PART_NAME_LEN, "p/%s", p->serial);
+	partition_enc(p, k, b);
+	TRY(buf_err(b));
+	*ret = (struct record_change){
 		.name = name,
 		.expect = p->roles->part_version,
 		.version = p->roles->part_version + 1,
 		.seal = SEAL_STORE,
+		.plain = buf_slice(b),
 	};
+	return HF_OK;
+}
 
-	(void)snprintf(name, sizeof(name), "p/%s", p->serial);
-	partition_enc(p, &b);
-	TRY(buf_err(&b));
-	c.plain = buf_slice(&b);
+enum hf_err partition_write(struct hsm *h, struct partition *p, const struct rekey *k)
+{
+	CLEANUP(buf_done) struct buf b = BUF_MAX(PART_RECORD_MAX);
+	char name[PART_NAME_LEN];
+	struct record_change c;
+
+	TRY(partition_change(p, k, name, &b, &c));
 	TRY(records_write(h->records, &c, 1));
 	p->roles->part_version = c.version;
 	return HF_OK;
@@ -84,7 +92,7 @@ static enum hf_err become(struct hsm *h, struct partition *p, const struct remem
 	enum hf_err e;
 
 	put(p, next);
-	e = partition_write(h, p);
+	e = partition_write(h, p, &p->rekey);
 	if (e != HF_OK)
 		put(p, was);
 	return e;

@@ -6,11 +6,16 @@
 
 /* partition_alloc makes an empty one, not ready, in no slot. */
 enum hf_err partition_alloc(const char *serial, struct partition **ret) HF_MUST_CHECK;
-void partition_enc(const struct partition *p, struct buf *out);
+/* partition_enc writes the record, with this key. */
+void partition_enc(const struct partition *p, const struct rekey *k, struct buf *out);
 #define PART_RECORD_MAX 8192u
 
-/* partition_write stores the partition's own record; the caller holds roles.pin. */
-enum hf_err partition_write(struct hsm *h, struct partition *p) HF_MUST_CHECK;
+/* partition_change fills a change of the partition's own record, with this key; name and b must
+ * live as long as it. */
+enum hf_err partition_change(const struct partition *p, const struct rekey *k, char name[PART_NAME_LEN],
+	struct buf *b, struct record_change *ret) HF_MUST_CHECK;
+/* partition_write stores that record; the caller holds roles.pin. */
+enum hf_err partition_write(struct hsm *h, struct partition *p, const struct rekey *k) HF_MUST_CHECK;
 /* partition_busy keeps new sessions out until partition_idle. */
 enum hf_err partition_busy(struct partition *p) HF_MUST_CHECK;
 void partition_idle(struct partition *p);

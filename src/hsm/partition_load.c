@@ -11,16 +11,18 @@
 #include "object.h"
 #include "partition.h"
 #include "partition_int.h"
+#include "rekey.h"
 #include "usage.h"
 
-#define FORMAT 3
+#define FORMAT 4
 #define FORMAT_1 1 /* had no limits and no policies */
 #define FORMAT_2 2 /* had no security domain */
+#define FORMAT_3 3 /* had its first key for ever */
 #define MAX_CLIENTS 64u
 
 /* --- the record "p/SERIAL" --------------------------------------------------- */
 
-void partition_enc(const struct partition *p, struct buf *out)
+void partition_enc(const struct partition *p, const struct rekey *k, struct buf *out)
 {
 	buf_u8(out, FORMAT);
 	buf_u64(out, p->slot);
@@ -37,11 +39,12 @@ void partition_enc(const struct partition *p, struct buf *out)
 	buf_u64(out, p->max_objects);
 	buf_u64(out, p->max_bytes);
 	buf_u32(out, POLICIES);
-	for (unsigned k = 0; k < POLICIES; k++) {
-		buf_u32(out, policy_rows[k].number);
-		buf_u64(out, atomic_load(&p->policies.v[k]));
+	for (unsigned i = 0; i < POLICIES; i++) {
+		buf_u32(out, policy_rows[i].number);
+		buf_u64(out, atomic_load(&p->policies.v[i]));
 	}
 	buf_raw(out, SLICE_OF(p->domain));
+	rekey_enc(k, out);
 }
 
 /* A policy that is unknown here may forbid what this version would allow: such a
@@ -116,6 +119,8 @@ static enum hf_err partition_dec(struct slice in, struct partition *p)
 	policies_init(&p->policies, false);
 	if (format != FORMAT_1)
 		TRY(dec_rest(&r, format, p));
+	if (format > FORMAT_3 && !rekey_dec(&r, &p->rekey))
+		return HF_E_DAMAGED;
 	return rd_done(&r) ? HF_OK : HF_E_DAMAGED;
 }
 
@@ -129,6 +134,7 @@ enum hf_err partition_alloc(const char *serial, struct partition **ret)
 	atomic_init(&p->refs, 1);
 	(void)pthread_rwlock_init(&p->lock, NULL);
 	mutex_init(&p->iv_lock);
+	rwlock_init_fair(&p->keeping);
 	(void)snprintf(p->serial, sizeof(p->serial), "%s", serial);
 	e = roles_new(&p->roles);
 	if (e == HF_OK)
@@ -299,12 +305,14 @@ enum hf_err partition_load_private(struct hsm *h, struct partition *p, struct sl
 {
 	struct loading l = { h, p };
 	const struct record_visit v = { &l, visit_object, damaged_in };
+	CLEANUP(secret_done) struct secret old = { 0 };
 	char prefix[PART_NAME_LEN];
 
 	size_t before = damaged_count(p->roles->damaged), after;
 
 	(void)snprintf(prefix, sizeof(prefix), OBJECT_PRIVATE_PREFIX, p->serial);
-	TRY(records_scan(h->records, prefix, SEAL_PARTITION, key, &v));
+	TRY(rekey_old(p, &old));
+	TRY(records_scan_private(h->records, prefix, &(struct records_keys){ key, secret_slice(&old) }, &v));
 	after = damaged_count(p->roles->damaged);
 	return after == before ? HF_OK : tell_damage(h, p, after - before);
 }
@@ -436,7 +444,7 @@ enum hf_err partition_renew(struct slice plain, const char *serial, char ret_lab
 	if (e == HF_OK) {
 		p->epoch++;
 		memcpy(ret_label, p->label, sizeof(p->label));
-		partition_enc(p, out);
+		partition_enc(p, &p->rekey, out);
 		e = buf_err(out);
 	}
 	partition_unref(p);

@@ -36,19 +36,9 @@ static void making_done(struct making *m)
 
 static enum hf_err part_change(const struct partition *p, struct making *m)
 {
-	uint64_t version = p->roles->part_version;
+	static const struct rekey first = { .known = false };
 
-	(void)snprintf(m->part_name, sizeof(m->part_name), "p/%s", p->serial);
-	partition_enc(p, &m->part_buf);
-	TRY(buf_err(&m->part_buf));
-	m->v[0] = (struct record_change){
-		.name = m->part_name,
-		.expect = version,
-		.version = version + 1,
-		.seal = SEAL_STORE,
-		.plain = buf_slice(&m->part_buf),
-	};
-	return HF_OK;
+	return partition_change(p, &first, m->part_name, &m->part_buf, &m->v[0]);
 }
 
 /* make_roles makes a new partition key and wraps it for the officer, and for the
@@ -79,6 +69,9 @@ static void take_roles(struct partition *p, struct making *m)
 	p->roles->user = m->user;
 	p->roles->user.version = m->v[2].version;
 	p->roles->part_version = m->v[0].version;
+	(void)pthread_rwlock_wrlock(&p->lock);
+	p->rekey = (struct rekey){ .known = false };
+	(void)pthread_rwlock_unlock(&p->lock);
 }
 
 /* --- creating --------------------------------------------------------------------- */
@@ -217,7 +210,9 @@ static enum hf_err make_busy(struct partition *p)
 	enum hf_err e = HF_OK;
 
 	(void)pthread_rwlock_wrlock(&p->lock);
-	if (p->sessions > 0 || p->logins > held)
+	if (p->rekeying)
+		e = HF_E_ROTATING;
+	else if (p->sessions > 0 || p->logins > held)
 		e = HF_E_SESSION_EXISTS;
 	else if (p->busy || p->deleted)
 		e = HF_E_CONFLICT;

@@ -147,7 +147,7 @@ bool records_is_stale(const struct records *r, struct slice name)
 struct scan {
 	struct records *r;
 	enum seal seal;
-	struct slice key;
+	struct slice key, old; /* the second may be empty */
 	const struct record_visit *v;
 };
 
@@ -156,23 +156,24 @@ static void copy_name(struct slice name, char ret[RECORD_NAME])
 	(void)snprintf(ret, RECORD_NAME, "%.*s", (int)name.n, (const char *)name.p);
 }
 
-static enum hf_err try_keys(struct records *r, const struct record *rec, struct secret *ret,
-	bool *ret_old)
+enum hf_err record_open_either(const struct records_keys *k, const struct record *rec,
+	struct secret *ret, bool *ret_old)
 {
-	enum hf_err e = record_open(secret_slice(&r->seal_key), rec->name, rec->version, rec->value, ret);
+	enum hf_err e = record_open(k->now, rec->name, rec->version, rec->value, ret);
 
-	*ret_old = e == HF_E_DAMAGED && r->old_seal_key.n > 0;
-	return *ret_old ? record_open(secret_slice(&r->old_seal_key), rec->name, rec->version, rec->value,
-		ret) : e;
+	*ret_old = e == HF_E_DAMAGED && k->old.n > 0;
+	return *ret_old ? record_open(k->old, rec->name, rec->version, rec->value, ret) : e;
 }
 
 enum hf_err store_open(struct records *r, const struct record *rec, struct secret *ret,
 	bool *ret_old)
 {
+	struct records_keys k;
 	enum hf_err e;
 
 	lock_check(pthread_rwlock_rdlock(&r->key_lock));
-	e = try_keys(r, rec, ret, ret_old);
+	k = (struct records_keys){ secret_slice(&r->seal_key), secret_slice(&r->old_seal_key) };
+	e = record_open_either(&k, rec, ret, ret_old);
 	lock_check(pthread_rwlock_unlock(&r->key_lock));
 	return e;
 }
@@ -187,7 +188,7 @@ static enum hf_err open_record(const struct scan *s, const struct record *rec, s
 		return secret_dup(rec->value, ret);
 	if (s->seal == SEAL_STORE)
 		return store_open(s->r, rec, ret, &old);
-	return record_open(s->key, rec->name, rec->version, rec->value, ret);
+	return record_open_either(&(struct records_keys){ s->key, s->old }, rec, ret, &old);
 }
 
 static enum hf_err visit_record(const struct scan *s, const struct record *rec)
@@ -257,6 +258,20 @@ enum hf_err records_scan(struct records *r, const char *prefix, enum seal seal, 
 	struct scan s = { .r = r, .seal = seal, .v = v };
 
 	TRY(scan_begin(&s, key, &own));
+	return for_all(r, prefix, &s, visit_for_scan);
+}
+
+enum hf_err records_scan_private(struct records *r, const char *prefix,
+	const struct records_keys *keys, const struct record_visit *v)
+{
+	CLEANUP(secret_done) struct secret now = { 0 }, old = { 0 };
+	struct scan s = { .r = r, .seal = SEAL_PARTITION, .v = v };
+
+	TRY(seal_key_for(keys->now, &now));
+	if (keys->old.n > 0)
+		TRY(seal_key_for(keys->old, &old));
+	s.key = secret_slice(&now);
+	s.old = secret_slice(&old);
 	return for_all(r, prefix, &s, visit_for_scan);
 }
 

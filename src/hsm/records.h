@@ -37,7 +37,7 @@ struct record_change {
  * roll-back (the store is older than its anchor) or a wrong digest it succeeds
  * and says so in *ret_judged. */
 struct records_keys {
-	struct slice now, old; /* store keys; old is empty unless a rotation is under way */
+	struct slice now, old; /* store keys, or a partition's; old is empty unless a rotation is under way */
 };
 struct records_judged {
 	bool rollback, digest;
@@ -52,9 +52,12 @@ struct record_change;
 enum hf_err records_rekey(struct records *r, struct slice store_key, const struct record_change *v,
 	size_t n) HF_MUST_CHECK;
 /* records_reseal goes on with sealing anew what the old key seals, some records at a time,
- * at their versions; begin with more = true and the rest zero. */
+ * at their versions; begin with more = true and the rest zero. With keys: what is under prefix,
+ * from one partition key to another. */
 #define RECORD_NAME 201 /* bytes, with the NUL */
 struct records_reseal {
+	const char *prefix;
+	const struct records_keys *keys;
 	char after[RECORD_NAME];
 	size_t looked, sealed;
 	bool more;
@@ -92,6 +95,10 @@ struct record_visit {
 };
 enum hf_err records_scan(struct records *r, const char *prefix, enum seal seal, struct slice key,
 	const struct record_visit *v) HF_MUST_CHECK;
+
+/* records_scan_private is records_scan of what either key of a partition seals. */
+enum hf_err records_scan_private(struct records *r, const char *prefix,
+	const struct records_keys *keys, const struct record_visit *v) HF_MUST_CHECK;
 
 /* records_get is records_scan for one name. records_next finds the first name
  * under prefix that sorts after `after`; ret holds it, "" if there is none. */

@@ -52,6 +52,9 @@ enum hf_err digest_term(const struct records *r, struct slice name, uint64_t ver
 
 /* records_judge reads state, anchor and all names, and fills the rest. */
 enum hf_err records_judge(struct records *r, bool *ret_rollback, bool *ret_digest) HF_MUST_CHECK;
+/* record_open_either opens a record by one of two keys that seal; *ret_old tells whether by the old. */
+enum hf_err record_open_either(const struct records_keys *k, const struct record *rec,
+	struct secret *ret, bool *ret_old) HF_MUST_CHECK;
 /* store_open opens a record by the store key, or by the old one; *ret_old tells which. */
 enum hf_err store_open(struct records *r, const struct record *rec, struct secret *ret,
 	bool *ret_old) HF_MUST_CHECK;

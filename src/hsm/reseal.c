@@ -1,4 +1,5 @@
-/* reseal.c: what the old store key seals is sealed anew, while others read and write. */
+/* reseal.c: what the old key of the store, or of a partition, seals is sealed anew, while others
+ * read and write. */
 #include <stdio.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@ struct batch {
 	char name[AT_ONCE][RECORD_NAME];
 	struct secret plain[AT_ONCE];
 	size_t n;
+	struct secret now, old; /* what seals the records of a partition */
 };
 
 static void batch_free(struct batch **b)
@@ -20,6 +22,8 @@ static void batch_free(struct batch **b)
 		return;
 	for (size_t i = 0; i < AT_ONCE; i++)
 		secret_done(&(*b)->plain[i]);
+	secret_done(&(*b)->now);
+	secret_done(&(*b)->old);
 	hf_free(*b);
 }
 
@@ -32,12 +36,21 @@ static bool is_other(struct slice name)
 		memmem(name.p, name.n, private_, sizeof(private_) - 1) != NULL;
 }
 
+static enum hf_err open_one(struct records *r, const struct record *rec, struct batch *b, bool *ret_old)
+{
+	const struct records_keys keys = { secret_slice(&b->now), secret_slice(&b->old) };
+
+	if (b->now.n > 0)
+		return record_open_either(&keys, rec, &b->plain[b->n], ret_old);
+	return is_other(rec->name) ? HF_E_DAMAGED : store_open(r, rec, &b->plain[b->n], ret_old);
+}
+
 /* add: a record that opens by neither key is damaged, or sealed by another. */
-static enum hf_err add(struct records *r, const struct record *rec, struct batch *b)
+static enum hf_err add(struct records *r, const struct records_reseal *s, const struct record *rec,
+	struct batch *b)
 {
 	bool old = false;
-	enum hf_err e = is_other(rec->name) ? HF_E_DAMAGED :
-		store_open(r, rec, &b->plain[b->n], &old);
+	enum hf_err e = open_one(r, rec, b, &old);
 
 	if (e == HF_E_DAMAGED)
 		return HF_OK;
@@ -51,6 +64,10 @@ static enum hf_err add(struct records *r, const struct record *rec, struct batch
 		.name = b->name[b->n], .expect = rec->version, .version = rec->version,
 		.seal = SEAL_STORE, .plain = secret_slice(&b->plain[b->n]),
 	};
+	if (s->keys != NULL) {
+		b->v[b->n].seal = SEAL_PARTITION;
+		b->v[b->n].key = s->keys->now;
+	}
 	b->n++;
 	return HF_OK;
 }
@@ -75,7 +92,7 @@ static enum hf_err page(struct records *r, const struct store_scan_res *p, struc
 	size_t i = 0;
 
 	for (; i < p->records.n && b->n < AT_ONCE; i++)
-		TRY(add(r, &p->records.v[i], b));
+		TRY(add(r, s, &p->records.v[i], b));
 	TRY(write_all(r, b));
 	s->looked += i;
 	s->sealed += b->n;
@@ -94,6 +111,10 @@ enum hf_err records_reseal(struct records *r, struct records_reseal *s)
 
 	if (b == NULL)
 		return HF_E_MEMORY;
-	TRY(keeper_scan(r->k, "", slice_str(s->after), KEEPER_PAGE, &a, &p));
+	if (s->keys != NULL) {
+		TRY(seal_key_for(s->keys->now, &b->now));
+		TRY(seal_key_for(s->keys->old, &b->old));
+	}
+	TRY(keeper_scan(r->k, s->prefix != NULL ? s->prefix : "", slice_str(s->after), KEEPER_PAGE, &a, &p));
 	return page(r, &p, b, s);
 }

@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "audit.h"
 #include "clock.h"
@@ -226,19 +225,6 @@ enum hf_err rotate_begin(struct hsm *h)
 
 /* --- the rest ---------------------------------------------------------------------------- */
 
-/* lock_unlocking: who holds it may be waiting in rotate_stop for this thread to end. */
-static enum hf_err lock_unlocking(struct hsm *h)
-{
-	static const struct timespec pause = { 0, 5000000 };
-
-	while (pthread_mutex_trylock(&h->unlocking.m) != 0) {
-		if (atomic_load(&h->rotate_stop))
-			return HF_E_FUNCTION_CANCELED;
-		nanosleep(&pause, NULL);
-	}
-	return HF_OK;
-}
-
 static enum hf_err put_phase(struct hsm *h, enum rotate_phase phase)
 {
 	CLEANUP(root_record_free) struct root_record *r = NULL;
@@ -254,7 +240,8 @@ static enum hf_err set_phase(struct hsm *h, enum rotate_phase phase)
 {
 	enum hf_err e;
 
-	TRY(lock_unlocking(h));
+	if (!mutex_lock_unless(&h->unlocking, &h->rotate_stop))
+		return HF_E_FUNCTION_CANCELED;
 	e = put_phase(h, phase);
 	mutex_unlock(&h->unlocking);
 	return e;

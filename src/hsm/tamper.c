@@ -13,6 +13,7 @@
 #include "object.h"
 #include "partition.h"
 #include "status.h"
+#include "rekey.h"
 #include "rotate.h"
 #include "unlock.h"
 
@@ -194,6 +195,7 @@ enum hf_err hsm_zeroize(struct hsm *h, const char *why)
 {
 	log_error("the HSM is zeroized: %s", why);
 	rotate_stop(h);
+	rekeys_stop(h);
 	TRY(unlock_destroy(h));
 	atomic_store(&h->state, HSM_ZEROIZED);
 	asks_custodians_set(h->asks, &(struct quorum){ .m = 0 });
