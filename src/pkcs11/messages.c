@@ -5,7 +5,7 @@
 
 /* --- the process --------------------------------------------------------------- */
 
-CK_RV message_init(CK_SESSION_HANDLE session, CK_MECHANISM_PTR m, CK_OBJECT_HANDLE key,
+CK_RV messages_init(CK_SESSION_HANDLE session, CK_MECHANISM_PTR m, CK_OBJECT_HANDLE key,
 	const struct message_process *p)
 {
 	ENTER(e);
@@ -24,7 +24,7 @@ CK_RV message_init(CK_SESSION_HANDLE session, CK_MECHANISM_PTR m, CK_OBJECT_HAND
 	return err_ckr(client_call(e.client, p->init, session, buf_slice(&b), &e.arena, &r));
 }
 
-CK_RV message_final(CK_SESSION_HANDLE session, const struct message_process *p)
+CK_RV messages_final(CK_SESSION_HANDLE session, const struct message_process *p)
 {
 	ENTER(e);
 	struct rd r;
@@ -220,7 +220,7 @@ static CK_RV encrypt_whole(struct entry *e, const struct whole *w, CK_BYTE_PTR p
 CK_RV C_MessageEncryptInit(CK_SESSION_HANDLE hSession, CK_MECHANISM_PTR pMechanism,
 	CK_OBJECT_HANDLE hKey)
 {
-	return message_init(hSession, pMechanism, hKey, &encrypting);
+	return messages_init(hSession, pMechanism, hKey, &encrypting);
 }
 
 CK_RV C_EncryptMessage(CK_SESSION_HANDLE hSession, CK_VOID_PTR pParameter, CK_ULONG ulParameterLen,
@@ -267,7 +267,7 @@ CK_RV C_EncryptMessageNext(CK_SESSION_HANDLE hSession, CK_VOID_PTR pParameter,
 
 CK_RV C_MessageEncryptFinal(CK_SESSION_HANDLE hSession)
 {
-	return message_final(hSession, &encrypting);
+	return messages_final(hSession, &encrypting);
 }
 
 /* --- decrypt ----------------------------------------------------------------------- */
@@ -297,7 +297,7 @@ static CK_RV decrypt_whole(struct entry *e, const struct whole *w, CK_BYTE_PTR p
 CK_RV C_MessageDecryptInit(CK_SESSION_HANDLE hSession, CK_MECHANISM_PTR pMechanism,
 	CK_OBJECT_HANDLE hKey)
 {
-	return message_init(hSession, pMechanism, hKey, &decrypting);
+	return messages_init(hSession, pMechanism, hKey, &decrypting);
 }
 
 CK_RV C_DecryptMessage(CK_SESSION_HANDLE hSession, CK_VOID_PTR pParameter, CK_ULONG ulParameterLen,
@@ -343,5 +343,5 @@ CK_RV C_DecryptMessageNext(CK_SESSION_HANDLE hSession, CK_VOID_PTR pParameter,
 
 CK_RV C_MessageDecryptFinal(CK_SESSION_HANDLE hSession)
 {
-	return message_final(hSession, &decrypting);
+	return messages_final(hSession, &decrypting);
 }

@@ -94,7 +94,7 @@ static CK_RV sign_large(struct entry *e, CK_SESSION_HANDLE session, struct messa
 CK_RV C_MessageSignInit(CK_SESSION_HANDLE hSession, CK_MECHANISM_PTR pMechanism,
 	CK_OBJECT_HANDLE hKey)
 {
-	return message_init(hSession, pMechanism, hKey, &signing);
+	return messages_init(hSession, pMechanism, hKey, &signing);
 }
 
 CK_RV C_SignMessage(CK_SESSION_HANDLE hSession, CK_VOID_PTR pParameter, CK_ULONG ulParameterLen,
@@ -147,7 +147,7 @@ CK_RV C_SignMessageNext(CK_SESSION_HANDLE hSession, CK_VOID_PTR pParameter, CK_U
 
 CK_RV C_MessageSignFinal(CK_SESSION_HANDLE hSession)
 {
-	return message_final(hSession, &signing);
+	return messages_final(hSession, &signing);
 }
 
 /* --- verify -------------------------------------------------------------------------- */
@@ -185,7 +185,7 @@ static CK_RV next_verifying(struct entry *e, CK_SESSION_HANDLE session, struct s
 CK_RV C_MessageVerifyInit(CK_SESSION_HANDLE hSession, CK_MECHANISM_PTR pMechanism,
 	CK_OBJECT_HANDLE hKey)
 {
-	return message_init(hSession, pMechanism, hKey, &verifying);
+	return messages_init(hSession, pMechanism, hKey, &verifying);
 }
 
 CK_RV C_VerifyMessage(CK_SESSION_HANDLE hSession, CK_VOID_PTR pParameter, CK_ULONG ulParameterLen,
@@ -233,5 +233,5 @@ CK_RV C_VerifyMessageNext(CK_SESSION_HANDLE hSession, CK_VOID_PTR pParameter,
 
 CK_RV C_MessageVerifyFinal(CK_SESSION_HANDLE hSession)
 {
-	return message_final(hSession, &verifying);
+	return messages_final(hSession, &verifying);
 }

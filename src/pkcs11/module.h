@@ -145,9 +145,9 @@ struct message_process {
 	enum calls_op init, final;
 	bool cipher;
 };
-CK_RV message_init(CK_SESSION_HANDLE session, CK_MECHANISM_PTR m, CK_OBJECT_HANDLE key,
+CK_RV messages_init(CK_SESSION_HANDLE session, CK_MECHANISM_PTR m, CK_OBJECT_HANDLE key,
 	const struct message_process *p);
-CK_RV message_final(CK_SESSION_HANDLE session, const struct message_process *p);
+CK_RV messages_final(CK_SESSION_HANDLE session, const struct message_process *p);
 
 /* --- wrap_auth.c --- */
 

@@ -182,6 +182,7 @@ def signed(t):
     return out.raw[:n.value]
 
 
+@own_vault.needs_daemon
 def test_a_keys_own_pin_is_given_to_its_operation(t):
     public, key = guarded_pair(t)
     m = t.mechanism('ECDSA_SHA256')
@@ -199,6 +200,7 @@ def test_a_keys_own_pin_is_given_to_its_operation(t):
     assert refused(t.sign, m, key, b'data') == 'CKR_USER_NOT_LOGGED_IN'
 
 
+@own_vault.needs_daemon
 def test_a_keys_own_pin_follows_a_refused_derivation(t):
     public, key = guarded_pair(t)
     m = t.mechanism('ECDH1_DERIVE', Params('uLL', N.CKD_NULL, b'', t.get(public, 'EC_POINT')[2:]))
@@ -208,6 +210,7 @@ def test_a_keys_own_pin_follows_a_refused_derivation(t):
     t.derive(m, key, **made)
 
 
+@own_vault.needs_daemon
 def test_a_keys_own_pin_locks_alone(t):
     _, key = guarded_pair(t)
     m = t.mechanism('ECDSA_SHA256')
@@ -220,6 +223,7 @@ def test_a_keys_own_pin_locks_alone(t):
     t.login(N.CKU_USER)
 
 
+@own_vault.needs_daemon
 def test_always_authenticate_wants_a_keys_own_pin_where_it_has_one(t):
     _, key = guarded_pair(t, ALWAYS_AUTHENTICATE=True)
     m = t.mechanism('ECDSA_SHA256')
@@ -231,6 +235,7 @@ def test_always_authenticate_wants_a_keys_own_pin_where_it_has_one(t):
     assert refused(t.sign, m, key, b'data') == 'CKR_USER_NOT_LOGGED_IN'
 
 
+@own_vault.needs_daemon
 def test_messages_want_a_keys_own_pin(t):
     _, key = guarded_pair(t)
     out, n = buffer(bytes(100)), ULONG(100)
@@ -253,6 +258,7 @@ def day(days):
     return time.strftime('%Y%m%d', time.gmtime(time.time() + days * 86400)).encode()
 
 
+@own_vault.needs_daemon
 def test_dates_are_enforced_where_the_policy_says_so(t):
     keys = {(start, end): aes(t, ENCRYPT=True, START_DATE=day(start), END_DATE=day(end))
             for start, end in ((-2, 2), (-3, -2), (2, 3))}
@@ -265,6 +271,7 @@ def test_dates_are_enforced_where_the_policy_says_so(t):
     assert refused(aes, t, START_DATE=b'20261') == 'CKR_ATTRIBUTE_VALUE_INVALID'
 
 
+@own_vault.needs_daemon
 def test_a_limit_of_uses_ends_a_key(t):
     key = aes(t, TOKEN=True, PRIVATE=True, LABEL=b'thrice', ENCRYPT=True)
     cli('key', 'guard', '--key', 'thrice', '--count', '3', '--pin-file', '@')

@@ -209,6 +209,7 @@ def test_who_gives_and_who_changes_a_pin(t):
     t.login(N.CKU_USER)
 
 
+@own_vault.needs_daemon
 def test_users_log_in_by_their_names(t):
     pins = os.environ['HOLDFAST_HOME'] + '/pins'
     with open(pins, 'wb') as f:

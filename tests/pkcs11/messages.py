@@ -162,6 +162,7 @@ def test_a_counter_begins_at_zero_and_never_anew(t):
     assert [iv[-1] for iv in seen] == [0, 1, 2, 3, 4]
 
 
+@own_vault.needs_daemon
 def test_a_restart_ends_messages_and_not_the_count(t):
     k, p = key(t, TOKEN=True), Aead('AES_GCM', bytes(12), 0, 'GENERATE_COUNTER')
     init(t, 'Encrypt', t.mechanism('AES_GCM'), k)

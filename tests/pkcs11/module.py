@@ -339,6 +339,7 @@ def test_calls_apart_are_asked_for_as_the_standard_says(t):
     assert begin_pair(t, t.h, 2048) == 'CKR_OK'  # in other sessions nothing changed
 
 
+@own_vault.needs_daemon
 def test_a_call_apart_outlives_the_program_that_began_it(t):
     number = ULONG(0)
     if os.fork() == 0:  # another application: what it does not end, its end ends

@@ -726,6 +726,7 @@ def test_one_time_passwords_are_those_of_rfc_4226(t):
     assert refused(t.verify, t.mechanism('HOTP'), key, b'', b'755224') == 'CKR_MECHANISM_PARAM_INVALID'
 
 
+@own_vault.needs_daemon
 def test_a_counter_is_never_given_twice(t):
     key = otp_key(t, TOKEN=True, OTP_COUNTER=(7).to_bytes(8, 'big'), OTP_LENGTH=6)
     assert otp_of(t, key) == (OTPS[7], 7)

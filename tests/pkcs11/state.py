@@ -107,6 +107,7 @@ def test_ciphers_and_digests_are_put_by_together(t):
         assert final(t, 'Digest') == hashlib.sha512(b'data').digest()
 
 
+@own_vault.needs_daemon
 def test_a_state_is_of_use_to_nobody_else_and_not_altered(t):
     t.call('C_DigestInit', t.h, t.mechanism('SHA256'))
     feed(t, 'Digest', b'one ')
@@ -223,6 +224,7 @@ def test_messages_are_not_put_by(t):
     assert refused(save, t) == 'CKR_STATE_UNSAVEABLE'
 
 
+@own_vault.needs_daemon
 def test_a_restart_ends_what_was_taken_up(t):
     t.call('C_DigestInit', t.h, t.mechanism('SHA256'))
     feed(t, 'Digest', b'x')

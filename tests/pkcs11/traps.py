@@ -92,6 +92,7 @@ print(*sorted(x for x in m if lib.C_GetMechanismInfo(U(s[0]),U(x),i)==0))
 '''
 
 
+@own_vault.needs_daemon
 def test_no_mechanism_is_lost_on_the_way(t):
     rows = {name for path in glob.glob(f'{HERE}/../../spec/mechanisms/*.def')
             for name in re.findall(r'^MECH\((\w+),', open(path, encoding='utf-8').read(), re.M)}
@@ -189,6 +190,7 @@ def test_a_sensitive_value_is_told_to_nobody(t):
 # --- SoftHSM #903: a handle that is gone before the object is --------------------------------------
 
 
+@own_vault.needs_daemon
 def test_a_refused_deletion_leaves_the_object(t):
     _, private = pair(t, TOKEN=True, DESTROYABLE=False)
     assert refused(t.destroy, private) == 'CKR_ACTION_PROHIBITED'
@@ -209,6 +211,7 @@ print(r, n.value if r==0 else 0)
 ''' % (NOBODY, NOBODY)
 
 
+@own_vault.needs_daemon
 def test_another_user_of_the_machine_sees_no_token(t):
     if os.getuid() != 0:
         return  # nobody else to be
@@ -239,6 +242,7 @@ def test_a_thousand_sessions_are_no_trouble(t):
 # --- SoftHSM #221 and others: a lock-out that a new start forgets ----------------------------------
 
 
+@own_vault.needs_daemon
 def test_a_lockout_outlives_a_restart(t):
     t.call('C_Logout', t.h)
     answers = [refused(t.login, N.CKU_USER, b'wrong pin') for _ in range(12)]
@@ -278,6 +282,7 @@ lib.C_Initialize(None)
 '''
 
 
+@own_vault.needs_daemon
 def test_the_module_can_be_unloaded_and_left_at_exit(t):
     in_program(UNLOADED)
 

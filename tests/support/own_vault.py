@@ -1,16 +1,39 @@
-"""own_vault.py: a test over a vault of its own."""
+"""own_vault.py: a test over a vault of its own, by the transport that HOLDFAST_TRANSPORT says:
+shared memory, `socket`, or `loopback`: the vault in the test's own process."""
 import os
 import subprocess
+import sys
 import tempfile
 
 from p11 import Token
 
+LOOPBACK = os.environ.get('HOLDFAST_TRANSPORT') == 'loopback'
+
+
+def module(build):
+    return f'{build}/tests/support/libholdfast-loopback.so' if LOOPBACK else f'{build}/libholdfast-pkcs11.so'
+
+
+def needs_daemon(test):
+    """needs_daemon marks a test that looks at the vault from another process, or restarts it."""
+    test.needs_daemon = True
+    return test
+
+
+def stop(build):
+    if not LOOPBACK:
+        subprocess.run([f'{build}/holdfast', 'stop'], check=False)
+
 
 def run(build, tests, name):
     """run calls test_NAME of tests with the session of a new token."""
+    test = tests[f'test_{name}']
+    if LOOPBACK and getattr(test, 'needs_daemon', False):
+        print('without a daemon there is nothing to see')
+        sys.exit(77)
     with tempfile.TemporaryDirectory(prefix='holdfast-module-') as home:
         os.environ['HOLDFAST_HOME'] = home
         try:
-            tests[f'test_{name}'](Token(f'{build}/libholdfast-pkcs11.so'))
+            test(Token(module(build)))
         finally:
-            subprocess.run([f'{build}/holdfast', 'stop'], check=False)
+            stop(build)
