@@ -178,6 +178,16 @@ static void print_state(uint8_t state)
 	gauge("selftest_passed", "0 after a self-test failed.", state != HSM_ERROR);
 }
 
+static void print_selftests(struct selftest_result_list l)
+{
+	head("selftest_result", "gauge", "1 if the self-test passed when it ran last, 0 if it failed.");
+	for (size_t i = 0; i < l.n; i++) {
+		fputs("holdfast_selftest_result{test=\"", stdout);
+		print_label(l.v[i].name);
+		printf("\"} %d\n", l.v[i].passed);
+	}
+}
+
 static void print_rehearsal(const struct metrics_res *r)
 {
 	if (r->rehearsed_at == 0)
@@ -190,6 +200,7 @@ static void print_rehearsal(const struct metrics_res *r)
 static void print_metrics(const struct metrics_res *r)
 {
 	print_state(r->state);
+	print_selftests(r->selftests);
 	gauge("connections", "Open connections.", r->connections);
 	gauge("audit_sequence", "The last audit record's number.", r->audit_sequence);
 	gauge("audit_backlog", "Audit records that are not kept yet.", r->audit_backlog);

@@ -75,7 +75,7 @@ static enum hf_err reserve(struct attrs *a, size_t n)
 	uint8_t *p;
 
 	if (n > ATTRS_MAX_BYTES)
-		return HF_E_LIMIT;
+		return HF_E_OBJECT_SIZE;
 	if (n <= a->cap)
 		return HF_OK;
 	p = secret_realloc(a->p, cap);
@@ -112,7 +112,7 @@ enum hf_err attrs_set(struct attrs *a, uint32_t type, struct slice value)
 	size_t at = entry_at(a, type, &found);
 
 	if (value.n > ATTRS_MAX_BYTES)
-		return HF_E_LIMIT;
+		return HF_E_OBJECT_SIZE;
 	TRY(splice(a, at, found ? entry_size(a, at) : 0, ENTRY + value.n));
 	put_u32(a->p + at, type);
 	put_u32(a->p + at + 4, (uint32_t)value.n);

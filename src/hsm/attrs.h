@@ -15,7 +15,8 @@ struct attrs {
 	size_t n, cap; /* bytes used and allocated */
 };
 
-#define ATTRS_MAX_BYTES (1u << 20) /* of one object's stored form */
+/* Of one object's stored form: a value of 1 MiB, and what else there is. */
+#define ATTRS_MAX_BYTES ((1u << 20) + (1u << 16))
 #define ATTRS_NESTING_MAX 4        /* templates within templates, deep */
 #define ATTRS_NESTED_MAX 64        /* attributes of a template within a template */
 

@@ -21,6 +21,7 @@ struct job {
 	enum calls_op op;
 	enum job_state state;
 	bool durable, kept;
+	bool told;                 /* its answer went out */
 	bool gone;                 /* nobody can ask for it any more */
 	uint64_t since_ns;
 	/* Whose it is: this application's session, by this request. */
@@ -265,24 +266,39 @@ static enum hf_err job_new(struct calls_ctx *c, const struct job_order *o, struc
 	return HF_OK;
 }
 
-/* make_way: is there room for one more; earlier ones of its kind go. */
-static enum hf_err make_way(struct jobs *j, const struct calls_ctx *c, enum calls_op op)
+static bool full(const struct jobs *j, const struct app *app)
 {
 	size_t all = 0, of_app = 0;
 
-	for (struct job *k = j->first; k != NULL; k = k->next) {
-		bool mine = is_of(k, c->app);
-
-		if (mine && k->owner == c->session->by_id.key && k->op == op) {
-			if (k->state != JOB_DONE)
-				return HF_E_OP_ACTIVE;
-			k->gone = true;
-		}
+	for (const struct job *k = j->first; k != NULL; k = k->next) {
 		all++;
-		of_app += mine;
+		of_app += is_of(k, app);
+	}
+	return all >= JOBS_MAX || of_app >= JOBS_OF_APP;
+}
+
+/* An answer is kept after it was asked for, in case it was lost on its way, while there is room. */
+static void drop_told(struct jobs *j, const struct app *app)
+{
+	for (struct job *k = j->first; k != NULL; k = k->next)
+		k->gone |= k->told && !k->kept && is_of(k, app);
+	sweep(j);
+}
+
+/* make_way: is there room for one more; earlier ones of its kind go. */
+static enum hf_err make_way(struct jobs *j, const struct calls_ctx *c, enum calls_op op)
+{
+	for (struct job *k = j->first; k != NULL; k = k->next) {
+		if (!is_of(k, c->app) || k->owner != c->session->by_id.key || k->op != op)
+			continue;
+		if (k->state != JOB_DONE)
+			return HF_E_OP_ACTIVE;
+		k->gone = true;
 	}
 	sweep(j);
-	return j->stop || all >= JOBS_MAX || of_app >= JOBS_OF_APP ? HF_E_LIMIT : HF_OK;
+	if (full(j, c->app))
+		drop_told(j, c->app);
+	return j->stop || full(j, c->app) ? HF_E_JOBS : HF_OK;
 }
 
 static bool sent_before(struct jobs *j, const struct calls_ctx *c, uint64_t *ret_id)
@@ -351,6 +367,7 @@ enum hf_err job_take(struct calls_ctx *c, uint64_t id, bool *ret_done, struct sl
 	if (!*ret_done)
 		return HF_OK;
 	TRY(buf_err(&k->answer));
+	k->told = true;
 	return arena_dup(c->arena, buf_slice(&k->answer), ret_frame);
 }
 

@@ -6,6 +6,7 @@
 #include "partition.h"
 #include "records.h"
 #include "secret.h"
+#include "status.h"
 
 #define BLAMES 4         /* enum hf_blame */
 #define SLOTS 13         /* up to 1 us, 4 us, 16 us, ... 4^11 us, and all above */
@@ -342,5 +343,6 @@ enum hf_err on_metrics(struct calls_ctx *c, const struct metrics_req *q, struct 
 	r->clock_jumps = atomic_load(&h->watch.jumps);
 	r->pins_locked = atomic_load(&h->pins_locked);
 	r->slow_waiting = atomic_load(&h->slow_waiting);
+	TRY(selftest_results(h, c->arena, &r->selftests));
 	return tell_partitions(h, c->arena, &r->partitions);
 }

@@ -26,6 +26,9 @@ struct facts {
 	char *name[FACTS_MAX], *value[FACTS_MAX];
 	size_t n;
 	uint64_t start_ns;
+	/* The last run of each self-test; the names are constants. */
+	struct { const char *name; bool passed; } tests[TESTS_MAX];
+	size_t test_n;
 };
 
 enum hf_err facts_new(struct facts **ret)
@@ -238,17 +241,45 @@ enum hf_err status_facts(struct hsm *h, struct arena *a, struct fact_list *ret)
 /* --- self-tests ----------------------------------------------------------------------- */
 
 struct selftest {
+	struct facts *facts;
 	struct listing *l; /* or NULL */
 	unsigned n;
 	char failed[192];
 };
+
+/* note keeps the result; each run has the same tests in the same order. */
+static void note(struct facts *f, size_t i, const char *name, bool ok)
+{
+	MUTEX_HOLD(&f->lock);
+
+	if (i >= TESTS_MAX)
+		return;
+	f->tests[i].name = name;
+	f->tests[i].passed = ok;
+	if (i >= f->test_n)
+		f->test_n = i + 1;
+}
+
+enum hf_err selftest_results(struct hsm *h, struct arena *a, struct selftest_result_list *ret)
+{
+	struct selftest_result *v = arena_alloc(a, TESTS_MAX, sizeof(*v));
+	struct facts *f = h->facts;
+	MUTEX_HOLD(&f->lock);
+
+	if (v == NULL)
+		return HF_E_SECRET_MEMORY;
+	for (size_t i = 0; i < f->test_n; i++)
+		v[i] = (struct selftest_result){ slice_str(f->tests[i].name), f->tests[i].passed };
+	*ret = (struct selftest_result_list){ v, f->test_n };
+	return HF_OK;
+}
 
 static void report(void *ctx, const char *name, bool ok)
 {
 	struct selftest *t = ctx;
 	size_t n = strlen(t->failed);
 
-	t->n++;
+	note(t->facts, t->n++, name, ok);
 	if (t->l != NULL)
 		tell(t->l, name, "%s", ok ? "passed" : "FAILED");
 	if (!ok)
@@ -258,7 +289,7 @@ static void report(void *ctx, const char *name, bool ok)
 bool selftest_run(struct hsm *h, struct arena *a, struct fact_list *ret)
 {
 	struct listing l = { 0 };
-	struct selftest t = { 0 };
+	struct selftest t = { .facts = h->facts };
 	char text[256];
 
 	if (ret != NULL && listing_begin(&l, a, TESTS_MAX) == HF_OK)

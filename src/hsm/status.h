@@ -13,5 +13,8 @@ enum hf_err status_facts(struct hsm *h, struct arena *a, struct fact_list *ret) 
 /* selftest_run runs the self-tests, notes the results as a fact, and lists them
  * where list is not NULL. False: one failed, the HSM is in its error state. */
 bool selftest_run(struct hsm *h, struct arena *a, struct fact_list *ret);
+/* selftest_results tells of each how it ended when it ran last. */
+enum hf_err selftest_results(struct hsm *h, struct arena *a, struct selftest_result_list *ret)
+	HF_MUST_CHECK;
 
 #endif

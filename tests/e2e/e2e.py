@@ -17,6 +17,7 @@ BUILD = os.path.abspath(sys.argv[1])
 MODULE = f'{BUILD}/libholdfast-pkcs11.so'
 DRIVER = f'{BUILD}/tests/e2e/driver'
 SECRET = b'holdfast-e2e-known-secret-value!'
+PATIENCE = int(os.environ.get('HOLDFAST_PATIENCE', '300'))  # seconds; more for the long forms
 
 
 class Skip(Exception):
@@ -31,7 +32,7 @@ class Instance:
         self.env = {**os.environ, 'HOLDFAST_HOME': home, **env}
 
     def run(self, *args, **kw):
-        return subprocess.run(args, env=self.env, text=True, capture_output=True, timeout=300, **kw)
+        return subprocess.run(args, env=self.env, text=True, capture_output=True, timeout=PATIENCE, **kw)
 
     def driver(self, *args, **kw):
         return self.run(DRIVER, MODULE, *args, **kw)
@@ -267,6 +268,9 @@ def test_a_failed_self_test_is_an_error_state(i):
     i.env['HOLDFAST_TEST_FAIL_SELFTEST'] = 'aes-gcm'
     r = i.cli('status')
     assert r.returncode == 1 and 'error' in r.stdout, r.stdout + r.stderr
+    told = i.cli('metrics').stdout
+    assert 'holdfast_selftest_passed 0' in told and 'holdfast_selftest_result{test="aes-gcm"} 0' in told, told
+    assert told.count('holdfast_selftest_result{') > 20 and told.count('"} 0\n') >= 1, told
     r = i.driver('init', 'e2e')
     assert r.returncode == 1 and '0x30' in r.stderr, r.stderr
     r = i.cli('partition', 'list')

@@ -362,4 +362,24 @@ def test_a_call_apart_outlives_the_program_that_began_it(t):
     assert rv == 'CKR_OK' and len(t.get(ULONG(data.object), 'MODULUS')) == 384
 
 
+def test_more_calls_apart_than_may_wait_are_told_so(t):
+    sessions = [async_session(t) for _ in range(33)]
+    told = [begin_pair(t, h, 100) for h in sessions]
+    assert told == ['CKR_PENDING'] * 32 + ['CKR_TOKEN_RESOURCE_EXCEEDED'], told
+    assert complete(t, sessions[0])[0] == 'CKR_ATTRIBUTE_VALUE_INVALID'
+    assert begin_pair(t, sessions[32], 100) == 'CKR_PENDING'
+    for h in sessions[1:]:
+        assert complete(t, h)[0] == 'CKR_ATTRIBUTE_VALUE_INVALID'
+
+
+def test_a_mebibyte_of_data_is_kept_and_more_is_told_so(t):
+    data = {'CLASS': N.CKO_DATA, 'TOKEN': True, 'PRIVATE': True, 'LABEL': b'large'}
+    value = os.urandom(1 << 20)
+    h = t.create(VALUE=value, **data)
+    assert t.get(h, 'VALUE') == value
+    t.call('C_CopyObject', t.h, h, *template({'LABEL': b'copy'}), ctypes.byref(ULONG(0)))
+    assert refused(t.create, VALUE=bytes((1 << 20) + (1 << 16)), **data) == 'CKR_ATTRIBUTE_VALUE_INVALID'
+    t.call('C_DestroyObject', t.h, h)
+
+
 own_vault.run(BUILD, globals(), sys.argv[2])

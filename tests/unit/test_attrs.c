@@ -86,7 +86,7 @@ static void a_set_too_big_is_refused(void **state)
 	CLEANUP(attrs_done) struct attrs a = { 0 };
 
 	(void)state;
-	assert_int_equal(attrs_set(&a, CKA_VALUE, SLICE_OF(big)), HF_E_LIMIT);
+	assert_int_equal(attrs_set(&a, CKA_VALUE, SLICE_OF(big)), HF_E_OBJECT_SIZE);
 }
 
 static void the_stored_form_comes_back_equal(void **state)
