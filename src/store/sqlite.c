@@ -31,7 +31,9 @@ static const char *const migrations[FORMAT] = {
 };
 
 static const char *const statements[ST_COUNT] = {
-	[ST_SCAN] = "SELECT name, version, value FROM records WHERE name >= ?1 AND name > ?2"
+	/* One bound below, so that the index leads to it: of two SQLite takes one, and reads all between
+	 * them for each page. */
+	[ST_SCAN] = "SELECT name, version, value FROM records WHERE name >= max(?1, ?2) AND name != ?2"
 		    " ORDER BY name",
 	[ST_VERSION] = "SELECT version FROM records WHERE name = ?1",
 	[ST_PUT] = "INSERT OR REPLACE INTO records(name, version, value) VALUES(?1, ?2, ?3)",
@@ -41,9 +43,9 @@ static const char *const statements[ST_COUNT] = {
 		    " coalesce((SELECT version FROM records WHERE name = ?1), 0),"
 		    " coalesce((SELECT value FROM records WHERE name = ?1), x''))",
 	[ST_SCAN_FROZEN] = "SELECT name, version, value FROM temp.kept"
-			   " WHERE name >= ?1 AND name > ?2 AND version != 0"
+			   " WHERE name >= max(?1, ?2) AND name != ?2 AND version != 0"
 			   " UNION ALL SELECT name, version, value FROM main.records"
-			   " WHERE name >= ?1 AND name > ?2"
+			   " WHERE name >= max(?1, ?2) AND name != ?2"
 			   " AND NOT EXISTS(SELECT 1 FROM temp.kept AS k WHERE k.name = main.records.name)"
 			   " ORDER BY name",
 };
