@@ -1,97 +1,9 @@
 /* backup_create.c: backup create, of a partition's objects or of whole partitions. */
 #include "backup_file.h"
 #include "backup_seal.h"
-
-#include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+#include "making.h"
 
 #include "pkcs11_numbers.h"
-
-/* struct making is a file that is not there under its name until it is whole. */
-struct making {
-	const char *path;
-	char part[4096];
-	int fd;
-	uint64_t bytes;
-};
-
-static bool say_errno(const char *path)
-{
-	(void)cli_usage("%s: %s; no backup was made", path, strerror(errno));
-	return false;
-}
-
-static bool making_open(const char *path, struct making *m)
-{
-	m->path = path;
-	m->fd = -1;
-	if ((size_t)snprintf(m->part, sizeof(m->part), "%s.part", path) >= sizeof(m->part))
-		errno = ENAMETOOLONG;
-	else if (access(path, F_OK) == 0)
-		errno = EEXIST;
-	else
-		m->fd = open(m->part, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-	return m->fd >= 0 || say_errno(path);
-}
-
-static bool put(struct making *m, struct slice s)
-{
-	while (s.n > 0) {
-		ssize_t n = write(m->fd, s.p, s.n);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return say_errno(m->part);
-		s.p += n;
-		s.n -= (size_t)n;
-		m->bytes += (uint64_t)n;
-	}
-	return true;
-}
-
-/* The name is durable too: so the directory is synced. */
-static bool sync_directory(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	char dir[4096] = ".";
-	int fd;
-	bool ok;
-
-	if (slash != NULL)
-		(void)snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path) + 1, path);
-	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	ok = fd >= 0 && fsync(fd) == 0;
-	if (fd >= 0)
-		(void)close(fd);
-	return ok;
-}
-
-static bool making_finish(struct making *m)
-{
-	return (fsync(m->fd) == 0 && rename(m->part, m->path) == 0 && sync_directory(m->path)) ||
-		say_errno(m->path);
-}
-
-static void making_close(struct making *m, bool whole)
-{
-	if (m->fd < 0)
-		return;
-	(void)close(m->fd);
-	if (!whole)
-		(void)unlink(m->part);
-}
-
-/* struct maker is where the backup comes from: a session in a partition, or the HSM. */
-struct maker {
-	struct cli *c;
-	uint64_t session;
-	bool whole;
-	uint64_t left_out; /* of whole partitions: objects */
-};
 
 static enum hf_err next_frame(struct maker *k, struct arena *a, struct slice *ret, bool *ret_last)
 {
@@ -110,7 +22,7 @@ static enum hf_err next_frame(struct maker *k, struct arena *a, struct slice *re
 	return HF_OK;
 }
 
-static bool fetch(struct maker *k, struct making *m)
+bool maker_fetch(struct maker *k, struct making *m)
 {
 	struct arena a = { 0 };
 	struct slice frame;
@@ -122,13 +34,12 @@ static bool fetch(struct maker *k, struct making *m)
 		e = next_frame(k, &a, &frame, &last);
 		if (e != HF_OK)
 			(void)cli_fail("backup", e);
-	} while (e == HF_OK && put(m, frame) && !last);
+	} while (e == HF_OK && making_put(m, frame) && !last);
 	arena_done(&a);
 	return e == HF_OK && last;
 }
 
-/* chosen finds what --label, --id or --class name; without them: all. */
-static bool chosen(struct cli *c, uint64_t session, struct u64_list *ret)
+bool cli_chosen(struct cli *c, uint64_t session, struct u64_list *ret)
 {
 	struct attr token = { CKA_TOKEN, cli_true };
 	struct attr_list t;
@@ -159,7 +70,7 @@ static bool begin_objects(struct maker *k, struct slice base, struct begun *ret)
 	struct backup_begin_res r;
 	enum hf_err e;
 
-	if (!cli_session(k->c, false, &k->session) || !chosen(k->c, k->session, &q.objects) ||
+	if (!cli_session(k->c, false, &k->session) || !cli_chosen(k->c, k->session, &q.objects) ||
 	    !cli_recipients(k->c, &q.to))
 		return false;
 	e = do_backup_begin(k->c->client, k->session, &q, &r, &k->c->arena);
@@ -242,7 +153,7 @@ static bool make(struct maker *k, struct backup_file *base, struct making *m, js
 	if (!(k->whole ? begin_whole(k, header, &b) : begin_objects(k, header, &b)))
 		return false;
 	*ret_told = b.told;
-	return give_base(k, base) && put(m, b.header) && fetch(k, m);
+	return give_base(k, base) && making_put(m, b.header) && maker_fetch(k, m);
 }
 
 bool backup_write(struct cli *c, const char *path, json_t **ret_told)

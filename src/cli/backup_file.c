@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 enum hf_err cli_passphrase(struct cli *c, bool fresh, struct secret *ret)
 {
@@ -65,17 +66,33 @@ static bool read_header(struct backup_file *b)
 	return true;
 }
 
-bool backup_file_open(const char *path, struct backup_file *ret)
+static bool begin(const char *path, FILE *f, struct backup_file *ret)
 {
 	enum hf_err e = crypto_init();
 
-	*ret = (struct backup_file){ .path = path, .f = fopen(path, "rb"),
-		.raw = BUF_MAX(BACKUP_FRAME_MOST) };
-	if (ret->f == NULL) {
+	*ret = (struct backup_file){ .path = path, .f = f, .raw = BUF_MAX(BACKUP_FRAME_MOST) };
+	if (f == NULL) {
 		(void)cli_usage("%s: %s", path, strerror(errno));
 		return false;
 	}
 	return e != HF_OK ? bad(ret, "reading", e) : read_header(ret);
+}
+
+bool backup_file_open(const char *path, struct backup_file *ret)
+{
+	return begin(path, fopen(path, "rb"), ret);
+}
+
+bool backup_file_from(FILE *f, const char *name, struct backup_file *ret)
+{
+	int fd = dup(fileno(f));
+	FILE *own = fd < 0 ? NULL : fdopen(fd, "rb");
+
+	if (own == NULL && fd >= 0)
+		(void)close(fd);
+	if (own != NULL)
+		rewind(own);
+	return begin(name, own, ret);
 }
 
 bool backup_file_next(struct backup_file *b)

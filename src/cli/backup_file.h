@@ -21,6 +21,8 @@ struct backup_file {
 
 /* backup_file_open reads and checks the header; says what is wrong and returns false. */
 bool backup_file_open(const char *path, struct backup_file *ret);
+/* backup_file_from reads it from the beginning of f, which stays the caller's and is told of by that name. */
+bool backup_file_from(FILE *f, const char *name, struct backup_file *ret);
 /* backup_file_next reads and checks a frame; false: it said what is wrong with which. */
 bool backup_file_next(struct backup_file *b);
 /* backup_file_over: nothing follows the last frame. */

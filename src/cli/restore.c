@@ -2,14 +2,16 @@
  * nothing is restored of one that is damaged or that collides; then in earnest. */
 #include "backup_file.h"
 #include "backup_seal.h"
+#include "receive.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "pkcs11_numbers.h"
 
 static const char *const rules[] = { "fail", "skip", "replace", "rename" };
 static const char *const outcomes[] = { "new", "same", "replaced", "renamed", "kept",
-	"kept: what is there may do less", "left out: stateful", "differs" };
+	"kept: what is there may do less", "left out: stateful", "differs", "left out: policy" };
 #define OUTCOMES (sizeof(outcomes) / sizeof(outcomes[0]))
 #define DIFFERS 7u
 
@@ -24,6 +26,7 @@ struct restore {
 	struct opener_list keys[FILES]; /* of each file, got in the first pass */
 	uint8_t collision;
 	bool whole, rehearse; /* by the HSM, not in a session */
+	FILE *clone;          /* it is one; NULL: a backup */
 	uint64_t session;
 	uint64_t count[OUTCOMES];
 	json_t *list; /* NULL: only counts are wanted */
@@ -110,6 +113,8 @@ static bool open_file(struct cli *c, struct restore *r, size_t at)
 {
 	backup_file_done(&r->b);
 	r->at = at;
+	if (r->clone != NULL)
+		return backup_file_from(r->clone, r->paths[0], &r->b);
 	if (!backup_file_open(r->paths[at], &r->b))
 		return false;
 	if (at + 1 == r->files && r->b.head.base.n != 0) {
@@ -125,9 +130,13 @@ static enum hf_err begin_objects(struct cli *c, struct restore *r, bool dry)
 	struct slice header = buf_slice(&r->b.head_raw);
 	struct restore_begin_req q = { header, r->keys[r->at], r->collision, dry };
 	struct restore_base_req base = { header, r->keys[r->at] };
+	struct clone_take_req clone = { header, r->collision, dry };
+	struct clone_take_res u;
 	struct restore_begin_res s;
 	struct restore_base_res t;
 
+	if (r->clone != NULL)
+		return do_clone_take(c->client, r->session, &clone, &u, &c->arena);
 	if (r->at == 0)
 		return do_restore_begin(c->client, r->session, &q, &s, &c->arena);
 	return do_restore_base(c->client, r->session, &base, &t, &c->arena);
@@ -192,7 +201,8 @@ static bool begin(struct cli *c, struct restore *r)
 
 static void report(struct cli *c, const struct restore *r, bool dry)
 {
-	json_t *o = json_pack("{s:s, s:b}", "backup", r->paths[0], "dry run", (int)dry);
+	json_t *o = json_pack("{s:s, s:b}", r->clone != NULL ? "clone" : "backup", r->paths[0], "dry run",
+		(int)dry);
 
 	for (size_t i = 0; i < OUTCOMES; i++)
 		if (r->count[i] != 0)
@@ -200,23 +210,72 @@ static void report(struct cli *c, const struct restore *r, bool dry)
 	cli_print(c, o);
 }
 
+/* both_passes: dry first; nothing is restored of what is damaged or collides. */
+static int both_passes(struct cli *c, struct restore *r)
+{
+	bool dry = c->opt[OPT_DRY_RUN] != NULL;
+
+	if (!pass(c, r, true))
+		return EXIT_FAILED;
+	if (r->count[DIFFERS] != 0)
+		report(c, r, true);
+	if (r->count[DIFFERS] != 0)
+		return cli_fail(r->paths[0], HF_E_BACKUP_COLLISION);
+	if (!dry && !pass(c, r, false))
+		return EXIT_FAILED;
+	report(c, r, dry);
+	return EXIT_DONE;
+}
+
 int cmd_backup_restore(struct cli *c)
 {
 	CLEANUP(restore_done) struct restore r = { 0 };
-	bool dry = c->opt[OPT_DRY_RUN] != NULL;
 
 	if (!rule_of(c, &r.collision))
 		return EXIT_USAGE;
-	if (!begin(c, &r) || !pass(c, &r, true))
-		return EXIT_FAILED;
-	if (r.count[DIFFERS] != 0)
-		report(c, &r, true);
-	if (r.count[DIFFERS] != 0)
-		return cli_fail(c->args[0], HF_E_BACKUP_COLLISION);
-	if (!dry && !pass(c, &r, false))
-		return EXIT_FAILED;
-	report(c, &r, dry);
-	return EXIT_DONE;
+	return begin(c, &r) ? both_passes(c, &r) : EXIT_FAILED;
+}
+
+int cli_receive(struct cli *c, uint64_t session, FILE *f)
+{
+	static char name[] = "the clone", *names[] = { name };
+	CLEANUP(restore_done) struct restore r = { .clone = f, .session = session, .paths = names,
+		.files = 1 };
+
+	return rule_of(c, &r.collision) ? both_passes(c, &r) : EXIT_USAGE;
+}
+
+/* What comes through a pipe is kept, as it is read twice; it is sealed. */
+static FILE *spooled(void)
+{
+	FILE *f = tmpfile();
+	char part[65536];
+	size_t n;
+
+	while (f != NULL && (n = fread(part, 1, sizeof(part), stdin)) > 0)
+		if (fwrite(part, 1, n, f) != n) {
+			(void)fclose(f);
+			f = NULL;
+		}
+	if (f != NULL && fflush(f) == 0)
+		return f;
+	(void)cli_usage("no temporary file can be written: %s", strerror(errno));
+	return NULL;
+}
+
+int cmd_partition_receive(struct cli *c)
+{
+	bool piped = c->arg_count == 1 || strcmp(c->args[1], "-") == 0;
+	FILE *f = piped ? spooled() : fopen(c->args[1], "rb");
+	uint64_t session;
+	int code;
+
+	if (f == NULL)
+		return piped ? EXIT_FAILED : cli_usage("%s: %s", c->args[1], strerror(errno));
+	c->opt[OPT_PARTITION] = c->args[0];
+	code = cli_session(c, true, &session) ? cli_receive(c, session, f) : EXIT_FAILED;
+	(void)fclose(f);
+	return code;
 }
 
 int cmd_backup_list(struct cli *c)

@@ -5,6 +5,7 @@
 
 #include "backup_keys.h"
 #include "clock.h"
+#include "clone.h"
 #include "gate.h"
 #include "guard.h"
 #include "hsm_roles.h"
@@ -34,6 +35,8 @@ bool backup_stateful(const struct calls_ctx *c, const struct object *o)
 
 static void take(struct calls_ctx *c, struct backup *b, struct object *o)
 {
+	if (b->clone && !clone_may_leave(c, b, o))
+		return;
 	if (backup_stateful(c, o)) {
 		b->left_out++;
 		return;
@@ -75,7 +78,7 @@ static enum hf_err take_chosen(struct calls_ctx *c, struct backup *b, struct u64
 	return HF_OK;
 }
 
-static enum hf_err snapshot(struct calls_ctx *c, struct backup *b, struct u64_list chosen)
+enum hf_err backup_snapshot(struct calls_ctx *c, struct backup *b, struct u64_list chosen)
 {
 	enum hf_err e;
 
@@ -167,7 +170,7 @@ enum hf_err on_backup_begin(struct calls_ctx *c, const struct backup_begin_req *
 	s.h.label = slice_str(label);
 	TRY(backup_start(c, b, q->to, &s));
 	r->header = s.header;
-	TRY(snapshot(c, b, q->objects));
+	TRY(backup_snapshot(c, b, q->objects));
 	r->objects = b->n;
 	r->left_out = b->left_out;
 	call_detail(c, "%zu objects%s", b->n, b->increment ? ", what changed" : "");

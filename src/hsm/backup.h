@@ -17,15 +17,17 @@ enum restore_outcome {
 	RESTORED_NEW, RESTORED_SAME, RESTORED_REPLACED, RESTORED_RENAMED, RESTORED_KEPT,
 	RESTORED_STRICTER, /* kept: the one that is there may do less */
 	RESTORED_STATEFUL, /* left out: a stateful key, and the policy does not want those */
-	RESTORED_COLLIDES
+	RESTORED_COLLIDES,
+	RESTORED_FORBIDDEN /* of a clone: the policies do not let such a key in */
 };
 
 struct whole; /* backup_hsm.h; the first thing in it is how to give it up */
 
 struct backup {
 	struct backup_chain chain;
-	bool restoring;
+	bool restoring, clone;
 	uint64_t objects, left_out;
+	uint64_t forbidden;           /* of a clone: what the policies leave out */
 	/* making: the snapshot; first its index goes out, then what the base does not have */
 	struct object **v;
 	size_t n, indexed, at;
@@ -61,6 +63,8 @@ enum hf_err backup_start(struct calls_ctx *c, struct backup *b, struct recipient
 	struct backup_start *s) HF_MUST_CHECK;
 enum hf_err backup_start_to(struct calls_ctx *c, struct backup *b, struct backup_make *m,
 	struct backup_start *s) HF_MUST_CHECK;
+/* backup_snapshot takes references to what is chosen (empty: all on the token) and may leave. */
+enum hf_err backup_snapshot(struct calls_ctx *c, struct backup *b, struct u64_list chosen) HF_MUST_CHECK;
 /* backup_take_base reads a frame of the base; *ret: its index was complete. */
 enum hf_err backup_take_base(struct backup *b, struct slice frame, bool *ret) HF_MUST_CHECK;
 /* backup_end_frame makes the last frame. */
@@ -78,9 +82,12 @@ struct backup_object {
 #define BACKUP_FULL 131072u /* bytes after which a frame is full; one object may exceed it */
 
 /* restore_open begins with a file's header; again is the next file of the same chain.
+ * restore_open_with is for who has what opens it.
  * restore_frame takes a frame into c->part; what is told lives in the call's arena. */
 enum hf_err restore_open(struct calls_ctx *c, struct backup *b, struct slice header,
 	struct opener_list keys) HF_MUST_CHECK;
+enum hf_err restore_open_with(struct calls_ctx *c, struct backup *b, struct slice header,
+	const struct backup_opener *v, size_t n) HF_MUST_CHECK;
 enum hf_err restore_again(struct calls_ctx *c, struct backup *b, struct slice header,
 	struct opener_list keys) HF_MUST_CHECK;
 struct restored_frame {

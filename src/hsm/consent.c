@@ -144,8 +144,11 @@ static bool is_needed(const struct hsm *h, const struct consent_row *row)
 static bool is_dry(struct calls_ctx *c)
 {
 	struct restore_begin_req q;
+	struct clone_take_req t;
 	struct rd r = rd_of(c->fields);
 
+	if (c->head.opcode == CALLS_CLONE_TAKE)
+		return clone_take_req_dec(&r, c->arena, &t) && t.dry;
 	return c->head.opcode == CALLS_RESTORE_BEGIN && restore_begin_req_dec(&r, c->arena, &q) && q.dry;
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "clone.h"
 #include "domain_join.h"
 #include "policies.h"
 
@@ -145,6 +146,16 @@ static void tell_partition_domain(struct calls_ctx *c, struct said *s)
 		say(s, " of %.*s: %.*s", TEXT(q.serial), TEXT(q.domain));
 }
 
+static void tell_clone(struct calls_ctx *c, struct said *s)
+{
+	struct clone_begin_req q;
+	struct rd r = rd_of(c->fields);
+	struct slice hsm, partition;
+
+	if (clone_begin_req_dec(&r, c->arena, &q) && clone_asker(q.request, &hsm, &partition))
+		say(s, " to HSM %.*s, partition %.*s", TEXT(hsm), TEXT(partition));
+}
+
 static const struct {
 	unsigned opcode;
 	void (*tell)(struct calls_ctx *c, struct said *s);
@@ -155,6 +166,7 @@ static const struct {
 	{ CALLS_PARTITION_CHANGE, tell_change },
 	{ CALLS_QUORUM_CREATE, tell_custodians },
 	{ CALLS_CONSENT_SET, tell_consent },
+	{ CALLS_CLONE_BEGIN, tell_clone },
 	{ CALLS_DOMAIN_ADMIT, tell_admit },
 	{ CALLS_DOMAIN_JOIN, tell_join },
 	{ CALLS_DOMAIN_CREATE, tell_new_domain },

@@ -201,6 +201,18 @@ void guard_export(struct calls_ctx *c, uint64_t handle, struct buf *out)
 		enc(g, out);
 }
 
+bool guard_limited(struct calls_ctx *c, uint64_t handle)
+{
+	struct guards *t = c->part->guards;
+	const struct guard *g;
+
+	if (t == NULL)
+		return false;
+	MUTEX_HOLD(&t->lock);
+	g = guard_of(t, handle);
+	return g != NULL && g->limit != 0;
+}
+
 static void free_guard(struct guard **g)
 {
 	hf_free(*g);

@@ -50,6 +50,9 @@ bool guard_has_pin(struct calls_ctx *c, uint64_t handle);
  * key's. A wrong one counts: HF_E_PIN_INCORRECT, HF_E_PIN_LOCKED; HF_E_PIN_NOT_SET. */
 enum hf_err guard_enter(struct calls_ctx *c, uint64_t handle, struct slice pin) HF_MUST_CHECK;
 
+/* guard_limited: the key has a limit of uses. */
+bool guard_limited(struct calls_ctx *c, uint64_t handle);
+
 /* A backup carries a key's guard. guard_export writes nothing where there is none;
  * guard_restore leaves one that is there already alone. */
 void guard_export(struct calls_ctx *c, uint64_t handle, struct buf *out);

@@ -6,6 +6,7 @@
 
 #include "backup_hsm.h"
 #include "backup_keys.h"
+#include "clone.h"
 #include "gate.h"
 #include "guard.h"
 #include "object_table.h"
@@ -45,23 +46,20 @@ enum hf_err on_restore_begin(struct calls_ctx *c, const struct restore_begin_req
 	return HF_OK;
 }
 
-static enum hf_err open_file(struct calls_ctx *c, struct backup *b, const struct backup_header *h,
-	struct opener_list keys)
+static enum hf_err open_file(struct backup *b, const struct backup_header *h,
+	const struct backup_opener *v, size_t n)
 {
-	CLEANUP(backup_openers_done) struct backup_openers o = { 0 };
-
 	backup_chain_done(&b->chain);
 	backup_look(h, &b->chain);
-	TRY(backup_openers_get(c, keys, &o));
-	TRY(backup_unlock(h, o.v, o.n, true, &b->chain));
+	TRY(backup_unlock(h, v, n, true, &b->chain));
 	b->awaits = h->base.n != 0;
 	if (b->awaits)
 		memcpy(b->next_hash, h->base.p, CRYPTO_HASH);
 	return HF_OK;
 }
 
-enum hf_err restore_open(struct calls_ctx *c, struct backup *b, struct slice header,
-	struct opener_list keys)
+enum hf_err restore_open_with(struct calls_ctx *c, struct backup *b, struct slice header,
+	const struct backup_opener *v, size_t n)
 {
 	struct backup_header h;
 
@@ -70,20 +68,31 @@ enum hf_err restore_open(struct calls_ctx *c, struct backup *b, struct slice hea
 	b->scope = h.scope;
 	b->chained = h.base.n != 0;
 	call_detail(c, "%sof HSM %.*s", b->dry ? "dry run, " : "", (int)h.hsm.n, (const char *)h.hsm.p);
-	return open_file(c, b, &h, keys);
+	return open_file(b, &h, v, n);
+}
+
+enum hf_err restore_open(struct calls_ctx *c, struct backup *b, struct slice header,
+	struct opener_list keys)
+{
+	CLEANUP(backup_openers_done) struct backup_openers o = { 0 };
+
+	TRY(backup_openers_get(c, keys, &o));
+	return restore_open_with(c, b, header, o.v, o.n);
 }
 
 /* Only between two files. */
 enum hf_err restore_again(struct calls_ctx *c, struct backup *b, struct slice header,
 	struct opener_list keys)
 {
+	CLEANUP(backup_openers_done) struct backup_openers o = { 0 };
 	struct backup_header h;
 
 	TRY(backup_header_read(header, &h));
 	if (!b->awaits || b->chain.objects_key.n != 0 || h.scope != b->scope ||
 	    !slice_eq(SLICE_OF(h.hash), SLICE_OF(b->next_hash)))
 		return HF_E_BACKUP_CHAIN;
-	return open_file(c, b, &h, keys);
+	TRY(backup_openers_get(c, keys, &o));
+	return open_file(b, &h, o.v, o.n);
 }
 
 enum hf_err on_restore_base(struct calls_ctx *c, const struct restore_base_req *q,
@@ -216,6 +225,9 @@ static enum hf_err find_place(struct calls_ctx *c, const struct backup *b, struc
 
 	*ret = (struct place){ .outcome = RESTORED_STATEFUL };
 	if (backup_stateful(c, o))
+		return HF_OK;
+	ret->outcome = RESTORED_FORBIDDEN;
+	if (b->clone && !clone_allowed(c, o->cko))
 		return HF_OK;
 	now = there(c, o->handle);
 	ret->outcome = now == NULL ? RESTORED_NEW : RESTORED_SAME;

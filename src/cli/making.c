@@ -1,0 +1,79 @@
+/* making.c: see making.h. */
+#include "making.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool say_errno(const char *path)
+{
+	(void)cli_usage("%s: %s; no backup was made", path, strerror(errno));
+	return false;
+}
+
+bool making_open(const char *path, struct making *m)
+{
+	*m = (struct making){ .path = path, .fd = -1 };
+	if ((size_t)snprintf(m->part, sizeof(m->part), "%s.part", path) >= sizeof(m->part))
+		errno = ENAMETOOLONG;
+	else if (access(path, F_OK) == 0)
+		errno = EEXIST;
+	else
+		m->fd = open(m->part, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	return m->fd >= 0 || say_errno(path);
+}
+
+void making_to(int fd, struct making *m)
+{
+	*m = (struct making){ .fd = fd };
+}
+
+bool making_put(struct making *m, struct slice s)
+{
+	while (s.n > 0) {
+		ssize_t n = write(m->fd, s.p, s.n);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return say_errno(m->path != NULL ? m->part : "standard output");
+		s.p += n;
+		s.n -= (size_t)n;
+		m->bytes += (uint64_t)n;
+	}
+	return true;
+}
+
+/* The name is durable too: so the directory is synced. */
+static bool sync_directory(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char dir[4096] = ".";
+	int fd;
+	bool ok;
+
+	if (slash != NULL)
+		(void)snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path) + 1, path);
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ok = fd >= 0 && fsync(fd) == 0;
+	if (fd >= 0)
+		(void)close(fd);
+	return ok;
+}
+
+bool making_finish(struct making *m)
+{
+	return (fsync(m->fd) == 0 && rename(m->part, m->path) == 0 && sync_directory(m->path)) ||
+		say_errno(m->path);
+}
+
+void making_close(struct making *m, bool whole)
+{
+	if (m->fd < 0 || m->path == NULL)
+		return;
+	(void)close(m->fd);
+	if (!whole)
+		(void)unlink(m->part);
+}
