@@ -15,6 +15,17 @@
  * Before any other use, before threads. */
 enum hf_err crypto_init(void) HF_MUST_CHECK;
 
+/* crypto_fips has crypto_init put OpenSSL's FIPS provider in force: module is its shared
+ * object, config what 'openssl fipsinstall' wrote for it; "" or NULL: none. Before
+ * crypto_init, which fails where it does not load or its self-tests fail: crypto_why says
+ * why then. Both files are read there only. */
+void crypto_fips(const char *module, const char *config);
+bool crypto_is_fips(void);
+const char *crypto_why(void);         /* "" unless the FIPS provider was refused */
+const char *crypto_fips_version(void);/* "3.5.7"; "" where it is not in force */
+/* crypto_alive: false once a test that the FIPS provider runs by itself has failed. */
+bool crypto_alive(void);
+
 /* crypto_version returns "OpenSSL 3.5.1 ...". */
 const char *crypto_version(void);
 

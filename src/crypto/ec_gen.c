@@ -5,11 +5,13 @@
 #include "crypto.h"
 #include "curve.h"
 #include "families.h"
+#include "fips.h"
 
 static enum hf_err make(const struct curve *c, EVP_PKEY **ret)
 {
 	const char *type = c->ckk == CKK_EC ? "EC" : c->ossl;
-	CLEANUP(EVP_PKEY_CTX_free_p) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
+	CLEANUP(EVP_PKEY_CTX_free_p) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, type,
+		fips_props_for(type, 0, c));
 
 	if (ctx == NULL)
 		return ossl_err(HF_E_MEMORY);

@@ -5,13 +5,14 @@
 #include "curve.h"
 #include "families.h"
 #include "family.h"
+#include "fips.h"
 
 /* agree: the shared secret Z. */
 static enum hf_err agree(const struct mech *m, const struct key *base, EVP_PKEY *peer,
 	struct secret *ret)
 {
 	CLEANUP(EVP_PKEY_CTX_free_p) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, base->pkey,
-		NULL);
+		fips_props_of(base->pkey));
 	CLEANUP(secret_done) struct secret z = { 0 };
 	size_t n = base->curve->n;
 

@@ -10,6 +10,7 @@
 #include "curve.h"
 #include "families.h"
 #include "family.h"
+#include "fips.h"
 
 #define KWP_EXTRA 16 /* the integrity block and up to 7 bytes of filling */
 
@@ -39,7 +40,8 @@ static void key_done(struct key **k)
 static enum hf_err make_pair(const struct key *like, struct key **ret)
 {
 	const char *type = like->ckk == CKK_EC ? "EC" : like->curve->ossl;
-	CLEANUP(EVP_PKEY_CTX_free_p) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
+	CLEANUP(EVP_PKEY_CTX_free_p) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, type,
+		fips_props_for(type, 0, like->curve));
 	EVP_PKEY *pkey = NULL;
 
 	if (ctx == NULL)

@@ -5,6 +5,7 @@
 #include "curve.h"
 #include "families.h"
 #include "family.h"
+#include "fips.h"
 
 #define CONTEXT_MAX 255
 
@@ -48,7 +49,7 @@ static enum hf_err setup(struct eddsa *s, const struct crypt *c)
 	if (!s->plain && p->context.n > 0)
 		params[0] = OSSL_PARAM_construct_octet_string(OSSL_SIGNATURE_PARAM_CONTEXT_STRING,
 			(void *)(uintptr_t)p->context.p, p->context.n);
-	s->pctx = EVP_PKEY_CTX_new_from_pkey(NULL, c->key->pkey, NULL);
+	s->pctx = EVP_PKEY_CTX_new_from_pkey(NULL, c->key->pkey, fips_props_of(c->key->pkey));
 	if (s->pctx == NULL || alg == NULL) {
 		EVP_SIGNATURE_free(alg);
 		return ossl_err(HF_E_MEMORY);

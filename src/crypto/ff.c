@@ -8,6 +8,7 @@
 
 #include "families.h"
 #include "family.h"
+#include "fips.h"
 
 static enum hf_err push_attr(OSSL_PARAM_BLD *bld, const char *name, const struct key_source *s,
 	uint32_t cka, BIGNUM **keep)
@@ -31,7 +32,7 @@ static enum hf_err domain_of(const struct mech *m, const struct key_source *pub,
 	CLEANUP(BN_clear_free_p) BIGNUM *g = NULL;
 	CLEANUP(OSSL_PARAM_free_p) OSSL_PARAM *params = NULL;
 	CLEANUP(EVP_PKEY_CTX_free_p) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, m->arg,
-		NULL);
+		fips_props_for(m->arg, 0, NULL));
 
 	if (bld == NULL || ctx == NULL)
 		return ossl_err(HF_E_MEMORY);
@@ -50,7 +51,7 @@ static enum hf_err domain_of(const struct mech *m, const struct key_source *pub,
 static enum hf_err make_pair(EVP_PKEY *domain, EVP_PKEY **ret)
 {
 	CLEANUP(EVP_PKEY_CTX_free_p) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, domain,
-		NULL);
+		fips_props_of(domain));
 
 	if (ctx == NULL)
 		return ossl_err(HF_E_MEMORY);
@@ -91,7 +92,7 @@ static enum hf_err peer_of(const struct key *base, struct slice value, EVP_PKEY 
 		return ossl_err(HF_E_MEMORY);
 	OSSL_TRY(EVP_PKEY_copy_parameters(*ret, base->pkey), HF_E_INTERNAL);
 	OSSL_TRY(EVP_PKEY_set1_encoded_public_key(*ret, value.p, value.n), HF_E_MECHANISM_PARAM);
-	check = EVP_PKEY_CTX_new_from_pkey(NULL, *ret, NULL);
+	check = EVP_PKEY_CTX_new_from_pkey(NULL, *ret, fips_props_of(*ret));
 	if (check == NULL)
 		return ossl_err(HF_E_MEMORY);
 	OSSL_TRY(EVP_PKEY_public_check_quick(check), HF_E_MECHANISM_PARAM);
@@ -101,7 +102,7 @@ static enum hf_err peer_of(const struct key *base, struct slice value, EVP_PKEY 
 static enum hf_err agree(const struct key *base, EVP_PKEY *peer, struct secret *z)
 {
 	CLEANUP(EVP_PKEY_CTX_free_p) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, base->pkey,
-		NULL);
+		fips_props_of(base->pkey));
 	size_t n = z->n;
 
 	if (ctx == NULL)
@@ -198,7 +199,7 @@ static enum hf_err generate_domain(const struct mech *m, const struct params *p,
 	struct parts *priv)
 {
 	CLEANUP(EVP_PKEY_CTX_free_p) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, m->arg,
-		NULL);
+		fips_props_for(m->arg, 0, NULL));
 	CLEANUP(EVP_PKEY_free_p) EVP_PKEY *pkey = NULL;
 	uint64_t bits;
 

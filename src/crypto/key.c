@@ -4,6 +4,7 @@
 #include <openssl/core_names.h>
 #include <openssl/x509.h>
 
+#include "fips.h"
 #include "hbs.h"
 #include "key.h"
 
@@ -314,7 +315,7 @@ static enum hf_err test_signature(EVP_PKEY *pkey)
 	CLEANUP(EVP_MD_CTX_free_p) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	CLEANUP(secret_done) struct secret sig = { 0 };
 	char md[32] = "UNDEF";
-	const char *name = md;
+	const char *name = md, *props = fips_props_of(pkey);
 	size_t n = (size_t)EVP_PKEY_get_size(pkey);
 
 	if (ctx == NULL)
@@ -322,17 +323,18 @@ static enum hf_err test_signature(EVP_PKEY *pkey)
 	if (EVP_PKEY_get_default_digest_name(pkey, md, sizeof(md)) <= 0 || strcmp(md, "UNDEF") == 0)
 		name = NULL;
 	TRY(secret_alloc(&sig, n));
-	OSSL_TRY(EVP_DigestSignInit_ex(ctx, NULL, name, NULL, NULL, pkey, NULL), HF_E_INTERNAL);
+	OSSL_TRY(EVP_DigestSignInit_ex(ctx, NULL, name, NULL, props, pkey, NULL), HF_E_INTERNAL);
 	OSSL_TRY(EVP_DigestSign(ctx, sig.p, &n, test_message, sizeof(test_message)), HF_E_INTERNAL);
 	OSSL_TRY(EVP_MD_CTX_reset(ctx), HF_E_INTERNAL);
-	OSSL_TRY(EVP_DigestVerifyInit_ex(ctx, NULL, name, NULL, NULL, pkey, NULL), HF_E_INTERNAL);
+	OSSL_TRY(EVP_DigestVerifyInit_ex(ctx, NULL, name, NULL, props, pkey, NULL), HF_E_INTERNAL);
 	OSSL_TRY(EVP_DigestVerify(ctx, sig.p, n, test_message, sizeof(test_message)), HF_E_SELFTEST);
 	return HF_OK;
 }
 
 static enum hf_err test_kem(EVP_PKEY *pkey)
 {
-	CLEANUP(EVP_PKEY_CTX_free_p) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
+	CLEANUP(EVP_PKEY_CTX_free_p) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, pkey,
+		fips_props_of(pkey));
 	CLEANUP(secret_done) struct secret ct = { 0 };
 	uint8_t there[64], back[64];
 	size_t cn = 0, tn = sizeof(there), bn = sizeof(back);
@@ -356,7 +358,8 @@ static enum hf_err test_kem(EVP_PKEY *pkey)
 
 static enum hf_err test_agreement(EVP_PKEY *pkey)
 {
-	CLEANUP(EVP_PKEY_CTX_free_p) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
+	CLEANUP(EVP_PKEY_CTX_free_p) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, pkey,
+		fips_props_of(pkey));
 
 	if (ctx == NULL)
 		return ossl_err(HF_E_MEMORY);
@@ -402,4 +405,19 @@ enum hf_err key_pair_output(uint32_t ckk, EVP_PKEY *pkey, struct parts *pub, str
 	TRY(key_pair_test(own));
 	TRY(key_half_output(CKO_PUBLIC_KEY, ckk, own, pub));
 	return key_half_output(CKO_PRIVATE_KEY, ckk, own, priv);
+}
+
+enum hf_err pkey_build(const char *type, bool priv, OSSL_PARAM_BLD *bld, enum hf_err e,
+	EVP_PKEY **ret)
+{
+	CLEANUP(OSSL_PARAM_free_p) OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(bld);
+	CLEANUP(EVP_PKEY_CTX_free_p) EVP_PKEY_CTX *ctx = params == NULL ? NULL :
+		EVP_PKEY_CTX_new_from_name(NULL, type, fips_props_parts(type, params));
+
+	if (ctx == NULL)
+		return ossl_err(HF_E_INTERNAL);
+	OSSL_TRY(EVP_PKEY_fromdata_init(ctx), HF_E_INTERNAL);
+	OSSL_TRY(EVP_PKEY_fromdata(ctx, ret, priv ? EVP_PKEY_KEYPAIR : EVP_PKEY_PUBLIC_KEY, params),
+		e);
+	return HF_OK;
 }

@@ -4,6 +4,7 @@
 #include <openssl/objects.h>
 
 #include "curve.h"
+#include "fips.h"
 
 static enum hf_err read_curve(struct key *k, const struct key_source *s)
 {
@@ -96,7 +97,7 @@ static enum hf_err ec_adopt(struct key *k, EVP_PKEY *pkey)
 static enum hf_err ec_check(const struct key *k)
 {
 	CLEANUP(EVP_PKEY_CTX_free_p) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, k->pkey,
-		NULL);
+		fips_props_of(k->pkey));
 
 	if (ctx == NULL)
 		return ossl_err(HF_E_MEMORY);

@@ -2,6 +2,7 @@
  * A private key comes without its public value, so that is computed. */
 #include <openssl/core_names.h>
 
+#include "fips.h"
 #include "key.h"
 
 #define PRIME_MIN 512 /* bits */
@@ -144,7 +145,7 @@ static enum hf_err output(const struct key *k, struct parts *ret)
 static enum hf_err check_group(const struct key *k)
 {
 	CLEANUP(EVP_PKEY_CTX_free_p) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, k->pkey,
-		NULL);
+		fips_props_of(k->pkey));
 
 	if (ctx == NULL)
 		return ossl_err(HF_E_MEMORY);

@@ -1,6 +1,7 @@
 /* key_ml.c: ML-DSA and ML-KEM keys, as seed or expanded; SLH-DSA keys. */
 #include <openssl/core_names.h>
 
+#include "fips.h"
 #include "ml.h"
 
 static const struct ml_set sets[] = {
@@ -107,7 +108,7 @@ static enum hf_err check(const struct key *k)
 static enum hf_err slh_check(const struct key *k)
 {
 	CLEANUP(EVP_PKEY_CTX_free_p) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, k->pkey,
-		NULL);
+		fips_props_of(k->pkey));
 
 	if (k->cko != CKO_PRIVATE_KEY)
 		return HF_OK;

@@ -90,6 +90,7 @@ enum mech_flag {
 	MECH_INHERIT = 16,   /* derive: the result is no less sensitive than its base key */
 	MECH_DOMAIN = 32,    /* generate: domain parameters rather than a key */
 	MECH_OTP = 128,      /* its keys are CKO_OTP_KEY; each signature counts */
+	MECH_OWN = 256,      /* Holdfast's own code over OpenSSL's primitives does it */
 	MECH_ONE_TIME = 64,  /* each signature uses up a one-time key of its own */
 };
 

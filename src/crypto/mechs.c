@@ -33,6 +33,7 @@ enum {
 	DOMAIN = MECH_DOMAIN,
 	OTP = MECH_OTP,
 	ONE_TIME = MECH_ONE_TIME,
+	OWN = MECH_OWN,
 };
 
 #define MECH(name, ops, key, alt_key, min, max, param, arg, flags)             \

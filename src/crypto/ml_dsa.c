@@ -5,6 +5,7 @@
 
 #include "families.h"
 #include "family.h"
+#include "fips.h"
 #include "ml.h"
 
 
@@ -95,7 +96,7 @@ static enum hf_err setup(struct ml_dsa *s, const struct crypt *c, const struct a
 			(void *)(uintptr_t)a->context.p, a->context.n);
 	*p = OSSL_PARAM_construct_end();
 	EVP_PKEY_CTX_free(s->pctx);
-	s->pctx = EVP_PKEY_CTX_new_from_pkey(NULL, c->key->pkey, NULL);
+	s->pctx = EVP_PKEY_CTX_new_from_pkey(NULL, c->key->pkey, fips_props_of(c->key->pkey));
 	if (s->pctx != NULL && alg != NULL)
 		ok = c->verb == VERB_SIGN ? EVP_PKEY_sign_message_init(s->pctx, alg, params) :
 					    EVP_PKEY_verify_message_init(s->pctx, alg, params);

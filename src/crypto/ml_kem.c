@@ -1,6 +1,7 @@
 /* ml_kem.c: ML-KEM (FIPS 203), and key pairs of both lattice algorithms. */
 #include "families.h"
 #include "family.h"
+#include "fips.h"
 #include "ml.h"
 
 enum { SHARED = 32 };
@@ -53,7 +54,7 @@ static enum hf_err kem(const struct mech *m, const struct params *p, const struc
 	struct slice ct_in, struct buf *ct_out, struct secret *ret)
 {
 	CLEANUP(EVP_PKEY_CTX_free_p) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, k->pkey,
-		NULL);
+		fips_props_of(k->pkey));
 	CLEANUP(secret_done) struct secret shared = { 0 };
 
 	(void)m;

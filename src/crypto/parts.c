@@ -113,17 +113,3 @@ enum hf_err parts_put_info(struct parts *p, EVP_PKEY *pkey)
 	OPENSSL_free(der);
 	return e;
 }
-
-enum hf_err pkey_build(const char *type, bool priv, OSSL_PARAM_BLD *bld, enum hf_err e,
-	EVP_PKEY **ret)
-{
-	CLEANUP(OSSL_PARAM_free_p) OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(bld);
-	CLEANUP(EVP_PKEY_CTX_free_p) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
-
-	if (params == NULL || ctx == NULL)
-		return ossl_err(HF_E_INTERNAL);
-	OSSL_TRY(EVP_PKEY_fromdata_init(ctx), HF_E_INTERNAL);
-	OSSL_TRY(EVP_PKEY_fromdata(ctx, ret, priv ? EVP_PKEY_KEYPAIR : EVP_PKEY_PUBLIC_KEY, params),
-		e);
-	return HF_OK;
-}

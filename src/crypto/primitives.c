@@ -1,5 +1,6 @@
 /* primitives.c: see crypto.h. */
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <openssl/core_names.h>
@@ -9,6 +10,7 @@
 
 #include "ciphers.h"
 #include "crypto.h"
+#include "fips.h"
 #include "mechs.h"
 #include "pkcs11_numbers.h"
 
@@ -56,6 +58,7 @@ static enum hf_err init(void)
 		return ossl_err(HF_E_INTERNAL);
 	if (OSSL_PROVIDER_load(NULL, "legacy") == NULL) /* packaged apart: SEED is missing then */
 		ERR_clear_error();
+	TRY(fips_load());
 	if (pthread_key_create(&own_hash_key, own_hash_done) != 0)
 		return HF_E_MEMORY;
 	TRY(alg_init());
@@ -78,7 +81,13 @@ enum hf_err crypto_init(void)
 
 const char *crypto_version(void)
 {
-	return OpenSSL_version(OPENSSL_VERSION);
+	static char text[160];
+
+	if (!crypto_is_fips())
+		return OpenSSL_version(OPENSSL_VERSION);
+	(void)snprintf(text, sizeof(text), "%s, FIPS provider %s", OpenSSL_version(OPENSSL_VERSION),
+		crypto_fips_version());
+	return text;
 }
 
 static bool same_block(const uint8_t *a, const uint8_t *b)

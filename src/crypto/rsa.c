@@ -4,6 +4,7 @@
 
 #include "families.h"
 #include "rsa.h"
+#include "fips.h"
 
 #define RSA_GEN_MAX 16384
 #define RSA_E_MAX 32 /* bytes; FIPS 186-5 §A.1.1: e < 2^256 */
@@ -73,7 +74,7 @@ void rsa_crypt_fail(struct crypt *c)
 
 static enum hf_err rsa_crypt_new(struct rsa_crypt *s, const struct crypt *c, int padding)
 {
-	s->pctx = EVP_PKEY_CTX_new_from_pkey(NULL, c->key->pkey, NULL);
+	s->pctx = EVP_PKEY_CTX_new_from_pkey(NULL, c->key->pkey, fips_props_of(c->key->pkey));
 	if (s->pctx == NULL)
 		return ossl_err(HF_E_MEMORY);
 	s->in.max = rsa_bytes(c->key);
@@ -172,19 +173,20 @@ static enum hf_err generate(const struct mech *m, const struct params *p,
 	const struct key_source *pub_tmpl, const struct key_source *tmpl, struct parts *pub,
 	struct parts *priv)
 {
-	CLEANUP(EVP_PKEY_CTX_free_p) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+	CLEANUP(EVP_PKEY_CTX_free_p) EVP_PKEY_CTX *ctx = NULL;
 	EVP_PKEY *pkey = NULL;
 	bool x931 = m->arg != NULL;
 	uint64_t bits;
 
 	(void)p;
 	(void)tmpl;
-	if (ctx == NULL)
-		return ossl_err(HF_E_MEMORY);
 	TRY(source_u64(pub_tmpl, CKA_MODULUS_BITS, &bits));
 	if (bits < m->min || bits > m->max || bits > RSA_GEN_MAX ||
 	    (x931 && bits % X931_STEP != 0))
 		return HF_E_ATTR_VALUE;
+	ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", fips_props_for("RSA", bits, NULL));
+	if (ctx == NULL)
+		return ossl_err(HF_E_MEMORY);
 	OSSL_TRY(EVP_PKEY_keygen_init(ctx), HF_E_INTERNAL);
 	OSSL_TRY(EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, (int)bits), HF_E_ATTR_VALUE);
 	TRY(set_exponent(ctx, source_get(pub_tmpl, CKA_PUBLIC_EXPONENT), x931 ? X931_E_BITS : 0));

@@ -1,5 +1,6 @@
 /* sig.c: see sig.h. */
 #include "sig.h"
+#include "fips.h"
 
 static void sig_drop(struct kept *k)
 {
@@ -40,7 +41,8 @@ static enum hf_err sig_new(struct sig *s, const struct crypt *c, const struct si
 	s->scheme = scheme;
 	s->raw.max = SIG_RAW_MAX;
 	s->hash = hash_by_name(c->mech->arg);
-	s->pctx = EVP_PKEY_CTX_new_from_pkey(NULL, c->key->pkey, NULL);
+	s->pctx = EVP_PKEY_CTX_new_from_pkey(NULL, c->key->pkey,
+		fips_props_hash(c->key->pkey, s->hash));
 	if (s->hash != NULL)
 		s->md = EVP_MD_CTX_new();
 	if (s->pctx == NULL || (s->hash != NULL && s->md == NULL))

@@ -6,6 +6,7 @@
 
 #include "alg.h"
 #include "crypto.h"
+#include "fips.h"
 
 #define COORDINATE 32
 #define POINT (1 + 2 * COORDINATE)
@@ -57,7 +58,7 @@ enum hf_err crypto_p256_agree(const uint8_t peer[2 * COORDINATE], uint8_t own[2 
 	TRY(peer_key(peer, &theirs));
 	OSSL_TRY(EVP_PKEY_get_octet_string_param(ours, OSSL_PKEY_PARAM_PUB_KEY, encoded, sizeof(encoded),
 		&n), HF_E_INTERNAL);
-	ctx = EVP_PKEY_CTX_new_from_pkey(NULL, ours, NULL);
+	ctx = EVP_PKEY_CTX_new_from_pkey(NULL, ours, fips_props_of(ours));
 	if (ctx == NULL || n != POINT)
 		return ossl_err(HF_E_INTERNAL);
 	TRY(secret_alloc(&z, COORDINATE));

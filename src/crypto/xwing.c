@@ -7,6 +7,7 @@
 #include <openssl/evp.h>
 
 #include "family.h"
+#include "fips.h"
 
 #define M_SEED 64u
 #define M_PUBLIC 1184u
@@ -106,7 +107,8 @@ static enum hf_err combine(struct slice both, const uint8_t *ct_x, const uint8_t
 
 static enum hf_err agree(EVP_PKEY *own, EVP_PKEY *peer, uint8_t out[X_LEN])
 {
-	CLEANUP(EVP_PKEY_CTX_free_p) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, own, NULL);
+	CLEANUP(EVP_PKEY_CTX_free_p) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, own,
+		fips_props_of(own));
 	size_t n = X_LEN;
 
 	if (ctx == NULL)
@@ -127,7 +129,7 @@ static enum hf_err encapsulate_m(struct slice pub, uint8_t *ct, uint8_t *shared)
 	params[0] = OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY,
 		(void *)(uintptr_t)pub.p, M_PUBLIC);
 	TRY(import("ML-KEM-768", EVP_PKEY_PUBLIC_KEY, params, HF_E_PUBLIC_KEY, &k));
-	ctx = EVP_PKEY_CTX_new_from_pkey(NULL, k, NULL);
+	ctx = EVP_PKEY_CTX_new_from_pkey(NULL, k, fips_props_of(k));
 	if (ctx == NULL)
 		return ossl_err(HF_E_MEMORY);
 	OSSL_TRY(EVP_PKEY_encapsulate_init(ctx, NULL), HF_E_INTERNAL);
@@ -164,7 +166,8 @@ enum hf_err xwing_encapsulate(struct slice pub, uint8_t ret_ct[XWING_CIPHERTEXT]
 
 static enum hf_err decapsulate_m(const struct pair *p, struct slice ct, uint8_t *shared)
 {
-	CLEANUP(EVP_PKEY_CTX_free_p) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, p->m, NULL);
+	CLEANUP(EVP_PKEY_CTX_free_p) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, p->m,
+		fips_props_of(p->m));
 	size_t n = SHARED;
 
 	if (ctx == NULL)

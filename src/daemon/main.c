@@ -263,8 +263,10 @@ static int check_all(const struct start *s)
 	enum integrity seal;
 
 	puts("settings: good");
+	crypto_fips(s->settings.fips_module, s->settings.fips_config);
 	if (secret_init(0) != HF_OK || crypto_init() != HF_OK) {
-		fputs("holdfastd: protected memory or OpenSSL cannot be set up\n", stderr);
+		fprintf(stderr, "holdfastd: %s\n", *crypto_why() != '\0' ? crypto_why() :
+			"protected memory or OpenSSL cannot be set up");
 		return 1;
 	}
 	seal = integrity_check();

@@ -429,6 +429,8 @@ static int watch(struct monitor *m)
 			return 0;
 		if (ended_with(m, VAULT, EXIT_NO_SANDBOX) || ended_with(m, KEEPER, EXIT_NO_SANDBOX))
 			return EXIT_NO_SANDBOX;
+		if (ended_with(m, VAULT, EXIT_NO_FIPS))
+			return EXIT_NO_FIPS;
 		if (m->stopping)
 			return 1;
 		if (!m->served && starts >= FIRST_STARTS) {

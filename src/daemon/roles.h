@@ -36,6 +36,6 @@ int monitor_main(const struct config *c, const struct role_flags *f,
 	const struct instance_paths *paths);
 
 /* Exit codes of roles besides 0 (wanted) and 1. */
-enum { EXIT_USAGE = 2, EXIT_NO_SANDBOX = 4 };
+enum { EXIT_USAGE = 2, EXIT_NO_SANDBOX = 4, EXIT_NO_FIPS = 5 };
 
 #endif

@@ -268,9 +268,11 @@ int vault_main(const struct config *c, const struct role_flags *f)
 	monitor_pid = getppid();
 	if (signals < 0 || sandbox_harden() != HF_OK)
 		return 1;
+	crypto_fips(c->fips_module, c->fips_config);
 	if (secret_init(0) != HF_OK || crypto_init() != HF_OK) {
-		log_error("protected memory or OpenSSL cannot be set up");
-		return 1;
+		log_error("%s", *crypto_why() != '\0' ? crypto_why() :
+			"protected memory or OpenSSL cannot be set up");
+		return *crypto_why() != '\0' ? EXIT_NO_FIPS : 1;
 	}
 	landlock = sandbox_no_files(-1);
 	if (keeper_link_open(FD_LINK, &k) != HF_OK)

@@ -419,16 +419,19 @@ static enum hf_err append_start(struct audit *a)
 {
 	char hex[65], hash_hex[2 * CRYPTO_HASH + 1], detail[256];
 	uint8_t hash[CRYPTO_HASH];
-	int n;
+	size_t n;
 
 	hex_encode(SLICE_OF(a->keys.public_key), hex);
-	n = snprintf(detail, sizeof(detail), "audit key %s", hex);
+	n = (size_t)snprintf(detail, sizeof(detail), "audit key %s", hex);
 	if (a->keys.ml_seed.n > 0) {
 		TRY(crypto_sha256(SLICE_OF(a->keys.ml_public), hash));
 		hex_encode(SLICE_OF(hash), hash_hex);
-		(void)snprintf(detail + n, sizeof(detail) - (size_t)n, "; ML-DSA-65 key's SHA-256 %s",
+		n += (size_t)snprintf(detail + n, sizeof(detail) - n, "; ML-DSA-65 key's SHA-256 %s",
 			hash_hex);
 	}
+	if (crypto_is_fips())
+		(void)snprintf(detail + n, sizeof(detail) - n, "; FIPS provider %s",
+			crypto_fips_version());
 	return append_event(a, "start", detail, HF_OK, true);
 }
 

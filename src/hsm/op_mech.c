@@ -157,7 +157,7 @@ enum hf_err mech_may(struct calls_ctx *c, const struct mech_in *in, uint32_t use
 	if (u.mech == NULL || (mech_ops(c->part, u.mech) & plain) == 0 ||
 	    param_of(u.mech, use) == PARAM_COUNT)
 		return HF_E_MECHANISM;
-	if (so_far && (u.mech->flags & MECH_APPROVED) != 0)
+	if (so_far && mech_approved(u.mech))
 		c->service = SERVICE_APPROVED;
 	if (key != NULL)
 		TRY(check_key(c, u.mech, plain, key, &u.key));

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "crypto.h"
 #include "curve_group.h"
 #include "gate.h"
 #include "pkcs11_numbers.h"
@@ -215,13 +216,18 @@ static const struct {
 	{ CKM_RSA_PKCS, CKF_CRYPT, POLICY_RSA_PKCS1_CRYPT },
 };
 
+bool mech_approved(const struct mech *m)
+{
+	return (m->flags & MECH_APPROVED) != 0 && !((m->flags & MECH_OWN) != 0 && crypto_is_fips());
+}
+
 uint32_t policy_ops(const struct partition *p, const struct mech *m)
 {
 	uint32_t ops = UINT32_MAX;
 
 	if ((m->flags & MECH_LEGACY) != 0 && policy_value(p, POLICY_LEGACY) == 0)
 		return 0;
-	if ((m->flags & MECH_APPROVED) == 0 && policy_value(p, POLICY_NON_APPROVED) == 0)
+	if (!mech_approved(m) && policy_value(p, POLICY_NON_APPROVED) == 0)
 		return 0;
 	for (size_t i = 0; i < sizeof(mechanisms) / sizeof(mechanisms[0]); i++)
 		if (mechanisms[i].mechanism == m->type && policy_value(p, mechanisms[i].policy) == 0)

@@ -13,6 +13,8 @@ uint64_t policy_value(const struct partition *p, enum policy k);
 /* policy_need: HF_E_POLICY unless the call's partition has it on. */
 enum hf_err policy_need(struct calls_ctx *c, enum policy k) HF_MUST_CHECK;
 
+/* mech_approved: the row is, and where OpenSSL's FIPS provider is in force it is done there. */
+bool mech_approved(const struct mech *m);
 /* policy_ops: which of the mechanism's operations (CKF_) are allowed. */
 uint32_t policy_ops(const struct partition *p, const struct mech *m);
 /* policy_use: may this key be used so (a CKF_)? */

@@ -41,6 +41,8 @@ void hsm_tick(struct hsm *h)
 
 	if (atomic_load(&h->state) != HSM_OPERATIONAL)
 		return;
+	if (!crypto_alive())
+		hsm_fail(h, "a test that the FIPS provider runs by itself has failed");
 	watch_clock(h, (int64_t)clock_wall_us() - (int64_t)(now / 1000));
 	if (now - h->watch.pass_ns < (uint64_t)h->cfg.audit_count_seconds * NS_PER_S)
 		return;

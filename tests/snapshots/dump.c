@@ -71,7 +71,7 @@ static void dump_mechanism(const struct mech *m)
 		F(SIGN_RECOVER), F(VERIFY), F(VERIFY_RECOVER), F(GENERATE), F(GENERATE_KEY_PAIR),
 		F(WRAP), F(UNWRAP), F(DERIVE), F(ENCAPSULATE), F(DECAPSULATE) };
 	static const struct word flags[] = { M(APPROVED), M(LEGACY), M(NO_MULTI), M(PUBLIC_DATA),
-		M(INHERIT) };
+		M(INHERIT), M(OWN) };
 
 	printf("0x%08x %s | ", m->type, m->name);
 	put_words(WORDS(ops), m->ops);
