@@ -9,17 +9,24 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "runtime.h"
+
 #define PIN_MAX 1024 /* bytes */
 
-/* where_it_says_why names the log of a private instance that did not start. */
+/* where_it_says_why names the log of a private instance that did not start, or why there is none. */
 static void where_it_says_why(void)
 {
+	char beside[PATH_MAX];
 	struct instance i;
+	const char *dir;
 
 	if (client_find(&i) != HF_OK)
 		return;
-	if (i.home != NULL)
-		fprintf(stderr, "holdfast: its log is %s/daemon.log\n", i.home);
+	dir = i.home != NULL && runtime_of(i.home, beside) ? beside : i.home;
+	if (dir != NULL && access(dir, W_OK) != 0)
+		fprintf(stderr, "holdfast: nothing can be written to %s: %s\n", dir, strerror(errno));
+	else if (dir != NULL)
+		fprintf(stderr, "holdfast: its log is %s/daemon.log\n", dir);
 	instance_done(&i);
 }
 
