@@ -40,6 +40,7 @@ static void app_free(struct app *app)
 
 		app->logins = l->next;
 		partition_unref(l->part);
+		secret_done(&l->own);
 		hf_free(l);
 	}
 	backup_free(app->backup);

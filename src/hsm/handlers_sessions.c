@@ -206,7 +206,7 @@ enum hf_err on_login(struct calls_ctx *c, const struct login_req *q, struct logi
 	if (q->user == CKU_CONTEXT_SPECIFIC)
 		return context_login(c, q->pin);
 	TRY(open_role(c, q, &as, &key));
-	TRY(login_begin(c->hsm, c->app, c->part, &as, secret_slice(&key), NULL));
+	TRY(login_begin(c->hsm, c->app, c->part, &as, secret_slice(&key)));
 	c->role = as.role;
 	if (policy_value(c->part, POLICY_RECOVERY) == 0)
 		return HF_OK;

@@ -94,8 +94,30 @@ void login_gone(struct hsm *h, struct partition *p, enum role role)
 	key_leave(p);
 }
 
+/* struct ids is what tells a login from every other. */
+struct ids {
+	uint8_t id[LOGIN_ID_LEN];
+	struct secret own;
+};
+
+static void ids_done(struct ids *i)
+{
+	secret_done(&i->own);
+}
+
+static enum hf_err ids_of(const struct login_as *as, struct ids *ret)
+{
+	if (as->id != NULL) {
+		memcpy(ret->id, as->id, sizeof(ret->id));
+		return secret_dup(as->own, &ret->own);
+	}
+	TRY(crypto_random(ret->id, sizeof(ret->id)));
+	TRY(secret_alloc(&ret->own, CRYPTO_KEY));
+	return crypto_random(ret->own.p, ret->own.n);
+}
+
 static enum hf_err set_role(struct app *app, struct partition *p, const struct login_as *as,
-	const uint8_t id[LOGIN_ID_LEN])
+	struct ids *ids)
 {
 	MUTEX_HOLD(&app->lock);
 	struct app_login *l;
@@ -106,7 +128,9 @@ static enum hf_err set_role(struct app *app, struct partition *p, const struct l
 	memcpy(l->user, as->user, sizeof(l->user));
 	l->rights = as->rights;
 	l->used_ns = clock_mono_ns();
-	memcpy(l->login_id, id, LOGIN_ID_LEN);
+	memcpy(l->login_id, ids->id, LOGIN_ID_LEN);
+	secret_done(&l->own);
+	l->own = secret_take(&ids->own);
 	return HF_OK;
 }
 
@@ -119,17 +143,14 @@ struct login_as login_by(const struct role_record *r)
 }
 
 enum hf_err login_begin(struct hsm *h, struct app *app, struct partition *p,
-	const struct login_as *as, struct slice key, const uint8_t *login_id)
+	const struct login_as *as, struct slice key)
 {
-	uint8_t id[LOGIN_ID_LEN];
+	CLEANUP(ids_done) struct ids ids = { { 0 } };
 	enum hf_err e;
 
-	if (login_id != NULL)
-		memcpy(id, login_id, sizeof(id));
-	else
-		TRY(crypto_random(id, sizeof(id)));
+	TRY(ids_of(as, &ids));
 	TRY(login_come(h, p, as->role, key));
-	e = set_role(app, p, as, id);
+	e = set_role(app, p, as, &ids);
 	if (e != HF_OK)
 		login_gone(h, p, as->role);
 	return e;

@@ -23,13 +23,14 @@ struct login_as {
 	enum role role;
 	char user[USER_NAME_MAX + 1];
 	struct rights rights;
+	const uint8_t *id;        /* of the same login in its ticket, and its own secret; or NULL */
+	struct slice own;
 };
 struct login_as login_by(const struct role_record *r);
 
-/* login_begin makes the application log in; key is the partition's. login_id
- * NULL: a new one. */
+/* login_begin makes the application log in; key is the partition's. */
 enum hf_err login_begin(struct hsm *h, struct app *app, struct partition *p,
-	const struct login_as *as, struct slice key, const uint8_t *login_id) HF_MUST_CHECK;
+	const struct login_as *as, struct slice key) HF_MUST_CHECK;
 /* login_end logs out: own (or NULL) is the session whose lock the caller holds. */
 enum hf_err login_end(struct hsm *h, struct app *app, struct partition *p, struct session *own)
 	HF_MUST_CHECK;

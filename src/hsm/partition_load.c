@@ -4,6 +4,7 @@
 
 #include "activate.h"
 #include "audit.h"
+#include "bridge.h"
 #include "guard.h"
 #include "onetime.h"
 #include "log.h"
@@ -370,6 +371,7 @@ static enum hf_err load_rest(struct hsm *h, struct partition *p)
 	}
 	TRY(partition_lock_out_load(h, p));
 	TRY(scan_part(h, p, "gone", visit_gone));
+	TRY(bridge_load(h, p));
 	TRY(scan_part(h, p, "guard", visit_guard));
 	if (*records_trouble(h->records) != '\0')
 		TRY(guards_void(h, p));

@@ -246,7 +246,7 @@ void partition_idle(struct partition *p)
  * what is left; never the new one over what should be gone. */
 enum hf_err partition_wipe_objects(struct hsm *h, struct partition *p)
 {
-	static const char *const kinds[] = { "prv", "pub", "gone", "guard", "active", "usage",
+	static const char *const kinds[] = { "prv", "pub", "gone", "guard", "active", "bridge", "usage",
 		"onetime" };
 	struct objects *fresh = NULL, *old;
 	char prefix[PART_NAME_LEN];

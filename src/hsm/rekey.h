@@ -1,6 +1,7 @@
 /* rekey.h: a new partition key in the place of the old one, while the partition is used.
  *
- *   1  one commit: every role's pair wraps the new key, activations that come back hold it,
+ *   1  one commit: every role's pair wraps the new key, activations that come back hold it, logins
+ *      of now find it (bridge.h),
  *      and the partition's own record says which key is the partition's and holds the old
  *      one, sealed by the new; what is written from then on is under the new one
  *   2  every private record that the old key seals is sealed anew, at the same version

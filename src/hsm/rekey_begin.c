@@ -3,11 +3,14 @@
 
 #include "activate.h"
 #include "app.h"
+#include "bridge.h"
 #include "consent.h"
 #include "gate.h"
 #include "login.h"
 #include "partition_int.h"
 #include "rekey.h"
+
+#define BRIDGE_MAX (16u << 20) /* a few hundred thousand logins */
 
 /* struct piece: a record that changes with the key. */
 struct piece {
@@ -80,7 +83,7 @@ static enum hf_err need_pairs(struct calls_ctx *c, struct partition *p, bool for
 
 static size_t count_records(struct partition *p)
 {
-	size_t n = 1 + activation_count(p);
+	size_t n = 2 + activation_count(p);
 
 	for (size_t i = 0; role_at(p->roles, i) != NULL; i++)
 		n++;
@@ -100,6 +103,13 @@ static enum hf_err add_own(struct partition *p, struct plan *l)
 	struct piece *r = add(l, PART_RECORD_MAX);
 
 	return partition_change(p, &l->rekey, r->name, &r->b, &l->changes[l->n - 1]);
+}
+
+static enum hf_err add_bridge(struct hsm *h, struct partition *p, struct plan *l)
+{
+	struct piece *r = add(l, BRIDGE_MAX);
+
+	return bridge_change(h, p, secret_slice(&l->key), r->name, &r->b, &l->changes[l->n - 1]);
 }
 
 static enum hf_err add_role(struct partition *p, struct role_record *now, struct plan *l)
@@ -132,7 +142,7 @@ static enum hf_err add_activations(struct partition *p, struct plan *l)
 	return HF_OK;
 }
 
-static enum hf_err make(struct partition *p, struct slice old, struct plan *l)
+static enum hf_err make(struct hsm *h, struct partition *p, struct slice old, struct plan *l)
 {
 	struct role_record *r;
 
@@ -145,6 +155,7 @@ static enum hf_err make(struct partition *p, struct slice old, struct plan *l)
 	if (l->v == NULL || l->changes == NULL)
 		return HF_E_MEMORY;
 	TRY(add_own(p, l));
+	TRY(add_bridge(h, p, l));
 	for (size_t i = 0; (r = role_at(p->roles, i)) != NULL; i++)
 		TRY(add_role(p, r, l));
 	return add_activations(p, l);
@@ -188,7 +199,7 @@ static enum hf_err begin(struct calls_ctx *c, struct partition *p, struct slice 
 	CLEANUP(plan_done) struct plan l = { .n = 0 };
 
 	TRY(need_pairs(c, p, force));
-	TRY(make(p, key, &l));
+	TRY(make(c->hsm, p, key, &l));
 	TRY(commit(c->hsm, p, &l));
 	MUTEX_HOLD(&p->roles->lock);
 	rekey_resume(c->hsm, p);

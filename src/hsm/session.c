@@ -82,6 +82,7 @@ static void forget_if_unused(struct app *app, struct app_login *l)
 		at = &(*at)->next;
 	*at = l->next;
 	partition_unref(l->part);
+	secret_done(&l->own);
 	hf_free(l);
 }
 

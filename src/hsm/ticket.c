@@ -1,19 +1,20 @@
 /* ticket.c: a login, sealed, for the client library to keep instead of a PIN.
  *
  *   format u8 | partition's serial 16 | role u8 | user's name 33 | partition key 32 | application 32 |
- *   uid u64 | login 16 | epochs of partition and role u64 u64 | issued u64 | expiry u64
+ *   uid u64 | login 16 | its own secret 32 | epochs of partition and role u64 u64 | issued u64 | expiry u64
  *
  * sealed by the HSM's ticket key. It is good for the application that it was
  * given to, run by the same user, until the login ends, the role's PIN changes,
  * the partition begins anew, or it expires. */
 #include <string.h>
 
+#include "bridge.h"
 #include "clock.h"
 #include "login.h"
 #include "partition.h"
 #include "rotate.h"
 
-#define FORMAT 2
+#define FORMAT 3
 #define US_PER_S 1000000u
 #define TICKET_MAX 512u
 
@@ -21,7 +22,7 @@ struct ticket {
 	char serial[SERIAL_LEN + 1];
 	uint8_t role;
 	char user[USER_NAME_MAX + 1];
-	struct slice key;
+	struct slice key, own;
 	uint8_t app[APP_ID_LEN];
 	uint64_t uid;
 	uint8_t login_id[LOGIN_ID_LEN];
@@ -40,6 +41,7 @@ static void ticket_enc(const struct ticket *t, struct buf *b)
 	buf_raw(b, SLICE_OF(t->app));
 	buf_u64(b, t->uid);
 	buf_raw(b, SLICE_OF(t->login_id));
+	buf_raw(b, t->own);
 	buf_u64(b, t->epoch);
 	buf_u64(b, t->role_epoch);
 	buf_u64(b, t->issued);
@@ -58,7 +60,7 @@ static bool take(struct rd *r, void *to, size_t n)
 
 static bool ticket_dec(struct slice in, struct ticket *ret)
 {
-	struct ticket t = { .key = { NULL, CRYPTO_KEY } };
+	struct ticket t = { .key = { NULL, CRYPTO_KEY }, .own = { NULL, CRYPTO_KEY } };
 	struct rd r = rd_of(in);
 	uint8_t format;
 
@@ -66,7 +68,8 @@ static bool ticket_dec(struct slice in, struct ticket *ret)
 	    !rd_u8(&r, &t.role) || !take(&r, t.user, sizeof(t.user)) ||
 	    t.user[USER_NAME_MAX] != '\0' || !rd_take(&r, CRYPTO_KEY, &t.key.p) ||
 	    !take(&r, t.app, sizeof(t.app)) || !rd_u64(&r, &t.uid) ||
-	    !take(&r, t.login_id, sizeof(t.login_id)) || !rd_u64(&r, &t.epoch) ||
+	    !take(&r, t.login_id, sizeof(t.login_id)) || !rd_take(&r, CRYPTO_KEY, &t.own.p) ||
+	    !rd_u64(&r, &t.epoch) ||
 	    !rd_u64(&r, &t.role_epoch) || !rd_u64(&r, &t.issued) || !rd_u64(&r, &t.expiry) ||
 	    !rd_done(&r))
 		return false;
@@ -93,7 +96,8 @@ static enum hf_err epochs(struct partition *p, struct ticket *t)
 	return HF_OK;
 }
 
-static enum hf_err describe(struct hsm *h, struct app *app, struct partition *p, struct ticket *t)
+static enum hf_err describe(struct hsm *h, struct app *app, struct partition *p, struct ticket *t,
+	struct secret *ret_own)
 {
 	const struct app_login *l;
 
@@ -110,7 +114,9 @@ static enum hf_err describe(struct hsm *h, struct app *app, struct partition *p,
 		t->role = (uint8_t)l->role;
 		memcpy(t->user, l->user, sizeof(t->user));
 		memcpy(t->login_id, l->login_id, sizeof(t->login_id));
+		TRY(secret_dup(secret_slice(&l->own), ret_own));
 	}
+	t->own = secret_slice(ret_own);
 	return epochs(p, t);
 }
 
@@ -118,10 +124,10 @@ enum hf_err ticket_make(struct hsm *h, struct app *app, struct partition *p, str
 	struct slice *ret, uint32_t *ret_renew_s)
 {
 	CLEANUP(buf_done) struct buf plain = BUF_MAX(TICKET_MAX), sealed = BUF_MAX(TICKET_MAX);
-	CLEANUP(secret_done) struct secret key = { 0 }, before = { 0 };
+	CLEANUP(secret_done) struct secret key = { 0 }, before = { 0 }, own = { 0 };
 	struct ticket t = { 0 };
 
-	TRY(describe(h, app, p, &t));
+	TRY(describe(h, app, p, &t, &own));
 	(void)pthread_rwlock_rdlock(&p->lock);
 	t.key = secret_slice(&p->key);
 	ticket_enc(&t, &plain);
@@ -166,11 +172,23 @@ static enum hf_err resume_same(struct app *app, struct partition *p, const struc
 	return same ? HF_OK : HF_E_ALREADY_LOGGED_IN;
 }
 
+static enum hf_err resume_new(struct hsm *h, struct app *app, struct partition *p,
+	const struct ticket *t)
+{
+	CLEANUP(secret_done) struct secret key = { 0 };
+	struct login_as as = { .role = (enum role)t->role, .rights = t->rights, .id = t->login_id,
+		.own = t->own };
+
+	memcpy(as.user, t->user, sizeof(as.user));
+	TRY(secret_dup(t->key, &key));
+	TRY(bridge_cross(h, p, t->own, &key));
+	return login_begin(h, app, p, &as, secret_slice(&key));
+}
+
 enum hf_err ticket_resume(struct hsm *h, struct app *app, struct partition *p,
 	struct slice ticket, enum role *ret)
 {
 	CLEANUP(secret_done) struct secret plain = { 0 }, key = { 0 }, before = { 0 };
-	struct login_as as;
 	struct ticket t;
 	enum hf_err e;
 
@@ -189,8 +207,5 @@ enum hf_err ticket_resume(struct hsm *h, struct app *app, struct partition *p,
 	if (e == HF_E_ALREADY_LOGGED_IN)
 		return resume_same(app, p, &t);
 	TRY(e);
-	as.role = *ret;
-	as.rights = t.rights;
-	memcpy(as.user, t.user, sizeof(as.user));
-	return login_begin(h, app, p, &as, t.key, t.login_id);
+	return resume_new(h, app, p, &t);
 }

@@ -278,6 +278,44 @@ static int cmd_check(char **arg)
 	return wrong == 0 ? 0 : 1;
 }
 
+/* use_pair signs with a private key and verifies with the public one of its label. */
+static bool use_pair(CK_SESSION_HANDLE s, CK_OBJECT_HANDLE private_key)
+{
+	char label[65] = "";
+	CK_ATTRIBUTE t = { CKA_LABEL, label, sizeof(label) - 1 };
+	CK_MECHANISM m = { CKM_ECDSA_SHA256, NULL, 0 };
+	CK_BYTE data[] = "data", sig[128];
+	CK_ULONG n = sizeof(sig), found;
+	CK_OBJECT_HANDLE public_key;
+
+	must(p11->C_GetAttributeValue(s, private_key, &t, 1), "C_GetAttributeValue");
+	label[t.ulValueLen] = '\0';
+	public_key = find(s, label, CKO_PUBLIC_KEY, &found);
+	return found == 1 && p11->C_SignInit(s, &m, private_key) == CKR_OK &&
+		p11->C_Sign(s, data, sizeof(data), sig, &n) == CKR_OK &&
+		p11->C_VerifyInit(s, &m, public_key) == CKR_OK &&
+		p11->C_Verify(s, data, sizeof(data), sig, n) == CKR_OK;
+}
+
+/* use: every key pair signs and verifies; prints how many. */
+static int cmd_use(char **arg)
+{
+	CK_SESSION_HANDLE s = logged_in();
+	CK_OBJECT_CLASS class = CKO_PRIVATE_KEY;
+	CK_ATTRIBUTE t = { CKA_CLASS, &class, sizeof(class) };
+	static CK_OBJECT_HANDLE keys[65536];
+	CK_ULONG n = 0, bad = 0;
+
+	(void)arg;
+	must(p11->C_FindObjectsInit(s, &t, 1), "C_FindObjectsInit");
+	must(p11->C_FindObjects(s, keys, sizeof(keys) / sizeof(keys[0]), &n), "C_FindObjects");
+	must(p11->C_FindObjectsFinal(s), "C_FindObjectsFinal");
+	for (CK_ULONG i = 0; i < n; i++)
+		bad += !use_pair(s, keys[i]);
+	printf("%lu %lu\n", n, bad);
+	return bad == 0 ? 0 : 1;
+}
+
 /* sessions N: so many at once, all usable. */
 static int cmd_sessions(char **arg)
 {
@@ -460,7 +498,7 @@ static const struct {
 	int (*run)(char **arg);
 } commands[] = {
 	{ "init", 1, cmd_init }, { "sign", 2, cmd_sign }, { "make", 1, cmd_make },
-	{ "many", 3, cmd_many },
+	{ "many", 3, cmd_many }, { "use", 0, cmd_use },
 	{ "check", 0, cmd_check }, { "sessions", 1, cmd_sessions }, { "wrong-pin", 1, cmd_wrong_pin },
 	{ "right-pin", 0, cmd_right_pin }, { "multipart", 0, cmd_multipart },
 	{ "store-secret", 0, cmd_store_secret }, { "use-secret", 0, cmd_use_secret },

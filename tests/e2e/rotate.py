@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
-"""rotate.py BUILD TEST: a new root key while applications sign and processes are killed."""
+"""rotate.py BUILD TEST: new keys while applications sign and processes are killed.
+HOLDFAST_ROTATE_PAIRS and HOLDFAST_ROTATE_SECONDS make a long form."""
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -50,6 +52,67 @@ def test_signing_goes_on_while_the_root_key_is_replaced_and_processes_are_killed
     facts = json.loads(i.cli('status', '--json').stdout)
     assert facts['damaged records'] == '0' and facts['store'] == 'as it was left', facts
     print(f'{len(made)} keys, {done} new root keys')
+
+
+def facts(i):
+    r = i.cli('status', '--json')
+    return json.loads(r.stdout) if r.returncode == 0 else {}
+
+
+def rotate_partition(i, so_pin='12345678'):
+    pin = f'{i.home}/so-pin'
+    with open(pin, 'w', encoding='ascii') as f:
+        f.write(so_pin)
+    return i.cli('rotate', 'partition', 'e2e', '--so-pin-file', pin, '--yes')
+
+
+def make_pairs(i, n):
+    i.must('init', 'e2e')
+    p = i.popen('make', 'many', stderr=subprocess.DEVNULL)
+    made = [p.stdout.readline().strip() for _ in range(n)]
+    p.kill()
+    return made + p.communicate()[0].split()
+
+
+def signer_is_there(i):
+    """the client is back: one that is not when the key is replaced has to log in again"""
+    return 'holdfast_calls_total{call="sign",result="ok"}' in i.cli('metrics').stdout
+
+
+def test_signing_goes_on_while_the_keys_of_hsm_and_partition_are_replaced_and_processes_are_killed(i):
+    made = make_pairs(i, int(os.environ.get('HOLDFAST_ROTATE_PAIRS', 500)))
+    seconds = float(os.environ.get('HOLDFAST_ROTATE_SECONDS', 15))
+    signing = i.popen('sign', str(seconds + 5), '2')
+    wait_for(lambda: signer_is_there(i))
+    done = {rotate: 0, rotate_partition: 0}
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for what in done:
+            done[what] += what(i).returncode == 0
+        time.sleep(random.uniform(0, 0.3))
+        i.kill(random.choice(['vault', 'keeper', 'monitor']))
+        wait_for(lambda: signer_is_there(i))
+    out, _ = signing.communicate(timeout=60)
+    assert signing.returncode == 0 and all(done.values()), (signing.returncode, done, out)
+    used = i.must('use').split()
+    wait_for(lambda: facts(i).get('partition rotation', 'done').endswith('done'))
+    wait_for(lambda: rotation(i) in ('', 'the root key: done'))
+    assert used[1] == '0' and int(used[0]) > len(made), used
+    i.must('check', input='\n'.join(made))
+    i.stop()
+    assert i.must('use').split() == used
+    told = facts(i)
+    assert told['damaged records'] == '0' and told['store'] == 'as it was left', told
+    print(f'{used[0]} pairs, {done[rotate]} new root keys, {done[rotate_partition]} new partition keys')
+
+
+def test_only_the_officer_replaces_the_key_of_a_partition(i):
+    i.must('init', 'e2e')
+    r = rotate_partition(i, '87654321')
+    assert r.returncode != 0 and 'PIN' in r.stderr, r.stderr
+    assert rotate_partition(i).returncode == 0
+    wait_for(lambda: facts(i)['partition rotation'].endswith('done'))
+    assert i.must('use') == '1 0'
 
 
 def test_either_audit_key_proves_the_whole_log(i):

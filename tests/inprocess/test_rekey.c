@@ -13,6 +13,7 @@
 #include "box.h"
 #include "partition.h"
 #include "pkcs11_numbers.h"
+#include "policy.h"
 
 #define THINGS 150 /* more than are sealed at once */
 #define BERTA_PIN "Pin-of-berta-1"
@@ -342,6 +343,67 @@ static void whatever_was_kept_last_the_next_login_goes_on(void **state)
 	}
 }
 
+static void a_login_outlives_it(void **state)
+{
+	CLEANUP(secret_done) struct secret kept = { 0 }, none = { 0 };
+	struct slice ticket;
+
+	(void)state;
+	assert_int_equal(log_out(&anna), HF_OK);
+	logs_in(&anna, CKU_USER, USER_PIN, &ticket);
+	assert_int_equal(secret_dup(ticket, &kept), HF_OK);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(rotate(), HF_OK);
+		wait_for_it();
+		assert_int_equal(finds(&anna), THINGS);
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		restart();
+		assert_int_equal(resume(&anna, 0, secret_slice(&kept)), HF_OK);
+		everything_is_there();
+		assert_int_equal(rotate(), HF_OK);
+		wait_for_it();
+	}
+	assert_int_equal(log_out(&anna), HF_OK);
+	assert_int_equal(resume(&anna, 0, secret_slice(&kept)), HF_E_TICKET);
+	logs_in(&anna, CKU_USER, USER_PIN, &ticket);
+	assert_int_equal(secret_dup(ticket, &none), HF_OK);
+	who_leaves(&anna); /* so its login is not there when the key is replaced */
+	who_comes(&anna, &box, OWNER, 1);
+	assert_int_equal(rotate(), HF_OK);
+	wait_for_it();
+	restart();
+	assert_int_equal(resume(&anna, 0, secret_slice(&none)), HF_E_TICKET);
+	assert_int_equal(log_in(&anna, CKU_USER, USER_PIN), HF_OK);
+	everything_is_there();
+}
+
+static void an_activation_comes_back_with_the_new_key(void **state)
+{
+	struct policy_value on[] = { { policy_rows[POLICY_ACTIVATION].number, 1 },
+		{ policy_rows[POLICY_AUTO_ACTIVATION].number, 1 } };
+	struct policy_set_req q = { .serial = serial, .so_pin = SLICE_STR(SO_PIN), .changes = { on, 2 } };
+	struct challenge_set_req ch = { SLICE_STR("user"), SLICE_STR("for-applications") };
+
+	(void)state;
+	assert_int_equal(do_policy_set(&anna, &q, &(struct policy_set_res){ 0 }), HF_OK);
+	assert_int_equal(log_out(&anna), HF_OK);
+	logs_in(&anna, CKU_SO, SO_PIN, NULL);
+	assert_int_equal(do_challenge_set(&anna, &ch, &(struct challenge_set_res){ 0 }), HF_OK);
+	assert_int_equal(log_out(&anna), HF_OK);
+	logs_in(&anna, CKU_USER, USER_PIN, NULL);
+	assert_int_equal(do_activate(&anna, &(struct activate_req){ 0 }, &(struct activate_res){ 0 }), HF_OK);
+	assert_int_equal(log_out(&anna), HF_OK);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(rotate(), HF_OK);
+		wait_for_it();
+		restart();
+		assert_int_equal(log_in(&anna, CKU_USER, "for-applications"), HF_OK);
+		everything_is_there();
+		assert_int_equal(log_out(&anna), HF_OK);
+	}
+}
+
 static void an_older_store_is_told(void **state)
 {
 	(void)state;
@@ -401,6 +463,8 @@ int main(void)
 		T(a_role_of_before_gets_its_pair_at_its_login),
 		T(by_force_a_role_of_before_loses_its_pin),
 		T(whatever_was_kept_last_the_next_login_goes_on),
+		T(a_login_outlives_it),
+		T(an_activation_comes_back_with_the_new_key),
 		T(an_older_store_is_told),
 		T(one_private_record_of_before_does_not_come_back),
 		T(a_partition_that_begins_anew_has_a_first_key_again),
