@@ -82,6 +82,11 @@ bool cli_officer(struct cli *c, uint64_t *ret_session);
 /* cli_partition finds a partition by label, serial or slot. */
 bool cli_partition(struct cli *c, const char *name, struct partition_info *ret);
 
+/* cli_domain: is this HSM in that security domain? cli_domain_set puts a partition into one, an exit
+ * code. Both say what is wrong. */
+bool cli_domain(struct cli *c, const char *name);
+int cli_domain_set(struct cli *c, const struct partition_domain_req *q);
+
 /* cli_audit_keys writes what 'audit verify --audit-key FILE' reads: a line a key. An exit code. */
 int cli_audit_keys(struct cli *c, const char *path);
 

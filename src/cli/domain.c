@@ -77,21 +77,39 @@ static json_t *json_members(const struct domain_info *d)
 	return a;
 }
 
-int cmd_domain_show(struct cli *c)
+static bool find(struct cli *c, const char *name, struct domain_info *ret)
 {
 	struct domain_list_res r;
 
 	if (!list(c, &r))
-		return EXIT_FAILED;
+		return false;
 	for (size_t i = 0; i < r.domains.n; i++)
-		if (is_called(&r.domains.v[i], c->args[0])) {
-			json_t *o = json_domain(&r.domains.v[i]);
-
-			json_object_set_new(o, "known members", json_members(&r.domains.v[i]));
-			cli_print(c, o);
-			return EXIT_DONE;
+		if (is_called(&r.domains.v[i], name)) {
+			*ret = r.domains.v[i];
+			return true;
 		}
-	return cli_fail(c->args[0], HF_E_DOMAIN_NONE);
+	(void)cli_fail(name, HF_E_DOMAIN_NONE);
+	return false;
+}
+
+int cmd_domain_show(struct cli *c)
+{
+	struct domain_info d;
+	json_t *o;
+
+	if (!find(c, c->args[0], &d))
+		return EXIT_FAILED;
+	o = json_domain(&d);
+	json_object_set_new(o, "known members", json_members(&d));
+	cli_print(c, o);
+	return EXIT_DONE;
+}
+
+bool cli_domain(struct cli *c, const char *name)
+{
+	struct domain_info unused;
+
+	return find(c, name, &unused);
 }
 
 int cmd_domain_create(struct cli *c)
@@ -226,21 +244,26 @@ int cmd_domain_join(struct cli *c)
 
 /* --- of a partition -------------------------------------------------------------------------------- */
 
+int cli_domain_set(struct cli *c, const struct partition_domain_req *q)
+{
+	struct partition_domain_res r;
+	enum hf_err e = do_partition_domain(c->client, 0, q, &r, &c->arena);
+
+	return e == HF_OK ? EXIT_DONE : cli_fail("domain of the partition", e);
+}
+
 static int assign(struct cli *c, const char *domain)
 {
 	CLEANUP(secret_done) struct secret so = { 0 };
 	struct partition_domain_req q = { .domain = slice_str(domain) };
-	struct partition_domain_res r;
 	struct partition_info p;
-	enum hf_err e;
 
 	if (!cli_partition(c, c->opt[OPT_PARTITION], &p) ||
 	    cli_pin(c, OPT_SO_FILE, OPT_SO_FD, "PIN of the security officer", false, &so) != HF_OK)
 		return EXIT_FAILED;
 	q.serial = p.serial;
 	q.so_pin = secret_slice(&so);
-	e = do_partition_domain(c->client, 0, &q, &r, &c->arena);
-	return e == HF_OK ? EXIT_DONE : cli_fail("domain of the partition", e);
+	return cli_domain_set(c, &q);
 }
 
 int cmd_domain_assign(struct cli *c)

@@ -72,13 +72,30 @@ static bool clients(struct cli *c, const char *s, struct identity_list *ret)
 	return false;
 }
 
+static int create(struct cli *c, const struct partition_create_req *q)
+{
+	struct partition_domain_req d = { .so_pin = q->so_pin };
+	struct partition_create_res r;
+	enum hf_err e = do_partition_create(c->client, 0, q, &r, &c->arena);
+
+	if (e != HF_OK)
+		return cli_fail("partition create", e);
+	cli_print(c, json_pack("{s:s, s:I, s:o}", "label", c->args[0], "slot", (json_int_t)r.slot,
+		"serial", json_slice(r.serial)));
+	if (c->opt[OPT_DOMAIN] == NULL)
+		return EXIT_DONE;
+	d.serial = r.serial;
+	d.domain = slice_str(c->opt[OPT_DOMAIN]);
+	return cli_domain_set(c, &d);
+}
+
 int cmd_partition_create(struct cli *c)
 {
 	CLEANUP(secret_done) struct secret so = { 0 }, user = { 0 };
 	struct partition_create_req q = { .label = slice_str(c->args[0]) };
-	struct partition_create_res r;
-	enum hf_err e;
 
+	if (c->opt[OPT_DOMAIN] && !cli_domain(c, c->opt[OPT_DOMAIN]))
+		return EXIT_FAILED;
 	if (c->opt[OPT_CLIENT] && !clients(c, c->opt[OPT_CLIENT], &q.clients))
 		return cli_usage("--client wants uid:NUMBER or gid:NUMBER, comma-separated, not '%s'",
 			c->opt[OPT_CLIENT]);
@@ -89,12 +106,7 @@ int cmd_partition_create(struct cli *c)
 		return EXIT_FAILED;
 	q.so_pin = secret_slice(&so);
 	q.user_pin = secret_slice(&user);
-	e = do_partition_create(c->client, 0, &q, &r, &c->arena);
-	if (e != HF_OK)
-		return cli_fail("partition create", e);
-	cli_print(c, json_pack("{s:s, s:I, s:o}", "label", c->args[0], "slot", (json_int_t)r.slot,
-		"serial", json_slice(r.serial)));
-	return EXIT_DONE;
+	return create(c, &q);
 }
 
 int cmd_partition_delete(struct cli *c)

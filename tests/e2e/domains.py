@@ -106,6 +106,15 @@ def test_a_key_that_was_cloned_signs_there_and_verifies_here(i):
         assert json.loads(b.must('partition', 'show', 'box', '--json'))['security domain'] == 'production'
 
 
+def test_a_partition_is_in_its_domain_from_the_beginning(i):
+    with Members(i) as (a, _):
+        made = ('partition', 'create', 'new', '--so-pin-file', a.pin, '--domain')
+        refused(a.cli(*made, 'elsewhere'), 'DOMAIN_NONE')
+        assert len(json.loads(a.must('partition', 'list', '--json'))) == 1
+        a.must(*made, 'production')
+        assert json.loads(a.must('partition', 'show', 'new', '--json'))['security domain'] == 'production'
+
+
 def test_a_pipe_is_enough(i):
     with Members(i) as (a, b):
         a.generate('k', 'ec:P-256')

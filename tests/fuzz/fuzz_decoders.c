@@ -3,6 +3,7 @@
 
 #include "attestation.h"
 #include "audit_codec.h"
+#include "clone.h"
 #include "calls_codec.h"
 #include "fuzz.h"
 #include "keeper_codec.h"
@@ -107,8 +108,21 @@ static void softhsm(struct slice in)
 		secret_done(&key);
 }
 
+/* A clone's two ends: what is read of them before any key is used. */
+static void clone_ends(struct slice in)
+{
+	struct slice hsm, partition;
+	struct backup_header h;
+	struct backup_found f;
+
+	(void)clone_asker(in, &hsm, &partition);
+	if (backup_header_read(in, &h) == HF_OK)
+		for (size_t i = 0; i < h.to_n; i++)
+			(void)!backup_recipient_look(&h.to[i], &f);
+}
+
 static void (*const targets[])(struct slice) = { frame, params, audit, scan_answer, stored_attrs,
-	nested, pkcs8, statement, key_file, softhsm };
+	nested, pkcs8, statement, key_file, softhsm, clone_ends };
 
 #define TARGETS (sizeof(targets) / sizeof(targets[0]))
 
@@ -124,6 +138,9 @@ static const uint8_t key[] = { 0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0
 	0xd4, 0xee, 0x72, 0xdb, 0xf9, 0x13, 0x58, 0x4a, 0xd5, 0xb6, 0xd8, 0xf1, 0xf7, 0x69, 0xf8, 0xad,
 	0x3a, 0xfe, 0x7c, 0x28, 0xcb, 0xf1, 0xd4, 0xfb, 0xe0, 0x97, 0xa8, 0x8f, 0x44, 0x75, 0x58, 0x42 };
 
+/* A backup's header of 199 bytes. */
+static const uint8_t head[] = { 'H', 'F', 'B', 'A', 'C', 'K', 'U', 'P', 0, 2, 0, 0, 0, 0, 0, 199 };
+
 size_t fuzz_seed(size_t i, uint8_t *p, size_t max)
 {
 	if (i >= TARGETS || max < 256)
@@ -133,6 +150,10 @@ size_t fuzz_seed(size_t i, uint8_t *p, size_t max)
 	if (targets[i] == pkcs8 || targets[i] == key_file) {
 		memcpy(p + 1, key, sizeof(key));
 		return 1 + sizeof(key);
+	}
+	if (targets[i] == clone_ends) {
+		memcpy(p + 1, head, sizeof(head));
+		return 200;
 	}
 	p[4] = 1; /* a count, or a length, of one */
 	p[12] = 1;

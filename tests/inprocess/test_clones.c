@@ -335,6 +335,53 @@ static void a_backup_is_sealed_to_no_member(void **state)
 	assert_int_equal(do_backup_begin(&anna[0], &q, &r), HF_E_ARGUMENTS);
 }
 
+static void requires(struct who *w, const char *name)
+{
+	struct consent_set_req q = { slice_str(name), true };
+
+	assert_int_equal(do_consent_set(w, &q, &(struct consent_set_res){ 0 }), HF_OK);
+}
+
+/* They agree to one request, not to any. */
+static void custodians_agree_to_one_clone(void **state)
+{
+	struct quorum_create_req q = { 2, 2, SLICE_NONE };
+	struct clone_begin_res r;
+	struct quorum_create_res shares;
+	struct slice request;
+
+	(void)state;
+	(void)generates(&anna[0]);
+	requires(&root[0], "clone");
+	assert_int_equal(do_quorum_create(&root[0], &q, &shares), HF_OK);
+	assert_int_equal(do_quorum_commit(&root[0], &(struct quorum_commit_req){ 0 },
+		&(struct quorum_commit_res){ 0 }), HF_OK);
+	request = asked();
+	assert_int_equal(begins(&anna[0], request, &r), HF_E_QUORUM);
+	for (size_t i = 0; i < 2; i++) {
+		struct quorum_share_req s = { 0, shares.shares.v[i].share };
+
+		assert_int_equal(do_quorum_share(&root[0], &s, &(struct quorum_share_res){ 0 }), HF_OK);
+	}
+	assert_int_equal(begins(&anna[0], asked(), &r), HF_E_QUORUM);
+	assert_int_equal(begins(&anna[0], request, &r), HF_OK);
+}
+
+static void custodians_are_not_asked_for_a_dry_run(void **state)
+{
+	struct quorum_create_req q = { 2, 2, SLICE_NONE };
+	struct slice header;
+
+	(void)state;
+	requires(&root[1], "clone-receive");
+	assert_int_equal(do_quorum_create(&root[1], &q, &(struct quorum_create_res){ 0 }), HF_OK);
+	assert_int_equal(do_quorum_commit(&root[1], &(struct quorum_commit_req){ 0 },
+		&(struct quorum_commit_res){ 0 }), HF_OK);
+	header = begun();
+	assert_int_equal(takes(&anna[1], header, RESTORE_FAIL, true), HF_OK);
+	assert_int_equal(takes(&anna[1], header, RESTORE_FAIL, false), HF_E_QUORUM);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -350,6 +397,8 @@ int main(void)
 		T(each_altered_byte_of_a_header_is_noticed),
 		T(a_partition_that_changed_its_domain_takes_nothing),
 		T(a_backup_is_sealed_to_no_member),
+		T(custodians_agree_to_one_clone),
+		T(custodians_are_not_asked_for_a_dry_run),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
