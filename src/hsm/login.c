@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "log.h"
 #include "object.h"
+#include "opening.h"
 #include "op_state.h"
 #include "partition.h"
 #include "rekey.h"
@@ -64,6 +65,12 @@ static void key_leave(struct partition *p)
 	(void)pthread_rwlock_unlock(&p->lock);
 }
 
+static void close_private(struct partition *p)
+{
+	opening_end(p);
+	objects_drop_private(p->objects);
+}
+
 /* login_come is the partition's side: the first login opens it, the first user's
  * brings its private objects into memory. */
 enum hf_err login_come(struct hsm *h, struct partition *p, enum role role, struct slice key)
@@ -75,11 +82,11 @@ enum hf_err login_come(struct hsm *h, struct partition *p, enum role role, struc
 	rekey_resume(h, p);
 	if (!role_is_user(role) || p->roles->users++ > 0)
 		return HF_OK;
-	e = partition_load_private(h, p, key);
+	e = opening_begin(h, p);
 	if (e == HF_OK)
 		return HF_OK;
 	p->roles->users--;
-	objects_drop_private(p->objects);
+	close_private(p);
 	key_leave(p);
 	return e;
 }
@@ -90,7 +97,7 @@ void login_gone(struct hsm *h, struct partition *p, enum role role)
 
 	(void)h;
 	if (role_is_user(role) && --p->roles->users == 0)
-		objects_drop_private(p->objects);
+		close_private(p);
 	key_leave(p);
 }
 

@@ -64,6 +64,18 @@ struct rekey {
 	uint8_t old[CRYPTO_KEY + CRYPTO_SEAL_EXTRA]; /* sealed by the key */
 };
 
+/* struct opening: how far a partition's private objects are in memory; see opening.h. */
+struct opening {
+	struct mutex lock;
+	struct cond over;
+	atomic_bool under_way, stop;
+	atomic_uint threads, shard;
+	unsigned fetching;        /* calls */
+	enum hf_err result;
+	size_t damaged;           /* records, before */
+	struct secret now, old;   /* copies of the keys; while under way only read */
+};
+
 /* struct partition: lives as long as somebody holds a reference. */
 struct partition {
 	struct map_node by_slot;
@@ -90,6 +102,7 @@ struct partition {
 	uint64_t max_objects, max_bytes; /* 0: as the HSM has it */
 	uint8_t domain[DOMAIN_ID]; /* its security domain; all zero: none */
 	struct objects *objects;
+	struct opening opening;
 	struct guards *guards;    /* guard.h; NULL: none can be */
 	struct usages *usages;    /* usage.h */
 	struct onetimes *onetimes; /* onetime.h */

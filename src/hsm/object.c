@@ -6,6 +6,7 @@
 #include "builtin.h"
 #include "object_table.h"
 #include "onetime.h"
+#include "opening.h"
 #include "pkcs11_numbers.h"
 #include "rights.h"
 #include "usage.h"
@@ -252,19 +253,16 @@ bool object_is_there(const struct partition *p, uint64_t handle)
 	bool there;
 
 	rwlock_read(&p->objects->lock);
-	there = table_get(p->objects, handle) != NULL;
+	there = opening_is(p) || table_get(p->objects, handle) != NULL;
 	rwlock_unlock(&p->objects->lock);
 	return there;
 }
 
-enum hf_err object_get(struct calls_ctx *c, uint64_t handle, enum hf_err missing,
-	struct object **ret)
+static struct object *get_visible(const struct calls_ctx *c, uint64_t handle)
 {
 	struct objects *t = c->part->objects;
 	struct object *o;
 
-	if (handle >= BUILTIN_HANDLE)
-		return builtin_get(c, handle, missing, ret);
 	rwlock_read(&t->lock);
 	o = table_get(t, handle);
 	if (o != NULL && !object_visible(c, o))
@@ -272,6 +270,21 @@ enum hf_err object_get(struct calls_ctx *c, uint64_t handle, enum hf_err missing
 	if (o != NULL)
 		object_ref(o);
 	rwlock_unlock(&t->lock);
+	return o;
+}
+
+enum hf_err object_get(struct calls_ctx *c, uint64_t handle, enum hf_err missing,
+	struct object **ret)
+{
+	struct object *o;
+
+	if (handle >= BUILTIN_HANDLE)
+		return builtin_get(c, handle, missing, ret);
+	o = get_visible(c, handle);
+	if (o == NULL && opening_is(c->part) && role_is_user(c->role)) {
+		TRY(opening_fetch(c->hsm, c->part, handle));
+		o = get_visible(c, handle);
+	}
 	if (o == NULL)
 		return missing;
 	*ret = o;

@@ -4,6 +4,7 @@
 #include "builtin.h"
 #include "object.h"
 #include "object_table.h"
+#include "opening.h"
 #include "pkcs11_numbers.h"
 
 #define PAGE_MAX WIRE_MAX_LIST
@@ -98,19 +99,23 @@ static void by_way(struct query *q, const struct objects *t, enum object_way w, 
 		consider(q, o);
 }
 
-static void by_unique_id(struct query *q, const struct objects *t, struct slice v)
+/* handle_of a unique id; 0: it is none. */
+static uint64_t handle_of(struct slice v)
 {
 	char hex[2 * UID_LEN + 1] = { 0 };
 	uint8_t uid[UID_LEN];
-	struct object *o;
 	size_t n;
 
 	if (v.n != sizeof(hex) - 1)
-		return;
+		return 0;
 	memcpy(hex, v.p, v.n);
-	if (!hex_decode(hex, uid, sizeof(uid), &n) || n != sizeof(uid))
-		return;
-	o = table_get(t, object_handle(uid));
+	return hex_decode(hex, uid, sizeof(uid), &n) && n == sizeof(uid) ? object_handle(uid) : 0;
+}
+
+static void by_unique_id(struct query *q, const struct objects *t, struct slice v)
+{
+	struct object *o = table_get(t, handle_of(v));
+
 	if (o != NULL)
 		consider(q, o);
 }
@@ -138,17 +143,30 @@ static void look(struct query *q, const struct objects *t)
 		by_all(q, t);
 }
 
+/* be_there: what may match is in memory. Session objects are always. */
+static enum hf_err be_there(struct calls_ctx *c, struct attr_list tmpl)
+{
+	struct slice uid = wanted(tmpl, CKA_UNIQUE_ID), token = wanted(tmpl, CKA_TOKEN),
+		private = wanted(tmpl, CKA_PRIVATE);
+
+	if (!role_is_user(c->role) || (token.n == 1 && *token.p == 0) || (private.n == 1 && *private.p == 0))
+		return HF_OK;
+	return uid.n != 0 ? opening_fetch(c->hsm, c->part, handle_of(uid)) : opening_wait(c->part);
+}
+
 enum hf_err objects_find(struct calls_ctx *c, struct attr_list tmpl, uint64_t after, uint32_t max,
 	struct u64_list *ret, uint64_t *ret_cursor)
 {
 	struct objects *t = c->part->objects;
 	struct query q = { .c = c, .tmpl = tmpl, .after = after };
-	size_t count = objects_count(t);
+	size_t count;
 
 	if (max == 0)
 		return HF_E_ARGUMENTS;
 	if (builtin_wanted(tmpl))
 		return builtin_find(c, tmpl, after, max, ret, ret_cursor);
+	TRY(be_there(c, tmpl));
+	count = objects_count(t);
 	q.page.max = max < PAGE_MAX ? max : PAGE_MAX;
 	if (q.page.max > count)
 		q.page.max = count + 1; /* what comes meanwhile may wait a page */

@@ -8,6 +8,7 @@
 #include "object.h"
 #include "object_table.h"
 #include "onetime.h"
+#include "opening.h"
 #include "pkcs11_numbers.h"
 #include "policy.h"
 #include "records.h"
@@ -210,12 +211,16 @@ static enum hf_err has_room(struct calls_ctx *c, size_t n, size_t more)
 {
 	struct partition *p = c->part;
 	uint64_t most = c->hsm->cfg.max_objects, bytes;
+	bool limited;
 
 	lock_check(pthread_rwlock_rdlock(&p->lock));
 	if (p->max_objects != 0 && p->max_objects < most)
 		most = p->max_objects;
 	bytes = p->max_bytes;
+	limited = p->max_objects != 0 || bytes != 0;
 	lock_check(pthread_rwlock_unlock(&p->lock));
+	if (limited) /* the HSM's own limit may be late */
+		TRY(opening_wait(p));
 	if (objects_count(p->objects) + n > most)
 		return HF_E_LIMIT;
 	return bytes != 0 && objects_bytes(p->objects) + more > bytes ? HF_E_LIMIT : HF_OK;
@@ -454,6 +459,8 @@ enum hf_err object_destroy(struct calls_ctx *c, struct object *o)
 		TRY(may_keep(c));
 	if (!attrs_bool(&o->attrs, CKA_DESTROYABLE))
 		return HF_E_DESTROY_PROHIBITED;
+	if (o->token && o->private_) /* a record that was read before its end would come again */
+		TRY(opening_wait(c->part));
 	if (o->token)
 		TRY(write_gone(c, o));
 	usage_gone(c->part->usages, o->handle);
@@ -468,7 +475,8 @@ size_t object_by_origin(struct calls_ctx *c, struct object *ret[2])
 	size_t n = 0;
 
 	ret[0] = ret[1] = NULL;
-	if ((c->head.flags & WIRE_FLAG_REPEAT) == 0 || origin_of(c, origin) != HF_OK)
+	if ((c->head.flags & WIRE_FLAG_REPEAT) == 0 || opening_wait(c->part) != HF_OK ||
+	    origin_of(c, origin) != HF_OK)
 		return 0;
 	rwlock_read(&t->lock);
 	for (struct object *o = way_first(t, WAY_ORIGIN, v); o != NULL && n < 2;

@@ -9,6 +9,7 @@
 #include "guard.h"
 #include "iv.h"
 #include "onetime.h"
+#include "opening.h"
 
 void partition_ref(struct partition *p)
 {
@@ -18,6 +19,7 @@ void partition_ref(struct partition *p)
 static void partition_free(struct partition *p)
 {
 	objects_free(p->objects);
+	opening_done(&p->opening);
 	guards_free(p->guards);
 	usages_free(p->usages);
 	onetimes_free(p->onetimes);

@@ -27,6 +27,8 @@ enum hf_err partition_finish_wipe(struct hsm *h, struct partition *p) HF_MUST_CH
 enum hf_err partition_after_lost_anchor(struct hsm *h, struct partition *p) HF_MUST_CHECK;
 /* partition_label_taken: by another one than but (or NULL). */
 bool partition_label_taken(struct hsm *h, const char *label, const struct partition *but);
+/* partition_tell_damage puts on record that n of its private records are damaged. */
+enum hf_err partition_tell_damage(struct hsm *h, const struct partition *p, size_t n) HF_MUST_CHECK;
 
 
 #endif

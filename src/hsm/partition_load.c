@@ -10,6 +10,7 @@
 #include "log.h"
 #include "login.h"
 #include "object.h"
+#include "opening.h"
 #include "partition.h"
 #include "partition_int.h"
 #include "rekey.h"
@@ -135,6 +136,7 @@ enum hf_err partition_alloc(const char *serial, struct partition **ret)
 	atomic_init(&p->refs, 1);
 	(void)pthread_rwlock_init(&p->lock, NULL);
 	mutex_init(&p->iv_lock);
+	opening_init(&p->opening);
 	rwlock_init_fair(&p->keeping);
 	(void)snprintf(p->serial, sizeof(p->serial), "%s", serial);
 	e = roles_new(&p->roles);
@@ -294,7 +296,7 @@ static enum hf_err scan_part(struct hsm *h, struct partition *p, const char *kin
 	return records_scan(h->records, prefix, SEAL_STORE, SLICE_NONE, &v);
 }
 
-static enum hf_err tell_damage(struct hsm *h, const struct partition *p, size_t n)
+enum hf_err partition_tell_damage(struct hsm *h, const struct partition *p, size_t n)
 {
 	char text[96];
 
@@ -315,7 +317,7 @@ enum hf_err partition_load_private(struct hsm *h, struct partition *p, struct sl
 	TRY(rekey_old(p, &old));
 	TRY(records_scan_private(h->records, prefix, &(struct records_keys){ key, secret_slice(&old) }, &v));
 	after = damaged_count(p->roles->damaged);
-	return after == before ? HF_OK : tell_damage(h, p, after - before);
+	return after == before ? HF_OK : partition_tell_damage(h, p, after - before);
 }
 
 static enum hf_err one_attempt(struct hsm *h, const struct partition *p,
@@ -479,8 +481,10 @@ void partitions_drop(struct hsm *h)
 
 	while (n != NULL) {
 		struct map_node *next = map_next(&h->partitions, n);
+		struct partition *p = container_of(n, struct partition, by_slot);
 
-		partition_unref(container_of(n, struct partition, by_slot));
+		opening_end(p);
+		partition_unref(p);
 		n = next;
 	}
 	map_done(&h->partitions);

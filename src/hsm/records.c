@@ -261,10 +261,12 @@ enum hf_err records_scan(struct records *r, const char *prefix, enum seal seal, 
 	return for_all(r, prefix, &s, visit_for_scan);
 }
 
-enum hf_err records_scan_private(struct records *r, const char *prefix,
-	const struct records_keys *keys, const struct record_visit *v)
+/* scan_private: *more says whether all pages are wanted, and whether some are left. */
+static enum hf_err scan_private(struct records *r, const char *prefix, const struct records_keys *keys,
+	const struct record_visit *v, bool *more)
 {
 	CLEANUP(secret_done) struct secret now = { 0 }, old = { 0 };
+	CLEANUP(buf_done) struct buf after = BUF_MAX(STORE_NAME_MAX);
 	struct scan s = { .r = r, .seal = SEAL_PARTITION, .v = v };
 
 	TRY(seal_key_for(keys->now, &now));
@@ -272,7 +274,24 @@ enum hf_err records_scan_private(struct records *r, const char *prefix,
 		TRY(seal_key_for(keys->old, &old));
 	s.key = secret_slice(&now);
 	s.old = secret_slice(&old);
-	return for_all(r, prefix, &s, visit_for_scan);
+	if (*more)
+		return for_all(r, prefix, &s, visit_for_scan);
+	return for_page(r, prefix, &after, &s, visit_for_scan, more);
+}
+
+enum hf_err records_scan_private(struct records *r, const char *prefix,
+	const struct records_keys *keys, const struct record_visit *v)
+{
+	bool more = true;
+
+	return scan_private(r, prefix, keys, v, &more);
+}
+
+enum hf_err records_scan_first(struct records *r, const char *prefix, const struct records_keys *keys,
+	const struct record_visit *v, bool *ret_more)
+{
+	*ret_more = false;
+	return scan_private(r, prefix, keys, v, ret_more);
 }
 
 enum hf_err records_get(struct records *r, const char *name, enum seal seal, struct slice key,

@@ -99,6 +99,9 @@ enum hf_err records_scan(struct records *r, const char *prefix, enum seal seal, 
 /* records_scan_private is records_scan of what either key of a partition seals. */
 enum hf_err records_scan_private(struct records *r, const char *prefix,
 	const struct records_keys *keys, const struct record_visit *v) HF_MUST_CHECK;
+/* records_scan_first is that for the first page; *ret_more: there are others. */
+enum hf_err records_scan_first(struct records *r, const char *prefix, const struct records_keys *keys,
+	const struct record_visit *v, bool *ret_more) HF_MUST_CHECK;
 
 /* records_get is records_scan for one name. records_next finds the first name
  * under prefix that sorts after `after`; ret holds it, "" if there is none. */

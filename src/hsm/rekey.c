@@ -7,6 +7,7 @@
 #include "log.h"
 #include "login.h"
 #include "object.h"
+#include "opening.h"
 #include "partition_int.h"
 
 #define FACT "partition rotation"
@@ -153,6 +154,7 @@ static enum hf_err reseal_all(const struct work *w)
 	char prefix[PART_NAME_LEN], text[64];
 	struct records_reseal s = { .prefix = prefix, .keys = &keys, .more = true };
 
+	TRY(opening_wait(w->p));
 	(void)snprintf(prefix, sizeof(prefix), OBJECT_PRIVATE_PREFIX, w->p->serial);
 	while (s.more) {
 		if (atomic_load(&w->h->rekeys.stop) || is_deleted(w->p))

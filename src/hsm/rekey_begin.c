@@ -7,6 +7,7 @@
 #include "consent.h"
 #include "gate.h"
 #include "login.h"
+#include "opening.h"
 #include "partition_int.h"
 #include "rekey.h"
 
@@ -231,6 +232,7 @@ static enum hf_err rotate(struct calls_ctx *c, struct partition *p, struct slice
 	MUTEX_HOLD(&p->roles->pin);
 	struct slice pin;
 
+	TRY(opening_wait(p)); /* it reads with the keys that it began with */
 	TRY(role_pin(c, p, &p->roles->so, so_pin, &made, &pin));
 	TRY(role_open(c->hsm, p, &p->roles->so, pin, &key));
 	return begin_or_go_on(c, p, secret_slice(&key), force);

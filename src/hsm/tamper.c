@@ -11,6 +11,7 @@
 #include "gate.h"
 #include "log.h"
 #include "object.h"
+#include "opening.h"
 #include "partition.h"
 #include "status.h"
 #include "rekey.h"
@@ -96,8 +97,10 @@ static void end_all_sessions(struct hsm *h, bool forget)
 		sessions_end_all(h, v[i]);
 		if (activation_end(h, v[i], NULL) != HF_OK && !forget)
 			log_error("partition %s: an activation may come back", v[i]->serial);
-		if (forget)
-			objects_drop_all(v[i]->objects);
+		if (!forget)
+			continue;
+		opening_end(v[i]);
+		objects_drop_all(v[i]->objects);
 	}
 	partitions_unref(v, n);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "curve_group.h"
+#include "opening.h"
 #include "records.h"
 
 #define RECORDS 64
@@ -57,6 +58,27 @@ enum hf_err records_write(struct records *r, const struct record_change *v, size
 		return stub_store.fail;
 	for (size_t i = 0; i < n; i++)
 		TRY(write_change(&v[i]));
+	return HF_OK;
+}
+
+/* Here every object is in memory. */
+bool opening_is(const struct partition *p)
+{
+	(void)p;
+	return false;
+}
+
+enum hf_err opening_wait(struct partition *p)
+{
+	(void)p;
+	return HF_OK;
+}
+
+enum hf_err opening_fetch(struct hsm *h, struct partition *p, uint64_t handle)
+{
+	(void)h;
+	(void)p;
+	(void)handle;
 	return HF_OK;
 }
 
