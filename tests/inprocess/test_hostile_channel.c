@@ -1,0 +1,479 @@
+/* Clients that write into shared memory what and when they please, that die holding a channel, and
+ * one processor for all: the server itself, in this process, and a client that has to get right
+ * answers all the time. `rounds` as argument: more of it. */
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "box.h"
+#include "calls_codec.h"
+#include "channel.h"
+#include "pkcs11_numbers.h"
+#include "scratch.h"
+#include "serve.h"
+
+/* As src/wire/channel.c lays it out. */
+#define STATE 0
+#define LENGTH 4
+#define ASKED 1u
+#define REQUEST 4096
+#define PATIENCE_US 200
+
+static unsigned rounds = 100;
+
+struct fixture {
+	struct scratch dir;
+	struct box box;
+	uint64_t slot;
+	int listen;
+	struct server *server;
+};
+
+static struct sockaddr_un address(const struct scratch *d)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int n = snprintf(a.sun_path, sizeof(a.sun_path), "%s/sock", d->path);
+
+	assert_true(n > 0 && (size_t)n < sizeof(a.sun_path));
+	return a;
+}
+
+static int listener(const struct scratch *d)
+{
+	struct sockaddr_un a = address(d);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (const struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(chmod(a.sun_path, 0666), 0);
+	assert_int_equal(listen(fd, 64), 0);
+	return fd;
+}
+
+/* owner: of the partition, and who the clients are: root's may zeroize the HSM by chance. */
+static uid_t owner(void)
+{
+	return getuid() == 0 ? OWNER : getuid();
+}
+
+/* be changes what the kernel tells of this thread, not of the process, when it connects. */
+static void be(uid_t uid)
+{
+	assert_int_equal(syscall(SYS_setresuid, -1, uid, -1), 0);
+}
+
+static uint64_t new_partition(struct box *b)
+{
+	struct slot_list_req q = { 0 };
+	struct slot_list_res r = { 0 };
+	uint64_t slot = 0;
+	struct who w;
+
+	who_comes(&w, b, owner(), 9);
+	assert_int_equal(do_slot_list(&w, &q, &r), HF_OK);
+	for (size_t i = 0; i < r.slots.n; i++)
+		slot = r.slots.v[i].id;
+	assert_int_equal(init(&w, slot, SO_PIN), HF_OK);
+	who_leaves(&w);
+	return slot;
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = hf_alloc(1, sizeof(*f));
+	struct config c;
+
+	config_default(&c);
+	scratch_new(&f->dir);
+	assert_int_equal(chmod(f->dir.path, 0711), 0);
+	box_new(&f->box);
+	f->slot = new_partition(&f->box);
+	f->listen = listener(&f->dir);
+	assert_int_equal(serve_start(f->box.hsm, f->listen, &c, &f->server), HF_OK);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_true(serve_stop(f->server));
+	close(f->listen);
+	box_free(&f->box);
+	scratch_free(&f->dir);
+	hf_free(f);
+	return 0;
+}
+
+/* --- an honest client ---------------------------------------------------------- */
+
+struct honest {
+	struct fixture *f;
+	struct transport *t;
+	uint64_t request, session;
+	struct buf in;
+	_Atomic bool enough, wrong;
+	_Atomic unsigned done;
+};
+
+static enum hf_err call(struct honest *h, uint16_t op, struct slice fields)
+{
+	struct wire_head head = { .opcode = op, .request = ++h->request, .session = h->session };
+	bool sent;
+
+	TRY(transport_call(h->t, &head, fields, &h->in, &sent));
+	return err_from_wire(head.flags);
+}
+
+static struct slice hello(struct buf *b, uint8_t app)
+{
+	uint8_t id[32];
+	struct hello_req q = { .version = WIRE_VERSION, .app = SLICE_OF(id), .program = SLICE_STR("test") };
+
+	memset(id, app, sizeof(id));
+	buf_reset(b);
+	hello_req_enc(b, &q);
+	return buf_slice(b);
+}
+
+static void honest_comes(struct honest *h, struct fixture *f)
+{
+	CLEANUP(buf_done) struct buf b = BUF_MAX(4096);
+	struct session_open_req so = { .slot = f->slot };
+	struct rd r;
+
+	*h = (struct honest){ .f = f, .in = BUF_MAX(WIRE_MAX_BYTES) };
+	be(owner());
+	assert_int_equal(transport_unix(f->dir.path, "sock", 2000, &h->t), HF_OK);
+	be(getuid());
+	assert_int_equal(call(h, CALLS_HELLO, hello(&b, 1)), HF_OK);
+	assert_int_equal(transport_unix_share(h->t, ++h->request), HF_OK);
+	buf_reset(&b);
+	session_open_req_enc(&b, &so);
+	assert_int_equal(call(h, CALLS_SESSION_OPEN, buf_slice(&b)), HF_OK);
+	r = rd_of(buf_slice(&h->in));
+	assert_true(rd_u64(&r, &h->session));
+}
+
+static void honest_leaves(struct honest *h)
+{
+	h->t->ops->close(h->t);
+	buf_done(&h->in);
+}
+
+/* digests_abc: a request with an answer that is known. */
+static bool digests_abc(struct honest *h)
+{
+	static const uint8_t answer[] = {
+		0, 0, 0, 32, 0, 0, 0, 32,
+		0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41, 0x41, 0x40, 0xde,
+		0x5d, 0xae, 0x22, 0x23, 0xb0, 0x03, 0x61, 0xa3, 0x96, 0x17, 0x7a, 0x9c,
+		0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad,
+	};
+	CLEANUP(buf_done) struct buf b = BUF_MAX(256);
+
+	buf_u32(&b, CKM_SHA256);
+	buf_u32(&b, 0);
+	if (call(h, CALLS_DIGEST_INIT, buf_slice(&b)) != HF_OK)
+		return false;
+	buf_reset(&b);
+	buf_bytes(&b, SLICE_STR("abc"));
+	buf_u32(&b, 64);
+	return call(h, CALLS_DIGEST, buf_slice(&b)) == HF_OK &&
+		slice_eq(buf_slice(&h->in), SLICE_OF(answer));
+}
+
+static void *honest_works(void *arg)
+{
+	struct honest *h = arg;
+
+	while (!atomic_load(&h->enough) && !atomic_load(&h->wrong)) {
+		if (digests_abc(h))
+			atomic_fetch_add(&h->done, 1);
+		else
+			atomic_store(&h->wrong, true);
+	}
+	return NULL;
+}
+
+static void honest_does(struct honest *h, unsigned calls)
+{
+	while (atomic_load(&h->done) < calls && !atomic_load(&h->wrong))
+		(void)usleep(100);
+	assert_false(atomic_load(&h->wrong));
+}
+
+/* --- a hostile one -------------------------------------------------------------- */
+
+struct hostile {
+	int fd;
+	uint8_t *at;
+	size_t size;
+	uint64_t session;
+	_Atomic bool enough;
+};
+
+static int receive_fd(int fd)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	uint8_t head[WIRE_HEAD];
+	struct iovec v = { head, sizeof(head) };
+	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &control,
+		.msg_controllen = sizeof(control) };
+	int got;
+
+	assert_int_equal(recvmsg(fd, &m, MSG_WAITALL), WIRE_HEAD);
+	assert_int_equal(m.msg_controllen, sizeof(control));
+	memcpy(&got, CMSG_DATA(&control.align), sizeof(got));
+	return got;
+}
+
+static void frame(int fd, uint16_t op, struct slice fields, struct buf *in)
+{
+	struct wire_head head = { .opcode = op, .request = 1 }, got;
+
+	assert_int_equal(wire_send(fd, &head, fields), HF_OK);
+	if (in != NULL)
+		assert_int_equal(wire_recv(fd, WIRE_MAX_BYTES, &got, in), HF_OK);
+}
+
+static void hostile_comes(struct hostile *x, struct fixture *f)
+{
+	CLEANUP(buf_done) struct buf b = BUF_MAX(4096), in = BUF_MAX(WIRE_MAX_BYTES);
+	struct session_open_req so = { .slot = f->slot };
+	struct sockaddr_un a = address(&f->dir);
+	struct stat st;
+	struct rd r;
+	int shared;
+
+	*x = (struct hostile){ .fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) };
+	be(owner());
+	assert_int_equal(connect(x->fd, (const struct sockaddr *)&a, sizeof(a)), 0);
+	be(getuid());
+	frame(x->fd, CALLS_HELLO, hello(&b, 2), &in);
+	buf_reset(&b);
+	session_open_req_enc(&b, &so);
+	frame(x->fd, CALLS_SESSION_OPEN, buf_slice(&b), &in);
+	r = rd_of(buf_slice(&in));
+	assert_true(rd_u64(&r, &x->session));
+	frame(x->fd, WIRE_OP_CHANNEL, SLICE_NONE, NULL);
+	shared = receive_fd(x->fd);
+	assert_int_equal(fstat(shared, &st), 0);
+	x->size = (size_t)st.st_size;
+	x->at = mmap(NULL, x->size, PROT_READ | PROT_WRITE, MAP_SHARED, shared, 0);
+	assert_ptr_not_equal(x->at, MAP_FAILED);
+	close(shared);
+}
+
+static void hostile_leaves(struct hostile *x)
+{
+	close(x->fd);
+	munmap(x->at, x->size);
+}
+
+static uint64_t next(uint64_t *seed)
+{
+	*seed ^= *seed << 13;
+	*seed ^= *seed >> 7;
+	*seed ^= *seed << 17;
+	return *seed;
+}
+
+/* place: where a change hurts most: words of the first page, head, first fields, or anywhere. */
+static size_t place(const struct hostile *x, uint64_t n)
+{
+	static const size_t from[] = { STATE, REQUEST, REQUEST + WIRE_HEAD, 0 };
+	const size_t size[] = { 320, WIRE_HEAD, 128, x->size };
+
+	return from[n % 4] + (size_t)(n >> 8) % size[n % 4];
+}
+
+static void *hostile_mutates(void *arg)
+{
+	struct hostile *x = arg;
+	uint64_t seed = 88172645463325252u;
+
+	while (!atomic_load(&x->enough)) {
+		uint64_t n = next(&seed);
+		volatile uint8_t *p = x->at + place(x, n);
+
+		*p = (n >> 40) % 4 == 0 ? (uint8_t)(n >> 48) : (uint8_t)((n >> 48) % 5);
+		if ((n >> 32) % 64 == 0)
+			(void)sched_yield();
+	}
+	return NULL;
+}
+
+/* asks leaves a request that would be served, if nobody changed it. */
+static void asks(struct hostile *x, uint64_t n)
+{
+	static const uint16_t ops[] = { CALLS_RANDOM, CALLS_DIGEST_INIT, CALLS_DIGEST, CALLS_SESSION_INFO,
+		CALLS_DIGEST_UPDATE, CALLS_FIND, CALLS_PING, WIRE_OP_CHANNEL, CALLS_OBJECT_CREATE };
+	CLEANUP(buf_done) struct buf b = BUF_MAX(CHANNEL_ROOM);
+	struct request q = {
+		.head = {
+			.opcode = ops[n % (sizeof(ops) / sizeof(ops[0]))],
+			.flags = n >> 16 & 3,
+			.request = n,
+			.session = x->session,
+		},
+	};
+	size_t data = n % 7 == 0 ? 1u << 20 : n % 300;
+
+	buf_u32(&b, q.head.opcode == CALLS_DIGEST_INIT ? CKM_SHA256 : (uint32_t)data);
+	if (q.head.opcode != CALLS_RANDOM)
+		(void)buf_add(&b, data);
+	buf_u32(&b, 64);
+	q.fields = buf_slice(&b);
+	request_put(&q, x->at + REQUEST);
+	atomic_store((_Atomic uint32_t *)(void *)(x->at + LENGTH), (uint32_t)(WIRE_HEAD + q.fields.n));
+	atomic_store((_Atomic uint32_t *)(void *)(x->at + STATE), ASKED);
+}
+
+/* ring: false: the vault has hung up. What it sends is thrown away. */
+static bool ring(struct hostile *x)
+{
+	struct wire_head h = { .opcode = WIRE_OP_RING };
+	uint8_t away[4096];
+	ssize_t n;
+
+	if (wire_send(x->fd, &h, SLICE_NONE) != HF_OK)
+		return false;
+	while ((n = recv(x->fd, away, sizeof(away), MSG_DONTWAIT)) > 0)
+		;
+	return n < 0;
+}
+
+static void one_that_changes_it_all(struct fixture *f, uint64_t seed)
+{
+	struct hostile x;
+	pthread_t t;
+
+	hostile_comes(&x, f);
+	assert_int_equal(pthread_create(&t, NULL, hostile_mutates, &x), 0);
+	for (unsigned i = 0; i < 64; i++) {
+		asks(&x, next(&seed));
+		if (!ring(&x))
+			break;
+		(void)usleep(PATIENCE_US);
+	}
+	atomic_store(&x.enough, true);
+	assert_int_equal(pthread_join(t, NULL), 0);
+	hostile_leaves(&x);
+}
+
+static void honest_is_served_meanwhile(struct fixture *f, void (*meanwhile)(struct fixture *f, uint64_t i))
+{
+	struct honest h;
+	pthread_t t;
+
+	honest_comes(&h, f);
+	assert_int_equal(pthread_create(&t, NULL, honest_works, &h), 0);
+	for (uint64_t i = 1; i <= rounds; i++) {
+		unsigned done = atomic_load(&h.done);
+
+		meanwhile(f, i * 0x9e3779b97f4a7c15u);
+		honest_does(&h, done + 1);
+	}
+	atomic_store(&h.enough, true);
+	assert_int_equal(pthread_join(t, NULL), 0);
+	honest_leaves(&h);
+	while (hsm_connections(f->box.hsm) > 0) /* those that died, too */
+		(void)usleep(1000);
+}
+
+static void who_changes_what_is_being_read_harms_nobody(void **state)
+{
+	honest_is_served_meanwhile(*state, one_that_changes_it_all);
+}
+
+static void one_that_dies(struct fixture *f, uint64_t n)
+{
+	struct hostile x;
+
+	hostile_comes(&x, f);
+	asks(&x, n);
+	if (n % 2 != 0)
+		(void)ring(&x);
+	hostile_leaves(&x);
+}
+
+static void who_dies_holding_a_channel_is_forgotten(void **state)
+{
+	honest_is_served_meanwhile(*state, one_that_dies);
+}
+
+/* --- one processor ------------------------------------------------------------------ */
+
+static cpu_set_t before;
+
+static int setup_on_one(void **state)
+{
+	cpu_set_t one;
+	size_t cpu = 0;
+
+	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
+	while (!CPU_ISSET(cpu, &before))
+		cpu++;
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+	return setup(state);
+}
+
+static int teardown_on_one(void **state)
+{
+	int r = teardown(state);
+
+	(void)sched_setaffinity(0, sizeof(before), &before);
+	return r;
+}
+
+static void one_processor_is_enough(void **state)
+{
+	struct honest h[4];
+	pthread_t t[4];
+
+	for (unsigned i = 0; i < 4; i++) {
+		honest_comes(&h[i], *state);
+		assert_int_equal(pthread_create(&t[i], NULL, honest_works, &h[i]), 0);
+	}
+	for (unsigned i = 0; i < 4; i++)
+		honest_does(&h[i], rounds);
+	for (unsigned i = 0; i < 4; i++) {
+		atomic_store(&h[i].enough, true);
+		assert_int_equal(pthread_join(t[i], NULL), 0);
+		honest_leaves(&h[i]);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(who_changes_what_is_being_read_harms_nobody, setup, teardown),
+		cmocka_unit_test_setup_teardown(who_dies_holding_a_channel_is_forgotten, setup, teardown),
+		cmocka_unit_test_setup_teardown(one_processor_is_enough, setup_on_one, teardown_on_one),
+	};
+
+	if (argc > 1)
+		rounds = (unsigned)strtoul(argv[1], NULL, 10);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
