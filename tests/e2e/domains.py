@@ -115,6 +115,27 @@ def test_a_partition_is_in_its_domain_from_the_beginning(i):
         assert json.loads(a.must('partition', 'show', 'new', '--json'))['security domain'] == 'production'
 
 
+def test_a_partition_that_comes_back_is_in_its_domain(i):
+    """Once its new HSM is: a backup has no domain's key."""
+    with backup.Lost(i) as (a, b):
+        create(a)
+        assign(a)
+        a.generate('k')
+        a.must('backup', 'create', '--whole', '--passphrase-file', a.passphrase, a.file)
+        b.must('backup', 'restore', '--passphrase-file', a.passphrase, a.file)
+        domain = json.loads(a.must('domain', 'list', '--json'))[0]['id']
+
+        def of(h):
+            return json.loads(h.must('partition', 'show', 'box', '--json'))['security domain']
+
+        assert of(a) == 'production' and of(b) == domain
+        assert json.loads(b.must('domain', 'list', '--json')) == []
+        refused(b.cli('partition', 'clone-request', 'box', '--pin-file', a.pin), 'DOMAIN_NONE')
+        join(a, b)
+        assert of(b) == 'production'
+        b.must('partition', 'clone-request', 'box', '--pin-file', a.pin)
+
+
 def test_a_pipe_is_enough(i):
     with Members(i) as (a, b):
         a.generate('k', 'ec:P-256')

@@ -137,21 +137,34 @@ static enum hf_err takes(struct who *w, struct slice header, enum restore_collis
 	return do_clone_take(w, &q, &(struct clone_take_res){ 0 });
 }
 
+/* step takes one frame over. */
+struct stepped {
+	struct restore_next_res told;
+	bool last;
+};
+static struct stepped step(void)
+{
+	struct backup_next_res r;
+	struct restore_next_req q;
+	struct stepped s;
+
+	assert_int_equal(do_backup_next(&anna[0], &(struct backup_next_req){ 0 }, &r), HF_OK);
+	q.frame = r.frame;
+	assert_int_equal(do_restore_next(&anna[1], &q, &s.told), HF_OK);
+	s.last = r.last;
+	return s;
+}
+
 /* carry takes all frames over, and tells what became of the last object. */
 static enum restore_outcome carry(void)
 {
-	struct backup_next_res r = { 0 };
-	struct restore_next_res s = { 0 };
 	enum restore_outcome last = RESTORED_COLLIDES;
+	struct stepped s = { 0 };
 
-	while (!r.last) {
-		struct restore_next_req q;
-
-		assert_int_equal(do_backup_next(&anna[0], &(struct backup_next_req){ 0 }, &r), HF_OK);
-		q.frame = r.frame;
-		assert_int_equal(do_restore_next(&anna[1], &q, &s), HF_OK);
-		if (s.objects.n > 0)
-			last = (enum restore_outcome)s.objects.v[s.objects.n - 1].outcome;
+	while (!s.last) {
+		s = step();
+		if (s.told.objects.n > 0)
+			last = (enum restore_outcome)s.told.objects.v[s.told.objects.n - 1].outcome;
 	}
 	return last;
 }
@@ -234,6 +247,25 @@ static void a_request_waits_over_a_restart(void **state)
 	come(1);
 	enter(&anna[1], true);
 	assert_int_equal(takes(&anna[1], header, RESTORE_FAIL, true), HF_OK);
+}
+
+/* What came of it before is met by the next one as the same. */
+static void one_that_was_cut_short_is_asked_for_anew(void **state)
+{
+	struct slice header;
+	struct restore_next_res s = { 0 };
+
+	(void)state;
+	(void)generates(&anna[0]);
+	header = begun();
+	assert_int_equal(takes(&anna[1], header, RESTORE_FAIL, false), HF_OK);
+	while (s.objects.n == 0)
+		s = step().told;
+	assert_int_equal(finds(&anna[1]), 1);
+	assert_int_equal(closes(&anna[1]), HF_OK);
+	enter(&anna[1], true);
+	assert_int_equal(takes(&anna[1], header, RESTORE_FAIL, false), HF_E_CLONE_ANSWER);
+	assert_int_equal(cloned(RESTORE_FAIL), RESTORED_SAME);
 }
 
 /* --- what does not ------------------------------------------------------------------------- */
@@ -391,6 +423,7 @@ int main(void)
 		T(nothing_is_widened),
 		T(a_dry_run_writes_nothing_and_the_request_waits),
 		T(a_request_waits_over_a_restart),
+		T(one_that_was_cut_short_is_asked_for_anew),
 		T(a_session_that_may_not_write_takes_nothing),
 		T(nobody_but_the_crypto_officer),
 		T(each_altered_byte_of_a_request_is_noticed),
