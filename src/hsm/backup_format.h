@@ -5,7 +5,7 @@
 
 #include "backup_to.h"
 
-#define BACKUP_VERSION 2u
+#define BACKUP_VERSION 3u
 #define BACKUP_VERSION_1 1u      /* one passphrase, a partition's objects, no index */
 #define BACKUP_PREFIX 16u        /* magic, version, length: enough to read the rest */
 #define BACKUP_HEADER_MOST 32768u

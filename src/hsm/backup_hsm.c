@@ -87,7 +87,8 @@ enum backup_part backup_part_of(struct slice name, char ret_serial[SERIAL_LEN + 
 		const char *text;
 		enum backup_part part;
 	} kinds[] = { { "/from", PART_FROM }, { "/role/", PART_ROLE }, { "/guard/", PART_GUARD },
-		{ "/pub/", PART_PUBLIC }, { "/prv/", PART_PRIVATE }, { "/onetime/", PART_COUNT } };
+		{ "/pub/", PART_PUBLIC }, { "/prv/", PART_PRIVATE }, { "/usage/", PART_USAGE },
+		{ "/onetime/", PART_COUNT } };
 	struct slice rest = { name.p + 2 + SERIAL_LEN, name.n - 2 - SERIAL_LEN };
 
 	if (name.n < 2 + SERIAL_LEN || memchr(name.p, 0, name.n) != NULL ||
@@ -320,15 +321,12 @@ static enum hf_err count_seen(struct whole *w, struct slice name)
 	return e == HF_E_CONFLICT ? HF_OK : e; /* the second round */
 }
 
-static bool is_counted(struct backup *b, struct slice name)
+static bool is_counted(const struct backup *b, struct slice name)
 {
 	uint64_t handle;
 
-	if (b->whole->counted.n == 0 || !handle_of(name, &handle) ||
-	    map_get(&b->whole->counted, handle) == NULL)
-		return false;
-	b->left_out += b->whole->indexing;
-	return true;
+	return b->whole->counted.n != 0 && handle_of(name, &handle) &&
+		map_get(&b->whole->counted, handle) != NULL;
 }
 
 static enum hf_err take_record(struct backup *b, const struct record *in, struct buf *out)
@@ -336,17 +334,19 @@ static enum hf_err take_record(struct backup *b, const struct record *in, struct
 	char serial[SERIAL_LEN + 1] = "";
 	enum backup_part part = backup_part_of(in->name, serial);
 	struct whole_part *p = part == PART_OTHER ? NULL : whole_part(b->whole, serial);
+	bool object = part == PART_PUBLIC || part == PART_PRIVATE;
 	size_t before = out->n;
 
 	if (p == NULL || p->outcome != RESTORED_NEW || part == PART_FROM)
 		return HF_OK;
 	if (part == PART_COUNT)
 		return p->stateful ? HF_OK : count_seen(b->whole, in->name);
-	if ((part == PART_PUBLIC || part == PART_PRIVATE) && is_counted(b, in->name))
+	if ((object || part == PART_USAGE) && is_counted(b, in->name)) {
+		b->left_out += object && b->whole->indexing;
 		return HF_OK;
+	}
 	TRY(put_record(b, in, part, out));
-	if (!b->whole->indexing && out->n != before && (part == PART_PUBLIC || part == PART_PRIVATE))
-		b->objects++;
+	b->objects += object && !b->whole->indexing && out->n != before;
 	return part == PART_OWN ? put_from(b, serial, out) : HF_OK;
 }
 

@@ -23,7 +23,8 @@ bool backup_record_read(struct rd *r, struct backup_record *ret);
 /* Which part of a partition a record is; from PART_COUNT on it is never in a backup. A stateful
  * key that came back without its count (onetime.h) never signs. */
 enum backup_part {
-	PART_OWN, PART_FROM, PART_ROLE, PART_GUARD, PART_PUBLIC, PART_PRIVATE, PART_COUNT, PART_OTHER
+	PART_OWN, PART_FROM, PART_ROLE, PART_GUARD, PART_PUBLIC, PART_PRIVATE, PART_USAGE, PART_COUNT,
+	PART_OTHER
 };
 /* backup_part_of takes a record's name apart. */
 enum backup_part backup_part_of(struct slice name, char ret_serial[SERIAL_LEN + 1]);

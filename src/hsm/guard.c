@@ -218,12 +218,28 @@ static void free_guard(struct guard **g)
 	hf_free(*g);
 }
 
+static uint64_t left(const struct guard *g)
+{
+	return g->limit > g->used ? g->limit - g->used : 0;
+}
+
+/* spend leaves the guard that is there no more uses than the backup's has. */
+static enum hf_err spend(struct calls_ctx *c, struct guard *now, const struct guard *backed)
+{
+	struct guard next = *now;
+
+	if (now->limit == 0 || backed->limit == 0 || left(now) <= left(backed))
+		return HF_OK;
+	next.used = now->limit - left(backed);
+	return guard_become(c, now, &next);
+}
+
 /* A request for approval does not come along. */
 enum hf_err guard_restore(struct calls_ctx *c, const uint8_t uid[UID_LEN], struct slice plain)
 {
 	CLEANUP(free_guard) struct guard *g = hf_alloc(1, sizeof(*g));
 	struct guards *t = c->part->guards;
-	struct guard next = { 0 };
+	struct guard next = { 0 }, *now;
 
 	if (g == NULL || t == NULL)
 		return g == NULL ? HF_E_MEMORY : HF_E_STATE;
@@ -232,8 +248,9 @@ enum hf_err guard_restore(struct calls_ctx *c, const uint8_t uid[UID_LEN], struc
 	memcpy(next.uid, uid, UID_LEN);
 	next.request = 0;
 	MUTEX_HOLD(&t->lock);
-	if (guard_of(t, object_handle(uid)) != NULL)
-		return HF_OK;
+	now = guard_of(t, object_handle(uid));
+	if (now != NULL)
+		return spend(c, now, &next);
 	TRY(guard_become(c, g, &next));
 	TRY(map_put(&t->by_handle, object_handle(uid), &g->by_handle));
 	g = NULL;

@@ -54,7 +54,8 @@ enum hf_err guard_enter(struct calls_ctx *c, uint64_t handle, struct slice pin) 
 bool guard_limited(struct calls_ctx *c, uint64_t handle);
 
 /* A backup carries a key's guard. guard_export writes nothing where there is none;
- * guard_restore leaves one that is there already alone. */
+ * guard_restore leaves one that is there already alone, but that no more uses are left than in the
+ * backup. */
 void guard_export(struct calls_ctx *c, uint64_t handle, struct buf *out);
 enum hf_err guard_restore(struct calls_ctx *c, const uint8_t uid[UID_LEN], struct slice plain)
 	HF_MUST_CHECK;

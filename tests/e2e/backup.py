@@ -177,6 +177,32 @@ def test_a_key_that_is_limited_stays_limited(i):
         assert r.returncode == 1 and 'no uses left' in r.stderr, r.stderr
 
 
+def test_no_restore_gives_uses_back_to_a_key_that_is_there(i):
+    with Two(i) as (a, b):
+        os.environ['HOLDFAST_HOME'] = i.home
+        from p11 import N, Token
+        t = Token(e2e.MODULE)
+        key = t.create(CLASS=N.CKO_PRIVATE_KEY, KEY_TYPE=N.CKK_EC, EC_PARAMS=bytes.fromhex('06082a8648ce3d030107'),
+                       VALUE=bytes(range(1, 33)), LABEL=b'three', TOKEN=True, PRIVATE=True, SIGN=True)
+        a.must('key', 'guard', '--key', 'three', '--count', '3', '--pin-file', a.pin)
+        message = a.pin
+
+        def sign(h, label='three'):
+            return h.cli('sign', '--key', label, '--in', message, '--out', f'{i.home}/signature', '--pin-file', h.pin)
+        a.create()
+        first, a.file = a.file, f'{i.home}/later.backup'
+        b.restored(first)
+        assert sign(a).returncode == 0 and sign(a).returncode == 0
+        t.set(key, LABEL=b'renamed')
+        a.create()
+        assert b.restored(a.file, '--on-collision', 'replace')['replaced'] == 1
+        assert sign(b, 'renamed').returncode == 0, 'one use was left in the backup'
+        r = sign(b, 'renamed')
+        assert r.returncode == 1 and 'no uses left' in r.stderr, r.stderr
+        assert a.restored(first, '--on-collision', 'replace')['replaced'] == 1
+        assert sign(a).returncode == 0 and sign(a).returncode == 1, 'the older backup gave uses back'
+
+
 def test_a_wrong_passphrase_opens_nothing(i):
     h = Hsm(i)
     h.generate('k')
@@ -389,7 +415,7 @@ def test_files_of_every_version_are_read(i):
         told = json.loads(away(h, 'verify', f'{GOLDEN}/{path}', '--passphrase-file', h.passphrase).stdout)
         assert told['objects'] == 5 and told['version'] == n + 1, told
         assert h.restored(f'{GOLDEN}/{path}', '--on-collision', 'rename')['new'] == 5
-    assert n == 1, 'a version without its file'
+    assert n == 2, 'a version without its file'
 
 
 def files(i, *names):
@@ -624,6 +650,21 @@ def test_a_lost_hsm_comes_back_whole(i):
         same(a, b)
         assert b.restore(a.file).returncode == 1
         assert b.restored(a.file, '--on-collision', 'skip')['kept'] == 2
+
+
+def test_what_is_known_of_uses_comes_along(i):
+    with Lost(i) as (a, b):
+        for k in ('ec', 'idle'):
+            a.generate(k, 'ec:P-256')
+        for _ in range(3):
+            a.must('sign', '--key', 'ec', '--in', a.pin, '--out', f'{i.home}/signature', '--pin-file', a.pin)
+        a.i.stop()  # they are kept then
+
+        def uses(h):
+            return json.loads(h.must('key', 'usage', '--json', '--key', 'ec', '--pin-file', h.pin))
+        whole(a)
+        b.restored(a.file)
+        assert uses(a)['sign'] == 3 and uses(a) == uses(b), (uses(a), uses(b))
 
 
 def test_without_a_pin_nobody_reads_private_objects(i):
