@@ -255,10 +255,11 @@ static enum hf_err put_from(struct backup *b, const char *serial, struct buf *ou
 	char name[PART_NAME_LEN];
 	struct backup_record rec = { .version = 1, .sealed = BACKUP_CLEAR };
 	struct backup_entry e;
+	enum hf_err err;
 
-	roles_from_enc(h, p == NULL ? NULL : p->roles, &keys);
+	err = roles_from_enc(h, p == NULL ? NULL : p->roles, &keys);
 	partition_unref(p);
-	TRY(buf_err(&keys));
+	TRY(err);
 	(void)snprintf(name, sizeof(name), "p/%s/from", serial);
 	rec.name = slice_str(name);
 	rec.value = buf_slice(&keys);

@@ -187,6 +187,7 @@ static enum hf_err open_all(struct hsm *h, struct slice passphrase)
 	TRY(open_audit(h));
 	TRY(hsm_roles_load(h));
 	TRY(partitions_load(h));
+	TRY(rotate_forget_roles(h));
 	TRY(tell_trouble(h));
 	if (h->cfg.read_only)
 		records_protect(h->records);
@@ -210,6 +211,8 @@ static void close_all(struct hsm *h)
 	secret_done(&h->root);
 	secret_done(&h->old_root);
 	secret_done(&h->role_key);
+	secret_done(&h->role_former);
+	secret_done(&h->backup_own);
 	secret_done(&h->ticket_key);
 	secret_done(&h->ticket_before);
 	secret_done(&h->attest);

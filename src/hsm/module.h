@@ -254,11 +254,13 @@ struct hsm {
 	_Atomic unsigned unlock_by; /* bits 1 << enum unlock_by: its methods */
 	struct root_record *root_next; /* unlocking renewed it: to be written; or NULL */
 	bool root_renewed;
-	/* Set while unlocking, then only read. */
-	struct secret role_key;   /* wraps partition keys, with the role's PIN */
-	struct secret ticket_key; /* lock, as the next two: rotate_ticket_keys */
+	struct secret role_key;   /* wraps partition keys, with the role's PIN; lock, as the next four */
+	struct secret role_former; /* those before that some role may be under, 32 bytes each */
+	struct secret ticket_key; /* rotate_ticket_keys, as rotate_role_keys, copies them */
 	struct secret ticket_before;
 	uint64_t ticket_until;
+	/* Set while unlocking, then only read. */
+	struct secret backup_own; /* backup_own_key */
 	struct secret attest;     /* attest.h; empty: damaged */
 	uint64_t attest_made;     /* UTC, microseconds */
 	struct partition *self;   /* hsm_roles.h: keeps the HSM's own roles; in no slot */

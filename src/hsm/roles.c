@@ -9,8 +9,10 @@
 #include "login.h"
 #include "policy.h"
 #include "rights.h"
+#include "roles_int.h"
 
-#define FORMAT 7
+#define FORMAT 8
+#define FORMAT_7 7 /* before they named the role key */
 #define FORMAT_6 6 /* before they had key pairs */
 #define FORMAT_5 5 /* before they could have custodians */
 #define FORMAT_4 4 /* before there were challenges */
@@ -260,6 +262,7 @@ void role_record_enc(const struct role_record *r, struct buf *out)
 		buf_raw(out, SLICE_OF(r->pair.public_key));
 		buf_raw(out, SLICE_OF(r->pair.wrapped));
 	}
+	buf_raw(out, SLICE_OF(r->under));
 }
 
 static bool dec_1(struct rd *r, struct role_record *t)
@@ -321,11 +324,17 @@ static bool dec_7(struct rd *r, struct role_record *t)
 		take(r, t->pair.wrapped, sizeof(t->pair.wrapped))));
 }
 
+static bool dec_8(struct rd *r, struct role_record *t)
+{
+	return dec_7(r, t) && take(r, t->under, sizeof(t->under));
+}
+
 static bool dec_any(struct rd *r, struct role_record *t)
 {
 	static bool (*const dec[])(struct rd *, struct role_record *) = {
 		[FORMAT_1] = dec_1, [FORMAT_2] = dec_2, [FORMAT_3] = dec_3, [FORMAT_4] = dec_4,
-		[FORMAT_5] = dec_5, [FORMAT_6] = dec_6, [FORMAT] = dec_7,
+		[FORMAT_5] = dec_5, [FORMAT_6] = dec_6, [FORMAT_7] = dec_7,
+		[FORMAT] = dec_8,
 	};
 	uint8_t format;
 
@@ -339,6 +348,7 @@ enum hf_err role_record_dec(struct slice in, struct role_record *ret)
 
 	t.old_n = 0;
 	t.paired = false;
+	memset(t.under, 0, sizeof(t.under));
 	t.quorum = (struct quorum){ .m = 0 };
 	t.rights = (struct rights){ .may = RIGHTS_ALL };
 	if (!dec_any(&r, &t) || !rd_done(&r))
@@ -415,12 +425,12 @@ void pin_kdf(const struct hsm *h, const struct partition *p, uint32_t *ret_kib, 
 	*ret_passes = pbkdf2 ? h->cfg.pbkdf2_passes : h->cfg.argon2_passes;
 }
 
-static enum hf_err stretch(const struct pin_memory *m, struct slice pin, struct secret *ret)
+enum hf_err pin_stretch(const struct pin_memory *m, struct slice pin, struct secret *ret)
 {
 	return crypto_stretch(pin, SLICE_OF(m->salt), m->kib, m->passes, ret);
 }
 
-static enum hf_err tag_of(struct slice stretched, uint8_t tag[CRYPTO_HASH])
+enum hf_err pin_tag(struct slice stretched, uint8_t tag[CRYPTO_HASH])
 {
 	return crypto_hmac(stretched, SLICE_STR("holdfast PIN memory"), tag);
 }
@@ -431,8 +441,8 @@ static enum hf_err was(const struct pin_memory *m, struct slice pin, bool *ret)
 	CLEANUP(secret_done) struct secret stretched = { 0 };
 	uint8_t tag[CRYPTO_HASH];
 
-	TRY(stretch(m, pin, &stretched));
-	TRY(tag_of(secret_slice(&stretched), tag));
+	TRY(pin_stretch(m, pin, &stretched));
+	TRY(pin_tag(secret_slice(&stretched), tag));
 	*ret = secret_eq(SLICE_OF(tag), SLICE_OF(m->tag));
 	return HF_OK;
 }
@@ -477,86 +487,6 @@ bool pin_expired(const struct partition *p, const struct role_record *r)
 	return days != 0 && r->changed != 0 && clock_wall_us() > r->changed + days * US_PER_DAY;
 }
 
-static enum hf_err pin_key(const struct hsm *h, const struct role_record *r, struct slice pin,
-	struct secret *ret, uint8_t tag[CRYPTO_HASH])
-{
-	CLEANUP(secret_done) struct secret stretched = { 0 };
-
-	TRY(stretch(&r->pin, pin, &stretched));
-	TRY(tag_of(secret_slice(&stretched), tag));
-	return crypto_derive(secret_slice(&h->role_key), "partition key", secret_slice(&stretched), ret);
-}
-
-/* The place that a wrapped key belongs to: "SERIAL/role". */
-static struct slice place(const char *serial, const struct role_record *r, char out[ROLE_NAME_LEN])
-{
-	(void)snprintf(out, ROLE_NAME_LEN, "%s/%s", serial, r->name);
-	return slice_str(out);
-}
-
-/* remember moves the PIN that goes among the old ones. */
-static void remember(const struct role_record *now, struct role_record *next)
-{
-	if (!now->set)
-		return;
-	if (next->old_n < PIN_MEMORIES)
-		next->old_n++;
-	memmove(next->old + 1, next->old, (next->old_n - 1) * sizeof(next->old[0]));
-	next->old[0] = now->pin;
-}
-
-enum hf_err role_rekey(const char *serial, struct role_record *r, struct slice key)
-{
-	CLEANUP(buf_done) struct buf b = BUF_MAX(sizeof(r->pair.wrapped));
-	char where[ROLE_NAME_LEN];
-
-	if (!r->paired)
-		return HF_E_INTERNAL;
-	TRY(crypto_kem_wrap(SLICE_OF(r->pair.public_key), place(serial, r, where), key, &b));
-	if (b.n != sizeof(r->pair.wrapped))
-		return HF_E_INTERNAL;
-	memcpy(r->pair.wrapped, b.p, b.n);
-	return HF_OK;
-}
-
-/* new_pair gives r a pair, its private half under this key. */
-static enum hf_err new_pair(const char *serial, struct role_record *r, struct slice under)
-{
-	CLEANUP(secret_done) struct secret private_ = { 0 };
-	CLEANUP(buf_done) struct buf b = BUF_MAX(sizeof(r->wrapped));
-	char where[ROLE_NAME_LEN];
-
-	TRY(crypto_kem_new(r->pair.public_key, &private_));
-	TRY(crypto_seal(under, place(serial, r, where), secret_slice(&private_), &b));
-	if (b.n != sizeof(r->wrapped))
-		return HF_E_INTERNAL;
-	memcpy(r->wrapped, b.p, b.n);
-	r->paired = true;
-	return HF_OK;
-}
-
-enum hf_err role_wrap(struct hsm *h, const struct partition *p, struct slice pin, struct slice key,
-	const struct role_record *now, struct role_record *ret)
-{
-	CLEANUP(secret_done) struct secret under = { 0 };
-	struct role_record t = *now;
-
-	remember(now, &t);
-	t.set = true;
-	t.quorum = (struct quorum){ .m = 0 };
-	t.change = false;
-	t.changed = clock_wall_us();
-	t.epoch++;
-	t.pin = (struct pin_memory){ .kib = 0 };
-	pin_kdf(h, p, &t.pin.kib, &t.pin.passes);
-	TRY(crypto_random(t.pin.salt, sizeof(t.pin.salt)));
-	TRY(pin_key(h, &t, pin, &under, t.pin.tag));
-	TRY(new_pair(p->serial, &t, secret_slice(&under)));
-	TRY(role_rekey(p->serial, &t, key));
-	*ret = t;
-	return HF_OK;
-}
-
 void role_unset(const struct role_record *now, struct role_record *ret)
 {
 	struct role_record t = { .version = now->version, .epoch = now->epoch + 1, .role = now->role,
@@ -564,113 +494,6 @@ void role_unset(const struct role_record *now, struct role_record *ret)
 
 	memcpy(t.name, now->name, sizeof(t.name));
 	*ret = t;
-}
-
-#define FROM_FORMAT 1
-#define FROM_MOST 32u
-
-void roles_from_enc(const struct hsm *h, const struct roles *r, struct buf *out)
-{
-	struct slice more = r == NULL ? SLICE_NONE : secret_slice(&r->from);
-
-	if (more.n > (FROM_MOST - 1) * CRYPTO_KEY)
-		more.n = (FROM_MOST - 1) * CRYPTO_KEY;
-	buf_u8(out, FROM_FORMAT);
-	buf_u32(out, (uint32_t)(1 + more.n / CRYPTO_KEY));
-	buf_raw(out, secret_slice(&h->role_key));
-	buf_raw(out, more);
-}
-
-enum hf_err roles_from_dec(struct roles *r, struct slice in)
-{
-	struct rd rd = rd_of(in);
-	const uint8_t *keys;
-	uint8_t format;
-	uint32_t n;
-
-	if (!rd_u8(&rd, &format) || format != FROM_FORMAT || !rd_u32(&rd, &n) || n > FROM_MOST ||
-	    !rd_take(&rd, n * (size_t)CRYPTO_KEY, &keys) || !rd_done(&rd))
-		return HF_E_DAMAGED;
-	secret_done(&r->from);
-	return secret_dup((struct slice){ keys, n * (size_t)CRYPTO_KEY }, &r->from);
-}
-
-static enum hf_err unwrap_under(struct slice role_key, const struct partition *p,
-	const struct role_record *r, struct slice stretched, struct secret *ret)
-{
-	CLEANUP(secret_done) struct secret under = { 0 }, inner = { 0 };
-	char where[ROLE_NAME_LEN];
-	struct slice at = place(p->serial, r, where);
-	enum hf_err e;
-
-	TRY(crypto_derive(role_key, "partition key", stretched, &under));
-	e = crypto_open(secret_slice(&under), at, SLICE_OF(r->wrapped), &inner);
-	if (e != HF_OK)
-		return e == HF_E_DAMAGED ? HF_E_PIN_INCORRECT : e;
-	if (r->paired)
-		return crypto_kem_unwrap(secret_slice(&inner), at, SLICE_OF(r->pair.wrapped), ret);
-	*ret = secret_take(&inner);
-	return HF_OK;
-}
-
-/* unwrap: *ret_foreign, it was under the role key of an HSM that the partition came from. */
-static enum hf_err unwrap(const struct hsm *h, const struct partition *p, const struct role_record *r,
-	struct slice pin, struct secret *ret, bool *ret_foreign)
-{
-	CLEANUP(secret_done) struct secret stretched = { 0 };
-	const struct secret *from = &p->roles->from;
-	enum hf_err e;
-
-	TRY(stretch(&r->pin, pin, &stretched));
-	e = unwrap_under(secret_slice(&h->role_key), p, r, secret_slice(&stretched), ret);
-	*ret_foreign = false;
-	for (size_t at = 0; e == HF_E_PIN_INCORRECT && at < from->n; at += CRYPTO_KEY) {
-		const struct slice key = { from->p + at, CRYPTO_KEY };
-
-		e = unwrap_under(key, p, r, secret_slice(&stretched), ret);
-		*ret_foreign = e == HF_OK;
-	}
-	return e;
-}
-
-/* The function that is wanted now, stronger parameters than the record's, a key pair, and this HSM's
- * role key come with the next right PIN; the epoch stays, since the PIN does. */
-static bool kdf_stays(const struct hsm *h, const struct partition *p, const struct pin_memory *now)
-{
-	uint32_t kib, passes;
-
-	pin_kdf(h, p, &kib, &passes);
-	if ((kib == 0) != (now->kib == 0))
-		return false;
-	return kib < now->kib || passes < now->passes || (kib == now->kib && passes == now->passes);
-}
-
-static void rewrap(struct hsm *h, struct partition *p, struct role_record *now,
-	struct slice pin, struct slice key)
-{
-	struct role_record next;
-	enum hf_err e;
-
-	e = role_wrap(h, p, pin, key, now, &next);
-	if (e == HF_OK) {
-		next.epoch = now->epoch;
-		next.quorum = now->quorum;
-		next.change = now->change;
-		next.changed = now->changed;
-		next.old_n = now->old_n;
-		memcpy(next.old, now->old, sizeof(next.old));
-		e = role_store(h, p, now, &next);
-	}
-	if (e != HF_OK)
-		log_warn("partition %s: the PIN of %s keeps its weaker protection: %s", p->serial,
-			now->name, err_text(e));
-}
-
-static void renew(struct hsm *h, struct partition *p, struct role_record *r, struct slice pin,
-	struct slice key, bool foreign)
-{
-	if (foreign || !r->paired || !kdf_stays(h, p, &r->pin))
-		rewrap(h, p, r, pin, key);
 }
 
 enum hf_err pin_remember(const struct hsm *h, const struct partition *p, struct slice pin,
@@ -681,8 +504,8 @@ enum hf_err pin_remember(const struct hsm *h, const struct partition *p, struct 
 
 	pin_kdf(h, p, &m.kib, &m.passes);
 	TRY(crypto_random(m.salt, sizeof(m.salt)));
-	TRY(stretch(&m, pin, &stretched));
-	TRY(tag_of(secret_slice(&stretched), m.tag));
+	TRY(pin_stretch(&m, pin, &stretched));
+	TRY(pin_tag(secret_slice(&stretched), m.tag));
 	*ret = m;
 	return HF_OK;
 }
@@ -759,16 +582,16 @@ enum hf_err role_open(struct hsm *h, struct partition *p, struct role_record *r,
 
 	TRY(role_usable(h, p, r));
 	if (r->quorum.m > 0 && !r->challenge_set) { /* a challenge can be guessed */
-		e = unwrap(h, p, r, pin, ret, &foreign);
+		e = role_unwrap(h, p, r, pin, ret, &foreign);
 		if (e == HF_OK)
-			renew(h, p, r, pin, secret_slice(ret), foreign);
+			role_renew(h, p, r, pin, secret_slice(ret), foreign);
 		return e == HF_E_PIN_INCORRECT ? HF_E_QUORUM : e;
 	}
 	if (pin.n == 0) /* no guess either */
 		return HF_E_PIN_INCORRECT;
 	failures = records_fail_get(h->records, p->serial, r->id);
 	TRY(records_fail_set(h->records, p->serial, r->id, failures + 1));
-	e = unwrap(h, p, r, pin, &key, &foreign);
+	e = role_unwrap(h, p, r, pin, &key, &foreign);
 	if (e == HF_E_PIN_INCORRECT && role_locked(h, p, r))
 		log_warn("partition %s: the PIN of %s is locked now", p->serial, r->name);
 	if (e == HF_E_PIN_INCORRECT && role_condemns(h, p, r))
@@ -778,7 +601,7 @@ enum hf_err role_open(struct hsm *h, struct partition *p, struct role_record *r,
 	/* A failure of ours (no memory) was no guess: the count is as it was. */
 	TRY(take_back(h, p, r, e == HF_OK ? 0 : failures));
 	TRY(e);
-	renew(h, p, r, pin, secret_slice(&key), foreign);
+	role_renew(h, p, r, pin, secret_slice(&key), foreign);
 	*ret = secret_take(&key);
 	return HF_OK;
 }

@@ -19,6 +19,7 @@
 #define ROLE_SALT 16
 #define ROLE_WRAPPED (CRYPTO_KEY + CRYPTO_SEAL_EXTRA)
 #define LOGIN_ID_LEN 16
+#define ROLE_KEY_ID 8
 
 /* struct pin_memory tells a PIN that was, without holding any key. */
 struct pin_memory {
@@ -48,6 +49,7 @@ struct role_record {
 	struct rights rights;     /* a named user's: rights.h */
 	uint64_t changed;         /* when it was set; UTC, microseconds; 0: unknown */
 	uint64_t epoch;           /* tickets of an older epoch are void */
+	uint8_t under[ROLE_KEY_ID]; /* which role key wrapped's seal is made with; zero: unknown */
 	bool paired;              /* false: wrapped is the partition key itself */
 	uint8_t wrapped[ROLE_WRAPPED]; /* the pair's private half */
 	struct role_pair pair;
@@ -116,6 +118,8 @@ void pin_kdf(const struct hsm *h, const struct partition *p, uint32_t *ret_kib, 
  * custodians. */
 enum hf_err role_wrap(struct hsm *h, const struct partition *p, struct slice pin, struct slice key,
 	const struct role_record *now, struct role_record *ret) HF_MUST_CHECK;
+/* role_key_id is how records name a role key. */
+enum hf_err role_key_id(struct slice role_key, uint8_t ret[ROLE_KEY_ID]) HF_MUST_CHECK;
 /* role_rekey wraps another partition key in the record of a role that is paired. */
 enum hf_err role_rekey(const char *serial, struct role_record *r, struct slice key) HF_MUST_CHECK;
 /* role_unset makes the next record of a role without a PIN. */
@@ -157,8 +161,8 @@ enum hf_err user_told(struct calls_ctx *c, struct partition *p, const struct rol
 
 /* A partition that came from another HSM has roles that were wrapped there: the record "p/SERIAL/from"
  * holds the role keys of all HSMs that it was in. A PIN that opens under one of them is wrapped anew.
- * roles_from_enc writes the record's content, this HSM's own key first; r may be NULL. */
-void roles_from_enc(const struct hsm *h, const struct roles *r, struct buf *out);
+ * roles_from_enc writes the record's content, this HSM's own keys first; r may be NULL. */
+enum hf_err roles_from_enc(struct hsm *h, const struct roles *r, struct buf *out) HF_MUST_CHECK;
 enum hf_err roles_from_dec(struct roles *r, struct slice in) HF_MUST_CHECK;
 
 /* users_drop deletes all named users, their records too; roles.pin. */

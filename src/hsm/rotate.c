@@ -7,17 +7,21 @@
 #include "clock.h"
 #include "gate.h"
 #include "log.h"
+#include "partition.h"
 #include "records.h"
 #include "unlock.h"
 #include "unlock_wrap.h"
 
 #define KEYS_NAME "hsm/keys"
-#define KEYS_FORMAT 1
-#define KEYS_MAX 256u
+#define KEYS_FORMAT 2
+#define KEYS_FORMAT_1 1 /* had one role key for ever */
+#define KEYS_MAX 1024u
+#define FORMER_MOST 8u
 #define US_PER_S 1000000u
 
 /* --- the record "hsm/keys": format u8 | role key 32 | ticket key 32 | the one before 32 |
- * until when that counts u64 (UTC, microseconds) ------------------------------------------ */
+ * until when that counts u64 (UTC, microseconds) | backups' own key 32 | n u32 | n * role key
+ * before 32 ------------------------------------------------------------------------------- */
 
 static enum hf_err take_key(struct rd *r, struct secret *ret)
 {
@@ -29,6 +33,25 @@ static enum hf_err take_key(struct rd *r, struct secret *ret)
 	return secret_dup((struct slice){ p, CRYPTO_KEY }, ret);
 }
 
+static enum hf_err own_of(struct slice role_key, struct secret *ret)
+{
+	secret_done(ret);
+	return crypto_derive(role_key, "holdfast backup own", SLICE_NONE, ret);
+}
+
+static enum hf_err take_more(struct hsm *h, struct rd *r)
+{
+	const uint8_t *keys;
+	uint32_t n;
+
+	TRY(take_key(r, &h->backup_own));
+	if (!rd_u32(r, &n) || n > FORMER_MOST || !rd_take(r, n * (size_t)CRYPTO_KEY, &keys))
+		return HF_E_DAMAGED;
+	secret_done(&h->role_former);
+	return n == 0 ? HF_OK :
+		secret_dup((struct slice){ keys, n * (size_t)CRYPTO_KEY }, &h->role_former);
+}
+
 static enum hf_err visit_keys(void *ctx, const char *name, uint64_t version, struct slice plain)
 {
 	struct hsm *h = ctx;
@@ -36,12 +59,15 @@ static enum hf_err visit_keys(void *ctx, const char *name, uint64_t version, str
 	uint8_t format;
 
 	(void)name;
-	if (!rd_u8(&r, &format) || format != KEYS_FORMAT)
+	if (!rd_u8(&r, &format) || format < KEYS_FORMAT_1 || format > KEYS_FORMAT)
 		return HF_E_DAMAGED;
 	TRY(take_key(&r, &h->role_key));
 	TRY(take_key(&r, &h->ticket_key));
 	TRY(take_key(&r, &h->ticket_before));
-	if (!rd_u64(&r, &h->ticket_until) || !rd_done(&r))
+	if (!rd_u64(&r, &h->ticket_until))
+		return HF_E_DAMAGED;
+	TRY(format == KEYS_FORMAT_1 ? own_of(secret_slice(&h->role_key), &h->backup_own) : take_more(h, &r));
+	if (!rd_done(&r))
 		return HF_E_DAMAGED;
 	h->keys_version = version;
 	return HF_OK;
@@ -62,6 +88,7 @@ enum hf_err rotate_keys_load(struct hsm *h)
 
 	h->keys_version = 0;
 	TRY(crypto_derive(root, "holdfast role", SLICE_NONE, &h->role_key));
+	TRY(own_of(secret_slice(&h->role_key), &h->backup_own));
 	TRY(crypto_derive(root, "holdfast ticket", SLICE_NONE, &h->ticket_key));
 	TRY(records_get(h->records, KEYS_NAME, SEAL_STORE, SLICE_NONE, &v));
 	return h->role_key.n > 0 ? HF_OK : HF_E_DAMAGED;
@@ -71,12 +98,15 @@ enum hf_err rotate_keys_load(struct hsm *h)
 struct tickets {
 	struct secret now, before;
 	uint64_t until;
+	struct secret role, former;
 };
 
 static void tickets_done(struct tickets *t)
 {
 	secret_done(&t->now);
 	secret_done(&t->before);
+	secret_done(&t->role);
+	secret_done(&t->former);
 }
 
 static enum hf_err new_key(struct secret *ret)
@@ -97,13 +127,107 @@ static enum hf_err tickets_next(struct hsm *h, struct tickets *ret)
 	return new_key(&ret->now);
 }
 
+/* --- role keys ------------------------------------------------------------------------------ */
+
+enum hf_err rotate_role_keys(struct hsm *h, struct secret *ret)
+{
+	MUTEX_HOLD(&h->lock);
+
+	TRY(secret_alloc(ret, h->role_key.n + h->role_former.n));
+	memcpy(ret->p, h->role_key.p, h->role_key.n);
+	if (h->role_former.n > 0)
+		memcpy(ret->p + h->role_key.n, h->role_former.p, h->role_former.n);
+	return HF_OK;
+}
+
+/* is_under: by its name, or perhaps, since it has none. */
+static bool is_under(const struct role_record *r, const uint8_t id[ROLE_KEY_ID])
+{
+	static const uint8_t unknown[ROLE_KEY_ID];
+
+	struct slice under = SLICE_OF(r->under);
+
+	return r->set && (slice_eq(under, (struct slice){ id, ROLE_KEY_ID }) ||
+		slice_eq(under, SLICE_OF(unknown)));
+}
+
+static bool one_is_under(const struct roles *r, const uint8_t id[ROLE_KEY_ID])
+{
+	bool is = is_under(&r->so, id) || is_under(&r->user, id);
+
+	for (const struct user *u = r->named; u != NULL; u = u->next)
+		is |= is_under(&u->rec, id);
+	return is;
+}
+
+/* is_needed: a partition that cannot be read may need any. */
+static enum hf_err is_needed(struct hsm *h, struct slice key, bool *ret)
+{
+	CLEANUP(arena_done) struct arena a = { 0 };
+	uint8_t id[ROLE_KEY_ID];
+	struct partition **all;
+	size_t n;
+
+	TRY(role_key_id(key, id));
+	TRY(partitions_all(h, &a, &all, &n));
+	*ret = damaged_count(h->damaged) > 0 || one_is_under(h->self->roles, id);
+	for (size_t i = 0; i < n; i++) {
+		MUTEX_HOLD(&all[i]->roles->lock);
+		*ret |= damaged_count(all[i]->roles->damaged) > 0 || one_is_under(all[i]->roles, id);
+	}
+	partitions_unref(all, n);
+	return HF_OK;
+}
+
+/* needed_of copies those of the keys that are needed. */
+static enum hf_err needed_of(struct hsm *h, struct slice keys, struct secret *ret)
+{
+	CLEANUP(secret_done) struct secret s = { 0 };
+	size_t n = 0;
+
+	TRY(secret_alloc(&s, keys.n + 1));
+	for (size_t at = 0; at < keys.n; at += CRYPTO_KEY) {
+		const struct slice key = { keys.p + at, CRYPTO_KEY };
+		bool needed;
+
+		TRY(is_needed(h, key, &needed));
+		if (needed) {
+			memcpy(s.p + n, key.p, key.n);
+			n += key.n;
+		}
+	}
+	return n > 0 ? secret_dup((struct slice){ s.p, n }, ret) : HF_OK;
+}
+
+/* With too many of before the role key stays. */
+static enum hf_err roles_next(struct hsm *h, struct tickets *ret)
+{
+	CLEANUP(secret_done) struct secret needed = { 0 };
+
+	TRY(needed_of(h, secret_slice(&h->role_former), &needed));
+	if (needed.n == FORMER_MOST * CRYPTO_KEY) {
+		log_warn("the key beside PINs stays: each of the %u before has a role that has not logged "
+			"in since", FORMER_MOST);
+		ret->former = secret_take(&needed);
+		return secret_dup(secret_slice(&h->role_key), &ret->role);
+	}
+	TRY(secret_alloc(&ret->former, CRYPTO_KEY + needed.n));
+	memcpy(ret->former.p, h->role_key.p, CRYPTO_KEY);
+	if (needed.n > 0)
+		memcpy(ret->former.p + CRYPTO_KEY, needed.p, needed.n);
+	return new_key(&ret->role);
+}
+
 static enum hf_err keys_enc(const struct hsm *h, const struct tickets *t, struct buf *b)
 {
 	buf_u8(b, KEYS_FORMAT);
-	buf_raw(b, secret_slice(&h->role_key));
+	buf_raw(b, secret_slice(&t->role));
 	buf_raw(b, secret_slice(&t->now));
 	buf_raw(b, secret_slice(&t->before));
 	buf_u64(b, t->until);
+	buf_raw(b, secret_slice(&h->backup_own));
+	buf_u32(b, (uint32_t)(t->former.n / CRYPTO_KEY));
+	buf_raw(b, secret_slice(&t->former));
 	return buf_err(b);
 }
 
@@ -176,6 +300,10 @@ static void swap_tickets(struct hsm *h, struct tickets *t)
 	h->ticket_key = secret_take(&t->now);
 	h->ticket_before = secret_take(&t->before);
 	h->ticket_until = t->until;
+	secret_done(&h->role_key);
+	secret_done(&h->role_former);
+	h->role_key = secret_take(&t->role);
+	h->role_former = secret_take(&t->former);
 }
 
 static void swap_roots(struct hsm *h, struct secret *root)
@@ -214,6 +342,7 @@ enum hf_err rotate_begin(struct hsm *h)
 
 	TRY(new_key(&root));
 	TRY(tickets_next(h, &tickets));
+	TRY(roles_next(h, &tickets));
 	e = commit(h, secret_slice(&root), &tickets);
 	if (e == HF_E_CONNECTION)
 		hsm_fail(h, "whether the store has the new root key is not known: start again");
@@ -221,6 +350,36 @@ enum hf_err rotate_begin(struct hsm *h)
 	swap_tickets(h, &tickets);
 	swap_roots(h, &root);
 	return rotate_resume(h);
+}
+
+/* now_of: the keys as they are, with those role keys that are needed. */
+static enum hf_err now_of(struct hsm *h, struct tickets *ret)
+{
+	TRY(secret_dup(secret_slice(&h->ticket_key), &ret->now));
+	TRY(secret_dup(secret_slice(&h->ticket_before), &ret->before));
+	ret->until = h->ticket_until;
+	TRY(secret_dup(secret_slice(&h->role_key), &ret->role));
+	return needed_of(h, secret_slice(&h->role_former), &ret->former);
+}
+
+enum hf_err rotate_forget_roles(struct hsm *h)
+{
+	CLEANUP(tickets_done) struct tickets t = { .until = 0 };
+	CLEANUP(buf_done) struct buf b = BUF_MAX(KEYS_MAX);
+	struct record_change c = { .name = KEYS_NAME, .expect = h->keys_version,
+		.version = h->keys_version + 1, .seal = SEAL_STORE };
+
+	if (h->role_former.n == 0 || h->cfg.read_only)
+		return HF_OK;
+	TRY(now_of(h, &t));
+	if (t.former.n == h->role_former.n)
+		return HF_OK;
+	TRY(keys_enc(h, &t, &b));
+	c.plain = buf_slice(&b);
+	TRY(records_write(h->records, &c, 1));
+	h->keys_version = c.version;
+	swap_tickets(h, &t);
+	return HF_OK;
 }
 
 /* --- the rest ---------------------------------------------------------------------------- */

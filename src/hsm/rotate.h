@@ -6,9 +6,14 @@
  *   3  every record that the old store key seals is sealed anew, at the same version
  *   4  the old root key is forgotten: it opens nothing any more
  *
+ * A new role key comes with it: what is under the one before opens until each role has logged in with
+ * the PIN, which brings it under the new one; then the one before is forgotten, at a start or with the
+ * next rotation.
+ *
  * The phase in hsm/root says what is left after a crash: 1: all of 2; 2: the rest. Keys
- * that were derived from the first root key (of roles, and of tickets for as long as
- * those live) move to the record hsm/keys, under the new store key. */
+ * that were derived from the first root key (of roles, of tickets for as long as
+ * those live, and of the indices of backups, which stays) move to the record hsm/keys, under the new
+ * store key. */
 #ifndef HF_ROTATE_H
 #define HF_ROTATE_H
 
@@ -29,6 +34,11 @@ enum hf_err rotate_begin(struct hsm *h) HF_MUST_CHECK;
 enum hf_err rotate_resume(struct hsm *h) HF_MUST_CHECK;
 void rotate_stop(struct hsm *h);
 
+/* rotate_role_keys copies the role key, and behind it those before that count still. */
+enum hf_err rotate_role_keys(struct hsm *h, struct secret *ret) HF_MUST_CHECK;
+/* rotate_forget_roles forgets those before that no role's record is under. The partitions are
+ * loaded. */
+enum hf_err rotate_forget_roles(struct hsm *h) HF_MUST_CHECK;
 /* rotate_ticket_keys copies them; *ret_old is empty unless older tickets still count. */
 enum hf_err rotate_ticket_keys(struct hsm *h, struct secret *ret, struct secret *ret_old)
 	HF_MUST_CHECK;

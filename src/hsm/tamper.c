@@ -186,6 +186,8 @@ static void wipe_memory(struct hsm *h)
 	wipe_in_place(&h->old_root);
 	wipe_in_place(&h->ticket_before);
 	wipe_in_place(&h->role_key);
+	wipe_in_place(&h->role_former);
+	wipe_in_place(&h->backup_own);
 	wipe_in_place(&h->ticket_key);
 	wipe_in_place(&h->attest);
 	asks_forget(h->asks);

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "box.h"
+#include "module.h"
 #include "unlock_record.h"
 
 #define THINGS 150 /* more than are sealed at once */
@@ -183,6 +184,50 @@ static void logins_outlive_it(void **state)
 	assert_int_equal(finds(&anna), THINGS);
 }
 
+static void officer_comes_and_goes(void)
+{
+	assert_int_equal(log_out(&anna), HF_OK);
+	logs_in(&anna, CKU_SO, SO_PIN, NULL);
+	assert_int_equal(log_out(&anna), HF_OK);
+	logs_in(&anna, CKU_USER, USER_PIN, NULL);
+}
+
+/* The one before is needed until each role has logged in. */
+static void the_key_beside_pins_is_replaced_too(void **state)
+{
+	CLEANUP(secret_done) struct secret old = { 0 };
+
+	(void)state;
+	assert_int_equal(secret_dup(secret_slice(&box.hsm->role_key), &old), HF_OK);
+	assert_int_equal(rotate(), HF_OK);
+	wait_for_it();
+	assert_false(secret_eq(secret_slice(&old), secret_slice(&box.hsm->role_key)));
+	restart();
+	restart();
+	assert_true(secret_eq(secret_slice(&old), secret_slice(&box.hsm->role_former)));
+	officer_comes_and_goes();
+	restart();
+	assert_int_equal(box.hsm->role_former.n, 0);
+	assert_false(secret_eq(secret_slice(&old), secret_slice(&box.hsm->role_key)));
+	everything_is_there();
+	officer_comes_and_goes();
+}
+
+static void a_pin_opens_after_ever_so_many(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 10; i++) {
+		assert_int_equal(rotate(), HF_OK);
+		wait_for_it();
+	}
+	officer_comes_and_goes();
+	everything_is_there();
+	restart();
+	assert_int_equal(box.hsm->role_former.n, 0);
+	officer_comes_and_goes();
+	everything_is_there();
+}
+
 static void a_second_one_follows_the_first(void **state)
 {
 	(void)state;
@@ -248,6 +293,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		T(the_old_key_opens_nothing_afterwards),
 		T(logins_outlive_it),
+		T(the_key_beside_pins_is_replaced_too),
+		T(a_pin_opens_after_ever_so_many),
 		T(a_second_one_follows_the_first),
 		T(whatever_was_kept_last_the_next_start_goes_on),
 		T(the_old_record_put_back_opens_nothing),
