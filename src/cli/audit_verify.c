@@ -158,6 +158,7 @@ static bool read_key_file(struct verify *v, const char *path)
 			v->check.ml_public = v->ml_public;
 		}
 	}
+	memcpy(v->check.ml_of, v->check.public_key, sizeof(v->check.ml_of));
 	if (f != NULL)
 		(void)fclose(f);
 	return ok && has_ed;

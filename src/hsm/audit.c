@@ -460,13 +460,36 @@ static enum hf_err start(struct audit *a)
 	return pthread_create(&a->thread, NULL, run, a) == 0 ? HF_OK : HF_E_MEMORY;
 }
 
-enum hf_err audit_announce(struct audit *a, const uint8_t next[32])
+#define AUDIT_ML_SAID 96u
+
+/* announce_ml: the parts, and what the announcement says of them. */
+static enum hf_err announce_ml(struct audit *a, struct slice ml, char ret[AUDIT_ML_SAID])
 {
-	char hex[65], detail[128];
+	char hex[2 * CRYPTO_HASH + 1], part[2 * AUDIT_ML_PART + 1], detail[sizeof(part) + 2];
+	uint8_t hash[CRYPTO_HASH];
+
+	*ret = '\0';
+	if (ml.n != CRYPTO_ML_DSA65_PUBLIC)
+		return HF_OK;
+	for (unsigned i = 0; i < AUDIT_ML_PARTS; i++) {
+		hex_encode((struct slice){ ml.p + i * AUDIT_ML_PART, AUDIT_ML_PART }, part);
+		(void)snprintf(detail, sizeof(detail), "%u %s", i, part);
+		TRY(append_event(a, AUDIT_ML_EVENT, detail, HF_OK, false));
+	}
+	TRY(crypto_sha256(ml, hash));
+	hex_encode(SLICE_OF(hash), hex);
+	(void)snprintf(ret, AUDIT_ML_SAID, AUDIT_KEY_ML "%s", hex);
+	return HF_OK;
+}
+
+enum hf_err audit_announce(struct audit *a, const uint8_t next[32], struct slice ml)
+{
+	char hex[65], ml_said[AUDIT_ML_SAID], detail[256];
 	MUTEX_HOLD(&a->lock);
 
+	TRY(announce_ml(a, ml, ml_said));
 	hex_encode((struct slice){ next, 32 }, hex);
-	(void)snprintf(detail, sizeof(detail), AUDIT_KEY_NEXT "%s", hex);
+	(void)snprintf(detail, sizeof(detail), AUDIT_KEY_NEXT "%s%s", hex, ml_said);
 	TRY(append_event(a, AUDIT_KEY_EVENT, detail, HF_OK, true));
 	return wait_kept(a);
 }

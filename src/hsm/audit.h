@@ -19,11 +19,11 @@ struct audit_setup {
 	bool must; /* no start without a durable record of it */
 };
 
-/* One key follows another: audit_announce lets the one that signs say who comes. From
- * there on a signature by either counts, until audit_take_over: the new one signs that
+/* One key follows another: audit_announce lets the one that signs say who comes (ml: its ML-DSA key,
+ * or empty). From there on a signature by either counts, until audit_take_over: the new one signs that
  * it is there and which was before. Both are durable when they return, and may be
  * repeated. */
-enum hf_err audit_announce(struct audit *a, const uint8_t next[32]) HF_MUST_CHECK;
+enum hf_err audit_announce(struct audit *a, const uint8_t next[32], struct slice ml) HF_MUST_CHECK;
 enum hf_err audit_take_over(struct audit *a, struct slice seed, struct slice ml_seed,
 	const uint8_t before[32]) HF_MUST_CHECK;
 

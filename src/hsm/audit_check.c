@@ -4,10 +4,28 @@
 
 #include "audit.h"
 
-static bool by_either(const struct audit_check *c, struct slice msg, struct slice sig)
+/* by_whom: the key that made an Ed25519 signature; NULL: none that counts. */
+static const uint8_t *by_whom(const struct audit_check *c, struct slice msg, struct slice sig)
 {
-	return crypto_ed25519_verify(SLICE_OF(c->public_key), msg, sig) == HF_OK ||
-		(c->has_next && crypto_ed25519_verify(SLICE_OF(c->next_key), msg, sig) == HF_OK);
+	if (crypto_ed25519_verify(SLICE_OF(c->public_key), msg, sig) == HF_OK)
+		return c->public_key;
+	return c->has_next && crypto_ed25519_verify(SLICE_OF(c->next_key), msg, sig) == HF_OK ?
+		c->next_key : NULL;
+}
+
+static bool is_key(const uint8_t a[32], const uint8_t b[32])
+{
+	return slice_eq((struct slice){ a, 32 }, (struct slice){ b, 32 });
+}
+
+/* ml_beside: the ML-DSA key beside an Ed25519 key; NULL: none is known. */
+static const uint8_t *ml_beside(const struct audit_check *c, const uint8_t key[32])
+{
+	if (c->ml_public != NULL && is_key(c->ml_of, key))
+		return c->ml_public;
+	if (c->ml_now.there && is_key(c->ml_now.of, key))
+		return c->ml_now.key;
+	return c->ml_next.there && is_key(c->ml_next.of, key) ? c->ml_next.key : NULL;
 }
 
 /* key_behind reads the 64 digits that follow a text; *s is what is behind them. */
@@ -38,8 +56,39 @@ bool audit_took_over(const struct audit_record *rec, struct audit_pair *ret)
 		crypto_ed25519_verify(SLICE_OF(ret->new_key), buf_slice(&b), sig) == HF_OK;
 }
 
-/* follow: a signed record may announce the next key, or say that it took over. ML-DSA keys
- * change with it, and are not in the record: from there on they are not checked. */
+/* collect takes a part of the next ML-DSA key; the announcement behind it says whether to believe it. */
+static void collect(struct audit_check *c, const struct audit_record *rec)
+{
+	char hex[2 * AUDIT_ML_PART + 1];
+	struct slice d = rec->detail;
+	size_t part, n;
+
+	if (rec->kind != AUDIT_EVENT || !slice_eq(rec->event, SLICE_STR(AUDIT_ML_EVENT)) ||
+	    d.n != sizeof(hex) + 1)
+		return;
+	part = (size_t)(d.p[0] - '0');
+	if (part == 0)
+		c->ml_got = 0;
+	if (part >= AUDIT_ML_PARTS || part * AUDIT_ML_PART != c->ml_got)
+		return;
+	memcpy(hex, d.p + 2, sizeof(hex) - 1);
+	hex[sizeof(hex) - 1] = '\0';
+	c->ml_next.there = false;
+	if (hex_decode(hex, c->ml_next.key + c->ml_got, AUDIT_ML_PART, &n) && n == AUDIT_ML_PART)
+		c->ml_got += n;
+}
+
+/* believe_ml: d is what follows in the announcement of next_key. */
+static void believe_ml(struct audit_check *c, struct slice d)
+{
+	uint8_t said[CRYPTO_HASH], is[CRYPTO_HASH];
+
+	c->ml_next.there = c->ml_got == CRYPTO_ML_DSA65_PUBLIC && key_behind(&d, AUDIT_KEY_ML, said) &&
+		crypto_sha256(SLICE_OF(c->ml_next.key), is) == HF_OK && is_key(said, is);
+	memcpy(c->ml_next.of, c->next_key, sizeof(c->ml_next.of));
+}
+
+/* follow: a signed record may announce the next key, or say that it took over. */
 static void follow(struct audit_check *c, const struct audit_record *rec)
 {
 	struct slice d = rec->detail;
@@ -49,10 +98,11 @@ static void follow(struct audit_check *c, const struct audit_record *rec)
 		return;
 	if (key_behind(&d, AUDIT_KEY_NEXT, c->next_key)) {
 		c->has_next = true;
-	} else if (audit_took_over(rec, &p) && slice_eq(SLICE_OF(p.new_key), SLICE_OF(c->next_key))) {
+		believe_ml(c, d);
+	} else if (audit_took_over(rec, &p) && is_key(p.new_key, c->next_key)) {
 		memcpy(c->public_key, c->next_key, sizeof(c->public_key));
 		c->has_next = false;
-		c->ml_public = NULL;
+		c->ml_now = c->ml_next;
 	}
 }
 
@@ -61,17 +111,22 @@ static bool signature_ok(struct audit_check *c, const struct audit_record *rec)
 {
 	CLEANUP(buf_done) struct buf b = BUF_MAX(65536);
 	struct slice ed = rec->signature, ml = SLICE_NONE;
+	const uint8_t *key, *ml_key;
 
 	if (ed.n > AUDIT_ED25519) {
 		ml = (struct slice){ ed.p + AUDIT_ED25519, ed.n - AUDIT_ED25519 };
 		ed.n = AUDIT_ED25519;
 	}
 	audit_signed(rec, &b);
-	if (buf_err(&b) != HF_OK || !by_either(c, buf_slice(&b), ed))
+	if (buf_err(&b) != HF_OK)
 		return false;
-	if (c->ml_public == NULL || (ml.n == 0 && c->ml_signed == 0))
+	key = by_whom(c, buf_slice(&b), ed);
+	if (key == NULL)
+		return false;
+	ml_key = ml_beside(c, key);
+	if (ml_key == NULL || (ml.n == 0 && c->ml_signed == 0))
 		return true;
-	if (crypto_ml_dsa65_verify((struct slice){ c->ml_public, CRYPTO_ML_DSA65_PUBLIC }, buf_slice(&b),
+	if (crypto_ml_dsa65_verify((struct slice){ ml_key, CRYPTO_ML_DSA65_PUBLIC }, buf_slice(&b),
 		    ml) != HF_OK)
 		return false;
 	c->ml_signed++;
@@ -119,8 +174,10 @@ bool audit_check_next(struct audit_check *c, struct slice encoded, struct arena 
 	c->seq = rec.seq;
 	if (why == NULL && crypto_sha256(encoded, c->prev) != HF_OK)
 		why = "out of memory";
-	if (why == NULL)
+	if (why == NULL) {
+		collect(c, &rec);
 		follow(c, &rec);
+	}
 	*ret = rec;
 	*ret_why = why;
 	return why == NULL;

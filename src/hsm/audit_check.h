@@ -14,6 +14,12 @@ struct audit_check {
 	uint8_t next_key[32];     /* where has_next: it was announced, and counts too */
 	bool has_next;
 	const uint8_t *ml_public; /* CRYPTO_ML_DSA65_PUBLIC bytes; NULL: not checked */
+	uint8_t ml_of[32];        /* beside which Ed25519 key */
+	struct audit_ml {         /* those that the log itself announced, after a start with ml_public */
+		bool there;
+		uint8_t of[32], key[CRYPTO_ML_DSA65_PUBLIC];
+	} ml_now, ml_next;
+	size_t ml_got;            /* bytes of ml_next until now */
 	uint64_t ml_signed;       /* records whose ML-DSA signature was checked */
 	uint8_t prev[CRYPTO_HASH]; /* of the last record */
 	uint64_t seq;              /* of the last record; on an error: of the bad one */

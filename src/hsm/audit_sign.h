@@ -22,6 +22,13 @@ struct audit_pair {
 #define AUDIT_KEY_NEXT "next audit key "
 #define AUDIT_KEY_NOW "audit key "
 #define AUDIT_KEY_BEFORE " took over from "
+/* Where ML-DSA is on, its next public key comes before, in records of this event: which part, a
+ * space, and the digits. The announcement has its SHA-256, so that it is signed. */
+#define AUDIT_ML_EVENT "audit-key-ml"
+#define AUDIT_KEY_ML " ml-dsa-65 sha256 "
+#define AUDIT_ML_PARTS 8u
+#define AUDIT_ML_PART (CRYPTO_ML_DSA65_PUBLIC / AUDIT_ML_PARTS)
+_Static_assert(AUDIT_ML_PART * AUDIT_ML_PARTS == CRYPTO_ML_DSA65_PUBLIC, "parts are equal");
 
 struct audit_keys {
 	struct secret seed, ml_seed; /* the second is empty where ML-DSA is off */

@@ -409,6 +409,8 @@ static enum hf_err set_phase(struct hsm *h, enum rotate_phase phase)
 struct audit_seeds {
 	struct secret seed, ml_seed;
 	uint8_t public_key[32];
+	uint8_t ml_public[CRYPTO_ML_DSA65_PUBLIC];
+	struct slice ml;          /* ml_public, or empty */
 };
 
 static void seeds_done(struct audit_seeds *s)
@@ -420,8 +422,11 @@ static void seeds_done(struct audit_seeds *s)
 static enum hf_err seeds_of(const struct hsm *h, struct slice root, struct audit_seeds *ret)
 {
 	TRY(crypto_derive(root, "holdfast audit", SLICE_NONE, &ret->seed));
-	if (h->cfg.audit_ml_dsa)
+	if (h->cfg.audit_ml_dsa) {
 		TRY(crypto_derive(root, "holdfast audit ML-DSA", SLICE_NONE, &ret->ml_seed));
+		TRY(crypto_ml_dsa65_public(secret_slice(&ret->ml_seed), ret->ml_public));
+		ret->ml = SLICE_OF(ret->ml_public);
+	}
 	return crypto_ed25519_public(secret_slice(&ret->seed), ret->public_key);
 }
 
@@ -443,7 +448,7 @@ static enum hf_err hand_over_audit(struct hsm *h)
 	TRY(seeds_of(h, secret_slice(&h->root), &now));
 	TRY(seeds_of(h, secret_slice(&h->old_root), &before));
 	if (h->rotate_phase == ROTATE_AUDIT) {
-		TRY(audit_announce(h->audit, now.public_key));
+		TRY(audit_announce(h->audit, now.public_key, now.ml));
 		TRY(set_phase(h, ROTATE_RECORDS));
 	}
 	return audit_take_over(h->audit, secret_slice(&now.seed), secret_slice(&now.ml_seed),

@@ -137,6 +137,26 @@ def test_either_audit_key_proves_the_whole_log(i):
     assert not told['intact']
 
 
+def test_ml_dsa_signatures_prove_the_log_over_rotations(i):
+    os.makedirs(i.home, 0o700)
+    with open(f'{i.home}/holdfast.conf', 'w', encoding='ascii') as f:
+        f.write('audit-signature = ed25519+ml-dsa-65\n')
+    for n in range(3):
+        i.cli('selftest')
+        assert i.cli('audit', 'key', '--out', f'{i.home}-{n}').returncode == 0
+        assert rotate(i).returncode == 0
+        wait_for(lambda: rotation(i) == 'the root key: done')
+    i.stop()
+    signed = []
+    for n in range(3):
+        told = json.loads(i.cli('audit', 'verify', '--json', '--audit-key', f'{i.home}-{n}',
+                                f'{i.home}/data/audit').stdout)
+        assert told['intact'] and told['stopped'], told
+        signed.append(told['ml_dsa_signed'])
+    # the first key proves all; every later one what stands behind the first change
+    assert signed[0] > signed[1] == signed[2] >= 6, signed
+
+
 def test_a_second_rotation_waits_for_the_first(i):
     many_objects(i, 3)
     assert rotate(i).returncode == 0

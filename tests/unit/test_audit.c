@@ -311,6 +311,7 @@ static uint64_t ml_verify(struct log_copy *c, const uint8_t *ml_public, uint64_t
 	const char *why;
 
 	memcpy(check.public_key, audit_keys(audit)->public_key, 32);
+	memcpy(check.ml_of, check.public_key, 32);
 	for (size_t i = 0; i < c->l.n; i++)
 		if (!audit_check_next(&check, c->l.v[i].record, &c->a, &rec, &why))
 			return check.seq;
