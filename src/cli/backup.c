@@ -13,12 +13,12 @@ static json_t *json_recipient(const struct backup_recipient *r)
 	struct backup_found f = { 0 };
 	char text[BACKUP_NAME_MOST + 40];
 
-	if (r->kind == BACKUP_TO_PASSPHRASE)
-		return json_string("a passphrase");
 	if (r->kind == BACKUP_TO_TOKEN)
 		return json_string("a key in another token");
 	if (backup_recipient_look(r, &f) != HF_OK)
 		return json_string("damaged");
+	if (r->kind == BACKUP_TO_PASSPHRASE)
+		return json_string(f.kib == 0 ? "a passphrase (PBKDF2)" : "a passphrase");
 	snprintf(text, sizeof(text), "%s%.*s", r->kind == BACKUP_TO_MEMBER ? "in its domain: " : "",
 		(int)f.card.name.n, (const char *)f.card.name.p);
 	return json_string(text);

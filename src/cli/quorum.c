@@ -100,14 +100,14 @@ static bool keep_one(struct cli *c, const struct terms *t, size_t i, struct slic
 {
 	CLEANUP(secret_done) struct secret pin = { 0 };
 	char serial[40], name[64];
-	struct share_label l = { .hsm = serial, .whose = t->whose, .custodian = name,
+	struct share_label l = { .whose = t->whose, .custodian = name,
 		.number = (unsigned)i + 1, .needed = t->m, .of = t->n };
 	json_t *sealed = NULL;
 	enum hf_err e;
 	bool ok;
 
 	name_of(t, i, name);
-	if (!hsm_serial(c, serial) || !place_pin(c, i, name, true, &pin))
+	if (!share_hsm(c, serial, &l) || !place_pin(c, i, name, true, &pin))
 		return false;
 	e = share_seal(&l, secret_slice(&pin), share, &sealed);
 	if (e != HF_OK) {

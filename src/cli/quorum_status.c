@@ -2,27 +2,44 @@
 #include "quorum_status.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "card.h"
 #include "share.h"
 
-bool hsm_serial(struct cli *c, char ret[40])
+/* pbkdf2_of: iterations of "PBKDF2, N passes"; 0: it is another. */
+static uint32_t pbkdf2_of(const char *text)
+{
+	static const char by[] = "PBKDF2, ";
+
+	return strncmp(text, by, sizeof(by) - 1) == 0 ?
+		(uint32_t)strtoul(text + sizeof(by) - 1, NULL, 10) : 0;
+}
+
+bool share_hsm(struct cli *c, char room[40], struct share_label *l)
 {
 	struct status_req q = { 0 };
 	struct status_res r;
 	enum hf_err e = do_status(c->client, 0, &q, &r, &c->arena);
+	char text[40] = "";
 
 	if (e != HF_OK) {
 		cli_fail("status", e);
 		return false;
 	}
-	ret[0] = '\0';
-	for (size_t i = 0; i < r.facts.n; i++)
-		if (slice_eq(r.facts.v[i].name, SLICE_STR("serial")))
-			snprintf(ret, 40, "%.*s", (int)r.facts.v[i].value.n,
-				(const char *)r.facts.v[i].value.p);
+	room[0] = '\0';
+	for (size_t i = 0; i < r.facts.n; i++) {
+		struct slice name = r.facts.v[i].name, v = r.facts.v[i].value;
+
+		if (slice_eq(name, SLICE_STR("serial")))
+			snprintf(room, 40, "%.*s", (int)v.n, (const char *)v.p);
+		if (slice_eq(name, SLICE_STR("passphrases")))
+			snprintf(text, sizeof(text), "%.*s", (int)v.n, (const char *)v.p);
+	}
+	l->hsm = room;
+	l->pbkdf2 = pbkdf2_of(text);
 	return true;
 }
 

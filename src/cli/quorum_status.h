@@ -4,8 +4,10 @@
 
 #include "cli.h"
 
-/* hsm_serial: the HSM's serial number, as its status has it. */
-bool hsm_serial(struct cli *c, char ret[40]);
+/* share_hsm fills in what a share's label has of the HSM, as its status has it: the serial
+ * number, into room, and how passphrases are stretched. */
+struct share_label;
+bool share_hsm(struct cli *c, char room[40], struct share_label *l);
 
 /* custodians_now: those of the HSM, or of the role that --partition and --user name;
  * false after it has said that there are none. */

@@ -11,12 +11,16 @@
 #define SEALED_MAX 512u
 #define KIND "holdfast share"
 #define VERSION 2
+#define VERSION_PBKDF2 3      /* has "pbkdf2" besides */
+#define PBKDF2_MOST 10000000u /* of a file that anybody may have made */
 
-static enum hf_err passphrase_key(struct slice passphrase, struct slice salt, struct secret *ret)
+static enum hf_err passphrase_key(struct slice passphrase, struct slice salt, uint32_t pbkdf2,
+	struct secret *ret)
 {
 	CLEANUP(secret_done) struct secret stretched = { 0 };
 
-	TRY(crypto_argon2id(passphrase, salt, KIB, PASSES, &stretched));
+	TRY(crypto_stretch(passphrase, salt, pbkdf2 == 0 ? KIB : 0, pbkdf2 == 0 ? PASSES : pbkdf2,
+		&stretched));
 	return crypto_derive(secret_slice(&stretched), KIND, SLICE_NONE, ret);
 }
 
@@ -35,10 +39,14 @@ static char *aad_of(const json_t *o)
 /* The set is the share's first 16 bytes, which say nothing about the secret. */
 static json_t *label_json(const struct share_label *l, struct slice share, struct slice salt)
 {
-	return json_pack("{s:i, s:s, s:s, s:s, s:i, s:i, s:i, s:o, s:o}", KIND, VERSION, "hsm", l->hsm,
-		"whose", l->whose, "custodian", l->custodian, "number", (int)l->number, "needed",
-		(int)l->needed, "of", (int)l->of, "set", json_hex((struct slice){ share.p, 16 }), "salt",
-		json_hex(salt));
+	json_t *o = json_pack("{s:i, s:s, s:s, s:s, s:i, s:i, s:i, s:o, s:o}", KIND,
+		l->pbkdf2 == 0 ? VERSION : VERSION_PBKDF2, "hsm", l->hsm, "whose", l->whose, "custodian",
+		l->custodian, "number", (int)l->number, "needed", (int)l->needed, "of", (int)l->of, "set",
+		json_hex((struct slice){ share.p, 16 }), "salt", json_hex(salt));
+
+	if (l->pbkdf2 != 0)
+		json_object_set_new(o, "pbkdf2", json_integer(l->pbkdf2));
+	return o;
 }
 
 static enum hf_err add_sealed(json_t *o, struct slice key, struct slice share)
@@ -66,7 +74,7 @@ enum hf_err share_seal(const struct share_label *l, struct slice passphrase, str
 	if (passphrase.n == 0)
 		return HF_E_PIN_LENGTH;
 	TRY(crypto_random(salt, sizeof(salt)));
-	TRY(passphrase_key(passphrase, SLICE_OF(salt), &key));
+	TRY(passphrase_key(passphrase, SLICE_OF(salt), l->pbkdf2, &key));
 	o = label_json(l, share, SLICE_OF(salt));
 	if (o == NULL)
 		return HF_E_MEMORY;
@@ -85,19 +93,31 @@ static bool hex_of(const json_t *o, const char *name, uint8_t *out, size_t max, 
 	return s != NULL && hex_decode(s, out, max, ret_n);
 }
 
+/* stretch_of: *ret as share_label's pbkdf2. */
+static bool stretch_of(const json_t *o, uint32_t *ret)
+{
+	json_int_t version = json_integer_value(json_object_get(o, KIND));
+	json_int_t passes = json_integer_value(json_object_get(o, "pbkdf2"));
+
+	*ret = (uint32_t)passes;
+	return version == VERSION ? passes == 0 :
+		version == VERSION_PBKDF2 && passes > 0 && passes <= PBKDF2_MOST;
+}
+
 enum hf_err share_open(json_t *o, struct slice passphrase, struct secret *ret)
 {
 	CLEANUP(secret_done) struct secret key = { 0 };
 	uint8_t salt[SALT], sealed[SEALED_MAX];
 	size_t n, sealed_n;
+	uint32_t pbkdf2;
 	enum hf_err e;
 	char *aad;
 
-	if (json_integer_value(json_object_get(o, KIND)) != VERSION ||
+	if (!stretch_of(o, &pbkdf2) ||
 	    !hex_of(o, "salt", salt, sizeof(salt), &n) || n != SALT ||
 	    !hex_of(o, "sealed", sealed, sizeof(sealed), &sealed_n))
 		return HF_E_MALFORMED;
-	TRY(passphrase_key(passphrase, SLICE_OF(salt), &key));
+	TRY(passphrase_key(passphrase, SLICE_OF(salt), pbkdf2, &key));
 	aad = aad_of(o);
 	if (aad == NULL)
 		return HF_E_MEMORY;

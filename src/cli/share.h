@@ -11,6 +11,7 @@ struct share_label {
 	const char *whose;     /* "HSM", or "partition P, role R" */
 	const char *custodian; /* name */
 	unsigned number, needed, of;
+	uint32_t pbkdf2;       /* iterations that stretch the PIN or passphrase; 0: Argon2id does */
 };
 
 /* share_seal: the whole as JSON. share_open: HF_E_PIN_INCORRECT, or the label was altered;

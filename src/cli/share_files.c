@@ -33,12 +33,12 @@ bool cli_share_write(struct cli *c, const char *dir, size_t i, struct slice shar
 {
 	CLEANUP(secret_done) struct secret pass = { 0 };
 	char serial[40], name[40], prompt[80];
-	struct share_label l = { .hsm = serial, .whose = "a backup key", .custodian = name };
+	struct share_label l = { .whose = "a backup key", .custodian = name };
 	json_t *o = NULL;
 	enum hf_err e;
 	bool ok;
 
-	if (share.n < 19 || !hsm_serial(c, serial))
+	if (share.n < 19 || !share_hsm(c, serial, &l))
 		return false;
 	l.number = share.p[16];
 	l.needed = share.p[17];

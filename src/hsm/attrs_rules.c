@@ -126,10 +126,20 @@ bool attr_kind(uint32_t cka, enum attr_kind *ret)
 	return false;
 }
 
-/* CK_DATE: "YYYYMMDD". */
+static unsigned digits(const uint8_t *p, size_t n)
+{
+	unsigned v = 0;
+
+	for (size_t i = 0; i < n; i++)
+		v = v * 10 + (unsigned)(p[i] - '0');
+	return v;
+}
+
+/* CK_DATE: "YYYYMMDD", a day of the Gregorian calendar. */
 static bool date_ok(struct slice s)
 {
-	unsigned month, day;
+	static const uint8_t days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+	unsigned year, month, day, leap;
 
 	if (s.n == 0)
 		return true;
@@ -138,9 +148,11 @@ static bool date_ok(struct slice s)
 	for (size_t i = 0; i < 8; i++)
 		if (s.p[i] < '0' || s.p[i] > '9')
 			return false;
-	month = (unsigned)(s.p[4] - '0') * 10 + (unsigned)(s.p[5] - '0');
-	day = (unsigned)(s.p[6] - '0') * 10 + (unsigned)(s.p[7] - '0');
-	return month >= 1 && month <= 12 && day >= 1 && day <= 31;
+	year = digits(s.p, 4);
+	month = digits(s.p + 4, 2);
+	day = digits(s.p + 6, 2);
+	leap = month == 2 && year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+	return month >= 1 && month <= 12 && day >= 1 && day <= days[month - 1] + leap;
 }
 
 /* A template within a template, and so on for so many levels more. */

@@ -91,11 +91,13 @@ enum hf_err backup_snapshot(struct calls_ctx *c, struct backup *b, struct u64_li
 /* --- beginning -------------------------------------------------------------------------- */
 
 /* Members of a domain get clones, and ask for them (clone.h). */
-static enum hf_err to_of(struct calls_ctx *c, const struct recipient *r, struct backup_to *ret)
+static enum hf_err to_of(struct calls_ctx *c, const struct recipient *r, bool approved,
+	struct backup_to *ret)
 {
 	struct backup_to to = { .kind = (enum backup_recipient_kind)r->kind, .secret = r->secret,
-		.body = r->body, .kib = c->hsm->cfg.argon2_kib, .passes = c->hsm->cfg.argon2_passes };
+		.body = r->body };
 
+	passphrase_kdf(c->hsm, approved, &to.kib, &to.passes);
 	if (r->kind == BACKUP_TO_PASSPHRASE)
 		TRY(pin_length(c->hsm, NULL, r->secret));
 	else if (r->kind == BACKUP_TO_KEY) {
@@ -149,7 +151,7 @@ enum hf_err backup_start(struct calls_ctx *c, struct backup *b, struct recipient
 	struct backup_make m = { .to = v };
 
 	for (; m.to_n < to.n && m.to_n < BACKUP_RECIPIENTS; m.to_n++)
-		TRY(to_of(c, &to.v[m.to_n], &v[m.to_n]));
+		TRY(to_of(c, &to.v[m.to_n], s->approved, &v[m.to_n]));
 	return backup_start_to(c, b, &m, s);
 }
 
@@ -159,7 +161,7 @@ enum hf_err on_backup_begin(struct calls_ctx *c, const struct backup_begin_req *
 	CLEANUP(free_it) struct backup *b = hf_alloc(1, sizeof(*b));
 	char label[sizeof(c->part->label)];
 	struct backup_start s = { .h = { .scope = BACKUP_OF_OBJECTS, .serial = slice_str(c->part->serial) },
-		.base = q->base };
+		.base = q->base, .approved = approved_mode(c->part) };
 
 	if (b == NULL)
 		return HF_E_MEMORY;

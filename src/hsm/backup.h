@@ -57,6 +57,7 @@ bool backup_stateful(const struct calls_ctx *c, const struct object *o);
 struct backup_start {
 	struct backup_header h;
 	struct slice base;
+	bool approved;       /* a partition in it is in approved mode: passphrases by PBKDF2 */
 	struct slice header; /* made; in the call's arena */
 };
 enum hf_err backup_start(struct calls_ctx *c, struct backup *b, struct recipient_list to,

@@ -146,6 +146,7 @@ static enum hf_err add_partition(struct whole *w, struct partition *p)
 	memcpy(part->label, p->label, sizeof(part->label));
 	lock_check(pthread_rwlock_unlock(&p->lock));
 	part->outcome = may_leave(p) ? RESTORED_NEW : RESTORED_KEPT;
+	w->approved |= approved_mode(p);
 	part->stateful = policy_value(p, POLICY_STATEFUL) != 0;
 	return HF_OK;
 }
@@ -189,6 +190,7 @@ enum hf_err on_hsm_backup_begin(struct calls_ctx *c, const struct hsm_backup_beg
 		s.h.serial = slice_str(b->whole->parts[0].serial);
 		s.h.label = slice_str(b->whole->parts[0].label);
 	}
+	s.approved = b->whole->approved;
 	TRY(backup_start(c, b, q->to, &s));
 	r->header = s.header;
 	TRY(records_freeze(c->hsm->records, &b->whole->frozen));

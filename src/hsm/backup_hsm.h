@@ -50,6 +50,7 @@ struct whole {
 	uint64_t frozen;
 	char after[RECORD_NAME];     /* cursor */
 	bool indexing, over;
+	bool approved;               /* a partition in it is in approved mode */
 	struct whole_part *parts;    /* by serial while making */
 	size_t n, cap;
 	struct map counted;          /* making: the stateful keys to leave out, by handle */

@@ -5,6 +5,7 @@
 
 #define KIB_MOST (1u << 18)
 #define PASSES_MOST 64u
+#define PBKDF2_MOST 10000000u
 #define DOMAIN_MOST 16u
 
 /* --- cards --------------------------------------------------------------------------- */
@@ -54,12 +55,18 @@ enum hf_err backup_card_dec(struct slice in, struct backup_card *ret)
 
 /* --- bodies -------------------------------------------------------------------------- */
 
+/* passes_most: what opens in bearable time, whoever made it. */
+static uint32_t passes_most(uint32_t kib)
+{
+	return kib == 0 ? PBKDF2_MOST : PASSES_MOST;
+}
+
 static bool look_passphrase(struct rd *r, struct backup_found *f)
 {
 	if (!rd_u32(r, &f->kib) || !rd_u32(r, &f->passes) || !rd_take(r, BACKUP_SALT, &f->salt.p))
 		return false;
 	f->salt.n = BACKUP_SALT;
-	return f->kib != 0 && f->kib <= KIB_MOST && f->passes != 0 && f->passes <= PASSES_MOST;
+	return f->kib <= KIB_MOST && f->passes != 0 && f->passes <= passes_most(f->kib);
 }
 
 static bool look_key(struct rd *r, struct backup_found *f)
@@ -106,7 +113,7 @@ static enum hf_err stretched(struct slice passphrase, const struct backup_found 
 {
 	CLEANUP(secret_done) struct secret s = { 0 };
 
-	TRY(crypto_argon2id(passphrase, f->salt, f->kib, f->passes, &s));
+	TRY(crypto_stretch(passphrase, f->salt, f->kib, f->passes, &s));
 	return crypto_derive(secret_slice(&s), "holdfast backup passphrase", SLICE_NONE, ret);
 }
 
@@ -154,11 +161,14 @@ enum hf_err backup_recipient_open(const struct backup_recipient *r, const struct
 static enum hf_err to_passphrase(const struct backup_to *to, struct buf *body, struct secret *key)
 {
 	uint8_t salt[BACKUP_SALT];
-	const struct backup_found f = { .kib = to->kib, .passes = to->passes, .salt = SLICE_OF(salt) };
+	struct backup_found f = { .kib = to->kib, .passes = to->passes, .salt = SLICE_OF(salt) };
 
+	/* The settings may ask for more than anybody would open. */
+	f.kib = f.kib < KIB_MOST ? f.kib : KIB_MOST;
+	f.passes = f.passes < passes_most(f.kib) ? f.passes : passes_most(f.kib);
 	TRY(crypto_random(salt, sizeof(salt)));
-	buf_u32(body, to->kib);
-	buf_u32(body, to->passes);
+	buf_u32(body, f.kib);
+	buf_u32(body, f.passes);
 	buf_raw(body, SLICE_OF(salt));
 	return stretched(to->secret, &f, key);
 }

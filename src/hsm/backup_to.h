@@ -40,7 +40,7 @@ enum hf_err backup_card_dec(struct slice in, struct backup_card *ret) HF_MUST_CH
 enum hf_err backup_key_id(struct slice key, uint8_t ret[BACKUP_KEY_ID]) HF_MUST_CHECK;
 
 /* struct backup_to is a recipient to be.
- *   passphrase: secret; kib and passes are of Argon2id
+ *   passphrase: secret; kib and passes are crypto_stretch's
  *   key: card
  *   token: secret, 32 random bytes; body: how to get it back from the token
  *   member: card, secret (the domain's key), body (the domain's id) */

@@ -389,6 +389,19 @@ enum hf_err on_policy_get(struct calls_ctx *c, const struct policy_get_req *q,
 	return HF_OK;
 }
 
+#define CHANGES_NAMED 6 /* more have no room in a record by their names */
+
+/* A number that is no policy's is told as it is. */
+static void tell_change(struct calls_ctx *c, const struct policy_value *v, bool by_name)
+{
+	enum policy k = policy_numbered(v->number);
+
+	if (by_name && k < POLICIES)
+		call_detail(c, "%s=%llu ", policy_rows[k].name, (unsigned long long)v->value);
+	else
+		call_detail(c, "%u=%llu ", v->number, (unsigned long long)v->value);
+}
+
 enum hf_err on_policy_set(struct calls_ctx *c, const struct policy_set_req *q,
 	struct policy_set_res *r)
 {
@@ -396,8 +409,7 @@ enum hf_err on_policy_set(struct calls_ctx *c, const struct policy_set_req *q,
 
 	TRY(partition_seen(c, q->serial, &p));
 	for (size_t i = 0; i < q->changes.n; i++)
-		call_detail(c, "%u=%llu ", q->changes.v[i].number,
-			(unsigned long long)q->changes.v[i].value);
+		tell_change(c, &q->changes.v[i], q->changes.n <= CHANGES_NAMED);
 	return partition_policies_set(c, p, q->so_pin, q->changes, q->destroy, &r->destroyed);
 }
 

@@ -417,9 +417,19 @@ enum hf_err pin_length(const struct hsm *h, const struct partition *p, struct sl
 	return pin.n >= pin_min(h, p) && pin.n <= pin_max(h, p) ? HF_OK : HF_E_PIN_LENGTH;
 }
 
+bool approved_mode(const struct partition *p)
+{
+	return policy_value(p, POLICY_NON_APPROVED) == 0;
+}
+
 void pin_kdf(const struct hsm *h, const struct partition *p, uint32_t *ret_kib, uint32_t *ret_passes)
 {
-	bool pbkdf2 = h->cfg.pin_pbkdf2 || (p != NULL && policy_value(p, POLICY_NON_APPROVED) == 0);
+	passphrase_kdf(h, p != NULL && approved_mode(p), ret_kib, ret_passes);
+}
+
+void passphrase_kdf(const struct hsm *h, bool approved, uint32_t *ret_kib, uint32_t *ret_passes)
+{
+	bool pbkdf2 = h->cfg.pin_pbkdf2 || approved;
 
 	*ret_kib = pbkdf2 ? 0 : h->cfg.argon2_kib;
 	*ret_passes = pbkdf2 ? h->cfg.pbkdf2_passes : h->cfg.argon2_passes;

@@ -113,6 +113,9 @@ bool pin_expired(const struct partition *p, const struct role_record *r);
 /* pin_kdf fills in how a new PIN or passphrase is stretched, by the settings and the
  * partition's policies (p may be NULL). */
 void pin_kdf(const struct hsm *h, const struct partition *p, uint32_t *ret_kib, uint32_t *ret_passes);
+/* approved_mode: is the partition in it? passphrase_kdf is pin_kdf for what belongs to several. */
+bool approved_mode(const struct partition *p);
+void passphrase_kdf(const struct hsm *h, bool approved, uint32_t *ret_kib, uint32_t *ret_passes);
 
 /* role_wrap makes the role's next record: key under pin, the epoch one on, without
  * custodians. */

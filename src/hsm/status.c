@@ -200,6 +200,23 @@ static void tell_given(struct facts *f, struct listing *l)
 		tell(l, f->name[i], "%s", f->value[i]);
 }
 
+/* tell_passphrases: how those that are not one partition's are stretched, such as custodians'. */
+static enum hf_err tell_passphrases(struct hsm *h, struct arena *a, struct listing *l)
+{
+	bool approved = crypto_is_fips();
+	struct partition **v;
+	uint32_t kib, passes;
+	size_t n;
+
+	TRY(partitions_all(h, a, &v, &n));
+	for (size_t i = 0; i < n; i++)
+		approved |= approved_mode(v[i]);
+	partitions_unref(v, n);
+	passphrase_kdf(h, approved, &kib, &passes);
+	tell(l, "passphrases", "%s, %u passes", kib == 0 ? "PBKDF2" : "Argon2id", passes);
+	return HF_OK;
+}
+
 static void tell_memory(struct listing *l)
 {
 	static const char *const grades[] = {
@@ -228,6 +245,7 @@ enum hf_err status_facts(struct hsm *h, struct arena *a, struct fact_list *ret)
 	tell(&l, "uptime", "%llu s",
 		(unsigned long long)((clock_mono_ns() - h->facts->start_ns) / NS_PER_S));
 	tell(&l, "cryptography", "%s", crypto_version());
+	TRY(tell_passphrases(h, a, &l));
 	tell_memory(&l);
 	tell_given(h->facts, &l);
 	tell(&l, "connections", "%u", hsm_connections(h));

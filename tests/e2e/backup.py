@@ -203,6 +203,21 @@ def test_no_restore_gives_uses_back_to_a_key_that_is_there(i):
         assert sign(a).returncode == 0 and sign(a).returncode == 1, 'the older backup gave uses back'
 
 
+def test_a_passphrase_is_stretched_by_pbkdf2_in_approved_mode(i):
+    with Two(i) as (a, b):
+        a.must('policy', 'set', 'non-approved-mechanisms=no', '--so-pin-file', a.pin, '--yes')
+        a.generate('k')
+        whole = f'{a.file}.whole'
+        for path, make in ((a.file, a.create), (whole, lambda: a.must(
+                'backup', 'create', '--whole', '--passphrase-file', a.passphrase, whole))):
+            make()
+            told = json.loads(a.must('backup', 'inspect', '--json', path))
+            assert told['sealed to'] == ['a passphrase (PBKDF2)'], told
+        a.must('backup', 'verify', '--passphrase-file', a.passphrase, whole)
+        assert b.restore(a.file, passphrase=b.pin).returncode != 0
+        assert b.restored(a.file)['new'] == 1
+
+
 def test_a_wrong_passphrase_opens_nothing(i):
     h = Hsm(i)
     h.generate('k')

@@ -373,6 +373,25 @@ def test_a_locked_hsm_says_who_opens_it(i):
     assert e.count("'holdfast unlock'") == 2 and 'quorum share' not in e, e
 
 
+def test_shares_are_under_pbkdf2_in_approved_mode(i):
+    h = Hsm(i)
+    h.must('partition', 'create', 'box', '--so-pin-file', h.passphrase, '--pin-file', h.passphrase)
+    h.must('policy', 'set', 'non-approved-mechanisms=no', '--so-pin-file', h.passphrase, '--yes')
+    h.create('2/3')
+    with open(f'{h.dir}/share-1.json', encoding='utf-8') as f:
+        share = json.load(f)
+    assert share['pbkdf2'] >= 600000 and share['holdfast share'] == 3, share
+    h.restart()
+    for text in ({**share, 'pbkdf2': share['pbkdf2'] + 1}, {**share, 'pbkdf2': 2000000000}):
+        with open(f'{h.dir}/share-9.json', 'w', encoding='utf-8') as f:
+            json.dump(text, f)
+        r = h.i.cli('quorum', 'share', f'{h.dir}/share-9.json', '--pin-file', h.passphrase)
+        assert r.returncode != 0 and ('PIN_INCORRECT' in r.stderr or 'MALFORMED' in r.stderr), r.stderr
+    h.share(1)
+    h.share(2)
+    assert h.state() == 'operational'
+
+
 def with_consent_to(i, *what):
     """with_consent_to: an HSM with a partition and a key, whose custodians agree to that."""
     h = Hsm(i)

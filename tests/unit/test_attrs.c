@@ -161,6 +161,9 @@ static void impossible_templates_are_refused(void **state)
 		{ "short number", HF_E_ATTR_VALUE, TMPL(S(CLASS, "1234")) },
 		{ "date of 7 bytes", HF_E_ATTR_VALUE, TMPL(S(START_DATE, "2026010")) },
 		{ "month 13", HF_E_ATTR_VALUE, TMPL(S(START_DATE, "20261301")) },
+		{ "the 30th of February", HF_E_ATTR_VALUE, TMPL(S(END_DATE, "20230230")) },
+		{ "the 29th of a year that has none", HF_E_ATTR_VALUE, TMPL(S(END_DATE, "21000229")) },
+		{ "the 31st of April", HF_E_ATTR_VALUE, TMPL(S(START_DATE, "20260431")) },
 		{ "letters in a date", HF_E_ATTR_VALUE, TMPL(S(START_DATE, "2026010a")) },
 		{ "half a mechanism", HF_E_ATTR_VALUE, TMPL(S(ALLOWED_MECHANISMS, "12345678abcd")) },
 		{ "same twice", HF_E_TEMPLATE_CONFLICT, TMPL(B(TOKEN, 1), B(TOKEN, 1)) },
@@ -181,6 +184,7 @@ static void possible_templates_are_taken(void **state)
 	(void)state;
 	assert_int_equal(attrs_template(TMPL_NONE), HF_OK);
 	assert_int_equal(attrs_template(TMPL(E(START_DATE), S(END_DATE, "20261231"))), HF_OK);
+	assert_int_equal(attrs_template(TMPL(S(START_DATE, "20000229"), S(END_DATE, "20280229"))), HF_OK);
 	assert_int_equal(
 		attrs_template(TMPL(V(UNWRAP_TEMPLATE, SLICE_OF(nested_label)))), HF_OK);
 	assert_int_equal(
