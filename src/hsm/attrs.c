@@ -41,15 +41,13 @@ enum hf_err attrs_dup(const struct attrs *a, struct attrs *ret)
 
 void attrs_shrink(struct attrs *a)
 {
-	uint8_t *p;
+	struct attrs fitting;
 
-	if (a->cap == a->n || a->n == 0)
+	/* secret_realloc would leave a block that is not twice as large as it is. */
+	if (a->cap == a->n || a->n == 0 || attrs_dup(a, &fitting) != HF_OK)
 		return;
-	p = secret_realloc(a->p, a->n);
-	if (p == NULL)
-		return;
-	a->p = p;
-	a->cap = a->n;
+	attrs_done(a);
+	*a = fitting;
 }
 
 static size_t entry_size(const struct attrs *a, size_t at)

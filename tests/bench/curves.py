@@ -8,6 +8,7 @@ import json
 import math
 import os
 import sys
+import time
 
 from run import Bench
 
@@ -38,6 +39,20 @@ def by_objects(c, n, seconds):
     return r and r['p50_us']
 
 
+def by_token_objects(c, n, seconds):
+    """by_token_objects is by_objects with durable keys, which the token keeps; ours only."""
+    if c.name != 'holdfast':
+        return None
+    r = c.run('find-token', 1, seconds, n)
+    return r and r['p50_us']
+
+
+def by_sessions(c, n, seconds):
+    if c.module is None:
+        return None
+    return rate(c.run('many-sessions', 2, seconds, n))
+
+
 def by_processes(c, n, seconds):
     if c.module is None:
         return None
@@ -55,6 +70,9 @@ CURVES = {  # name: (title, what the x axis shows, the y axis, the x values, how
     'sizes-gcm': ('AES-256-GCM, one thread', 'bytes a call', 'MB a second', tuple(SIZES), bytes_of_size),
     'objects-find': ('finding one key by label', 'keys', 'µs', (100, 1000, 10000, 100000),
                      by_objects),
+    'objects-token': ('finding one durable key by label', 'keys', 'µs', (1000, 10000, 100000), by_token_objects),
+    'sessions-p256': ('P-256 signatures by 2 threads in all sessions in turn', 'sessions', 'a second',
+                      (1, 10, 100, 1000, 10000), by_sessions),
     'processes-p256': ('P-256 signatures', 'client processes', 'a second', (1, 2, 4, 8, 16, 32, 64),
                        by_processes),
 }
@@ -64,8 +82,9 @@ def measure(who, names, seconds):
     out = {}
     for name in names:
         points, f = CURVES[name][3:]
+        began = time.monotonic()
         out[name] = {c.name: [[n, v] for n in points if (v := f(c, n, seconds)) is not None] for c in who}
-        print(name, json.dumps(out[name]), flush=True)
+        print(f'{name}: {time.monotonic() - began:.0f} s', json.dumps(out[name]), flush=True)
     return out
 
 
@@ -145,10 +164,15 @@ def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument('--build', default='build')
     p.add_argument('--seconds', type=float, default=1.0, help='of each point')
+    p.add_argument('--million', action='store_true', help='durable keys up to 1,000,000 (some minutes more)')
     p.add_argument('--curve', action='append', choices=CURVES, help='only this one (may be repeated)')
     p.add_argument('--draw', action='store_true', help='draw what was measured before')
     p.add_argument('folder', help='where the figures and pictures go')
     args = p.parse_args()
+    os.makedirs(args.folder, exist_ok=True)
+    if args.million:
+        CURVES['objects-token'] = (*CURVES['objects-token'][:3], (1000, 10000, 100000, 1000000),
+                                   by_token_objects)
     kept, curves = os.path.join(args.folder, 'curves.json'), {}
     if os.path.exists(kept):
         with open(kept, encoding='utf-8') as f:

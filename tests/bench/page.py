@@ -16,7 +16,8 @@ TARGETS = [  # (work, threads, against, at least)
     ('aes-gcm-16k', 1, 'openssl', 0.7), ('aes-gcm-1m', 1, 'openssl', 0.7),
     *((w, n, 'softhsm', 1.0) for w in ('p256-verify', 'rsa2048-verify', 'sha256-1k', 'random-32')
       for n in (1, 2)),
-    ('p256-generate', 1, 'softhsm', 10),
+    *(('p256-generate', n, 'softhsm', least) for n, least in ((1, 10), (8, 20), (64, 50))),
+    ('initialize', 1, 'softhsm', 1.0), ('login', 1, 'softhsm', 1.0),
 ]
 
 

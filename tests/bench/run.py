@@ -20,7 +20,7 @@ WORKS = ['rsa2048-sign', 'p256-sign', 'ed25519-sign', 'mldsa65-sign']
 ALL = ['rsa2048-sign', 'rsa4096-sign', 'p256-sign', 'p384-sign', 'ed25519-sign', 'mldsa65-sign',
        'p256-verify', 'rsa2048-verify', 'hmac-32', 'sha256-1k', 'aes-gcm-16', 'aes-gcm-1k',
        'aes-gcm-16k', 'aes-gcm-1m', 'p256-generate', 'random-32', 'session-open', 'find-label',
-       'session-info']
+       'session-info', 'initialize', 'login']
 PIN = '12345678'
 KEYS = ('per_second', 'p50_us', 'p99_us')
 
