@@ -667,6 +667,20 @@ def test_a_lost_hsm_comes_back_whole(i):
         assert b.restored(a.file, '--on-collision', 'skip')['kept'] == 2
 
 
+def test_a_partition_whose_key_was_replaced_comes_back(i):
+    with Lost(i) as (a, b):
+        furnish(a)
+        turn = ('rotate', 'partition', 'box', '--so-pin-file', a.pin, '--yes')
+        a.must(*turn)
+        whole(a)
+        b.restored(a.file)
+        same(a, b)
+        b.must(*turn[:4], b.pin, '--yes')
+        same(a, b)
+        b.i.stop()
+        same(a, b)
+
+
 def test_what_is_known_of_uses_comes_along(i):
     with Lost(i) as (a, b):
         for k in ('ec', 'idle'):
