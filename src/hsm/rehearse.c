@@ -47,7 +47,9 @@ void rehearsal_free(struct hsm *h, struct rehearsal *r)
 {
 	enum hf_err e = HF_OK;
 
-	if (r != NULL && r->scratch != NULL) {
+	if (r == NULL)
+		return;
+	if (r->scratch != NULL) {
 		if (h->records != NULL)
 			e = partition_wipe_objects(h, r->scratch);
 		if (e != HF_OK)
@@ -55,6 +57,7 @@ void rehearsal_free(struct hsm *h, struct rehearsal *r)
 				r->scratch->serial, err_text(e));
 		partition_unref(r->scratch);
 	}
+	hf_free(r->v);
 	hf_free(r);
 }
 
@@ -64,6 +67,21 @@ void rehearsal_enter(struct calls_ctx *c, struct rehearsal *r)
 	set_part(c, r->scratch);
 }
 
+/* list_all: a table that is emptied from its beginning would be searched longer each time. */
+static enum hf_err list_all(struct rehearsal *r)
+{
+	struct objects *t = r->scratch->objects;
+
+	r->v = hf_alloc(t->by_handle.n, sizeof(struct object *));
+	if (r->v == NULL)
+		return HF_E_MEMORY;
+	rwlock_read(&t->lock);
+	for (struct map_node *n = map_next(&t->by_handle, NULL); n != NULL; n = map_next(&t->by_handle, n))
+		r->v[r->n++] = container_of(n, struct object, by_handle);
+	rwlock_unlock(&t->lock);
+	return HF_OK;
+}
+
 enum hf_err rehearsal_ready(struct hsm *h, struct rehearsal *r)
 {
 	struct partition *p = r->scratch;
@@ -71,6 +89,7 @@ enum hf_err rehearsal_ready(struct hsm *h, struct rehearsal *r)
 	objects_drop_all(p->objects);
 	TRY(partition_load_private(h, p, secret_slice(&p->key)));
 	TRY(partition_load_public(h, p));
+	TRY(list_all(r));
 	r->ready = true;
 	return HF_OK;
 }
@@ -106,23 +125,17 @@ void rehearsal_use(struct rehearsal *r, struct object *o)
 static bool use_some(struct rehearsal *r, uint32_t max)
 {
 	struct objects *t = r->scratch->objects;
-	struct map_node *n;
 
-	for (uint32_t i = 0; i < max; i++) {
-		struct object *o;
+	for (uint32_t i = 0; i < max && r->at < r->n; i++) {
+		struct object *o = r->v[r->at++];
 
 		rwlock_write(&t->lock);
-		n = map_next(&t->by_handle, NULL);
-		o = n == NULL ? NULL : container_of(n, struct object, by_handle);
-		if (o != NULL)
-			table_del(t, o);
+		table_del(t, o);
 		rwlock_unlock(&t->lock);
-		if (o == NULL)
-			return true;
 		rehearsal_use(r, o);
 		object_unref(o);
 	}
-	return false;
+	return r->at == r->n;
 }
 
 static void tell(struct calls_ctx *c, const struct rehearsal *r)

@@ -10,7 +10,8 @@
 
 struct rehearsal {
 	struct partition *scratch;
-	uint64_t after;          /* handle of the object used last */
+	struct object **v;       /* what the table holds; from at on not used yet */
+	size_t n, at;
 	uint64_t used, others, failed;
 	char first[256];         /* label of the first that failed */
 	bool ready;              /* all is restored, and read back from the store */
