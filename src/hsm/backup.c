@@ -10,6 +10,7 @@
 #include "guard.h"
 #include "hsm_roles.h"
 #include "object_table.h"
+#include "opening.h"
 #include "pkcs11_numbers.h"
 #include "policy.h"
 
@@ -82,6 +83,7 @@ enum hf_err backup_snapshot(struct calls_ctx *c, struct backup *b, struct u64_li
 {
 	enum hf_err e;
 
+	TRY(opening_wait(c->part)); /* a login ends before all objects are in memory */
 	rwlock_read(&c->part->objects->lock);
 	e = chosen.n == 0 ? take_all(c, b) : take_chosen(c, b, chosen);
 	rwlock_unlock(&c->part->objects->lock);

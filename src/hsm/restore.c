@@ -10,6 +10,7 @@
 #include "gate.h"
 #include "guard.h"
 #include "object_table.h"
+#include "opening.h"
 #include "pkcs11_numbers.h"
 #include "policy.h"
 
@@ -34,6 +35,7 @@ enum hf_err on_restore_begin(struct calls_ctx *c, const struct restore_begin_req
 		return HF_E_SESSION_RO;
 	if (q->collision > RESTORE_RENAME)
 		return HF_E_ARGUMENTS;
+	TRY(opening_wait(c->part)); /* what is there is in memory: it is compared */
 	b = c->session->backup = hf_alloc(1, sizeof(*b));
 	if (b == NULL)
 		return HF_E_MEMORY;

@@ -68,7 +68,8 @@ def run(i, many):
             return found[name].out
         sealed, objects = ('--passphrase-file', a.passphrase), f'{a.file}-objects'
         phase(a, 'backup create --whole', 'backup', 'create', '--whole', *sealed, a.file)
-        phase(a, 'backup create', 'backup', 'create', '--pin-file', a.pin, *sealed, objects)
+        phase(a, 'backup create', 'backup', 'create', '--json', '--pin-file', a.pin, *sealed, objects)
+        assert json.loads(found['backup create'].out)['objects'] == many, found['backup create'].out
         phase(a, 'backup create --base', 'backup', 'create', '--pin-file', a.pin, '--base', objects, *sealed,
               f'{a.file}-more')
         phase(a, 'backup inspect', 'backup', 'inspect', a.file)
