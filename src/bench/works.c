@@ -1,5 +1,6 @@
 /* works.c: the pieces of work, as a list. */
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -74,6 +75,12 @@ const char *bench_name(size_t i)
 	return i < sizeof(works) / sizeof(works[0]) ? works[i].name : NULL;
 }
 
+/* struct one_session is used by one thread at a time. */
+struct one_session {
+	CK_SESSION_HANDLE handle;
+	atomic_bool busy;
+};
+
 struct shared {
 	struct bench *b;
 	const struct work *work;
@@ -81,7 +88,7 @@ struct shared {
 	CK_BYTE data[64], signature[DATA_MORE];
 	CK_ULONG signature_len;
 	unsigned objects;
-	CK_SESSION_HANDLE *sessions; /* of "many-sessions": objects of them */
+	struct one_session *sessions; /* of "many-sessions": objects of them */
 	_Atomic unsigned next;       /* object to be made, or session to be used */
 	_Atomic bool failed;
 	struct mutex whole;          /* held by who begins and ends with the module as a whole */
@@ -261,14 +268,29 @@ static bool once_find_id(void *arg)
 	return bench_find(s->shared->b, s->session, CKA_ID, label, CKO_SECRET_KEY) != 0;
 }
 
+static struct one_session *take_session(struct shared *sh)
+{
+	struct one_session *one = NULL;
+
+	do {
+		if (one != NULL)
+			(void)sched_yield();
+		one = &sh->sessions[atomic_fetch_add(&sh->next, 1) % sh->objects];
+	} while (atomic_exchange(&one->busy, true));
+	return one;
+}
+
 /* once_many signs in one of the sessions, in turns. */
 static bool once_many(void *arg)
 {
 	struct state *s = arg, one = *s;
-	unsigned i = atomic_fetch_add(&s->shared->next, 1) % s->shared->objects;
+	struct one_session *in = take_session(s->shared);
+	bool ok;
 
-	one.session = s->shared->sessions[i];
-	return once_sign(&one);
+	one.session = in->handle;
+	ok = once_sign(&one);
+	atomic_store(&in->busy, false);
+	return ok;
 }
 
 static bool begin_anew(struct bench *b)
@@ -411,7 +433,7 @@ static bool have_sessions(struct shared *sh)
 {
 	sh->sessions = hf_alloc(sh->objects, sizeof(*sh->sessions));
 	for (unsigned i = 0; sh->sessions != NULL && i < sh->objects; i++)
-		if (!bench_session(sh->b, &sh->sessions[i]))
+		if (!bench_session(sh->b, &sh->sessions[i].handle))
 			return false;
 	return sh->sessions != NULL;
 }
@@ -419,8 +441,8 @@ static bool have_sessions(struct shared *sh)
 static void end_sessions(struct shared *sh)
 {
 	for (unsigned i = 0; sh->sessions != NULL && i < sh->objects; i++)
-		if (sh->sessions[i] != 0)
-			(void)sh->b->p11->C_CloseSession(sh->sessions[i]);
+		if (sh->sessions[i].handle != 0)
+			(void)sh->b->p11->C_CloseSession(sh->sessions[i].handle);
 	hf_free(sh->sessions);
 }
 
