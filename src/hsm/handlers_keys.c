@@ -2,6 +2,7 @@
 #include "attrs.h"
 #include "guard.h"
 #include "handlers_keys.h"
+#include "lowly.h"
 #include "module.h"
 #include "object.h"
 #include "op.h"
@@ -212,6 +213,31 @@ static enum hf_err birth_pair(struct calls_ctx *c, const struct mech *m,
 	return object_permit(c, priv);
 }
 
+struct generation {
+	const struct mech_use *u;
+	const struct key_source *pub_src, *priv_src;
+	struct parts *pub, *priv;
+};
+
+static enum hf_err generate(void *ctx)
+{
+	const struct generation *g = ctx;
+
+	return g->u->mech->family->generate(g->u->mech, &g->u->params, g->pub_src, g->priv_src, g->pub,
+		g->priv);
+}
+
+/* takes_long: up to a minute and more, by the size. */
+static bool takes_long(const struct mech *m)
+{
+	static const uint32_t types[] = { CKK_RSA, CKK_HSS, CKK_XMSS, CKK_XMSSMT };
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if (m->key == types[i])
+			return true;
+	return false;
+}
+
 enum hf_err on_key_pair_generate(struct calls_ctx *c, const struct key_pair_generate_req *q,
 	struct key_pair_generate_res *r)
 {
@@ -222,6 +248,7 @@ enum hf_err on_key_pair_generate(struct calls_ctx *c, const struct key_pair_gene
 	CLEANUP(object_release) struct object *pub_key = NULL;
 	CLEANUP(object_release) struct object *priv_key = NULL;
 	struct key_source pub_src, priv_src;
+	struct generation g;
 	struct mech_use u;
 
 	TRY(mech_check(c, &q->mech, CKF_GENERATE_KEY_PAIR, NULL, &u));
@@ -230,8 +257,8 @@ enum hf_err on_key_pair_generate(struct calls_ctx *c, const struct key_pair_gene
 	TRY(birth_pair(c, u.mech, q, &pub, &priv));
 	pub_src = attrs_source(&pub);
 	priv_src = attrs_source(&priv);
-	TRY(u.mech->family->generate(u.mech, &u.params, &pub_src, &priv_src, &pub_parts,
-		&priv_parts));
+	g = (struct generation){ &u, &pub_src, &priv_src, &pub_parts, &priv_parts };
+	TRY(takes_long(u.mech) ? lowly(generate, &g) : generate(&g));
 	TRY(attrs_put_parts(&pub, &pub_parts));
 	TRY(attrs_put_parts(&priv, &priv_parts));
 	TRY(attrs_check_complete(&pub));

@@ -313,7 +313,7 @@ static void so_many_jobs_and_no_more(void **state)
 		v->session = open_session(v);
 		e = start_key(v, AES_KEY, &id);
 	}
-	assert_int_equal(e, HF_E_LIMIT);
+	assert_int_equal(e, HF_E_JOBS);
 	assert_int_equal(n, 33);
 }
 
