@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""faults.py BUILD TEST: the audit log when the disk fills, cannot be written, or its keeper dies: nothing
+"""faults.py BUILD TEST: the audit log when the disk fills, cannot be written, its keeper dies, or the clock is set back: nothing
 acknowledged is lost, what policy lets go on goes on, and it is said."""
+import glob
 import json
 import os
 import re
@@ -157,6 +158,34 @@ def test_a_keeper_killed_every_second_loses_no_acknowledged_record(i):
     assert len(kept) >= signed(out) > 0, (len(kept), out)
     verified(i)
     print(f'{out}; {len(kept)} recorded')
+
+
+def test_a_clock_set_back_is_noticed_and_signing_goes_on(i):
+    """The monitor's clock is another one's: the roles get no environment, and keep the machine's."""
+    lib = glob.glob('/usr/lib/*/faketime/libfaketimeMT.so.1')
+    if not lib:
+        raise e2e.Skip('libfaketime is not installed')
+    os.makedirs(i.home, 0o700)
+    clock = f'{i.home}-clock'
+    with open(clock, 'w', encoding='ascii') as f:
+        f.write('+0')
+    with open(f'{i.home}/daemon.log', 'wb') as log:
+        p = subprocess.Popen([f'{e2e.BUILD}/holdfastd', '--home', i.home], stderr=log, stdin=subprocess.DEVNULL,
+                             env={**i.env, 'LD_PRELOAD': lib[0], 'FAKETIME_TIMESTAMP_FILE': clock,
+                                  'FAKETIME_NO_CACHE': '1', 'DONT_FAKE_MONOTONIC': '1'})
+    try:
+        e2e.wait_for(lambda: i.cli('health').returncode == 0)
+        i.must('init', 'e2e')
+        with open(clock, 'w', encoding='ascii') as f:
+            f.write('-1h')
+        e2e.wait_for(lambda: 'vault: error: tamper event: the clock was set 3600 s back' in i.log())
+        i.must('sign', '0.2', '1')
+        told = [r for r in records(i) if 'the clock was set 3600 s back' in (r['detail'] or '')]
+        assert len(told) == 1, told
+        verified(i)
+    finally:
+        i.stop()
+        p.wait(30)
 
 
 if __name__ == '__main__':
