@@ -9,6 +9,7 @@
 #include "alg.h"
 #include "ciphers.h"
 #include "crypto.h"
+#include "fips.h"
 #include "pkcs11_numbers.h"
 
 #if OPENSSL_VERSION_NUMBER < 0x30500000L
@@ -128,6 +129,30 @@ static bool fetch_hashes(void)
 	return true;
 }
 
+static bool not_fips(const struct hash *h)
+{
+	return crypto_is_fips() && (h == NULL || EVP_MD_get0_provider(h->md) != fips_provider());
+}
+
+EVP_MAC *hmac_over(const struct hash *h)
+{
+	return not_fips(h) ? algs.other_hmac : algs.hmac;
+}
+
+EVP_KDF *tls1_prf_over(const struct hash *h)
+{
+	return not_fips(h) ? algs.other_tls1_prf : algs.tls1_prf;
+}
+
+static bool fetch_others(void)
+{
+	if (!crypto_is_fips())
+		return true;
+	algs.other_hmac = EVP_MAC_fetch(NULL, "HMAC", "provider=default");
+	algs.other_tls1_prf = EVP_KDF_fetch(NULL, "TLS1-PRF", "provider=default");
+	return algs.other_hmac != NULL && algs.other_tls1_prf != NULL;
+}
+
 enum hf_err alg_init(void)
 {
 	algs.hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
@@ -140,7 +165,7 @@ enum hf_err alg_init(void)
 	algs.argon2id = EVP_KDF_fetch(NULL, "ARGON2ID", NULL);
 	if (algs.hmac == NULL || algs.cmac == NULL || algs.blake2b == NULL ||
 	    algs.poly1305 == NULL || algs.hkdf == NULL || algs.pbkdf2 == NULL ||
-	    algs.tls1_prf == NULL || algs.argon2id == NULL || !fetch_hashes())
+	    algs.tls1_prf == NULL || algs.argon2id == NULL || !fetch_hashes() || !fetch_others())
 		return ossl_err(HF_E_INTERNAL);
 	return ciphers_init();
 }

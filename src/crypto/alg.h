@@ -45,8 +45,12 @@ enum hf_err pbkdf2(const struct hash *h, struct slice password, struct slice sal
 struct algs {
 	EVP_MAC *hmac, *cmac, *blake2b, *poly1305;
 	EVP_KDF *hkdf, *pbkdf2, *tls1_prf, *argon2id;
+	EVP_MAC *other_hmac;     /* the default provider's, where the FIPS provider */
+	EVP_KDF *other_tls1_prf; /* is in force: for digests that this has not */
 };
 extern struct algs algs;
+EVP_MAC *hmac_over(const struct hash *h);
+EVP_KDF *tls1_prf_over(const struct hash *h); /* NULL: MD5 and SHA-1, before TLS 1.2 */
 
 enum hf_err alg_init(void) HF_MUST_CHECK;
 

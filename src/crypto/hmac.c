@@ -14,7 +14,7 @@ static enum hf_err begin(struct crypt *c)
 	params[0] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST,
 		(char *)(uintptr_t)h->name, 0);
 	params[1] = OSSL_PARAM_construct_end();
-	return mac_begin(c, algs.hmac, params, h->n);
+	return mac_begin(c, hmac_over(h), params, h->n);
 }
 
 const struct family family_hmac = {

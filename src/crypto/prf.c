@@ -23,7 +23,7 @@ static enum hf_err choose(uint64_t ckm, size_t key, struct choice *ret)
 	if (m == NULL || m->param != PARAM_NONE || (m->flags & MECH_LEGACY) != 0)
 		return HF_E_MECHANISM_PARAM;
 	if (m->family == &family_hmac && h != NULL) {
-		*ret = (struct choice){ algs.hmac, OSSL_MAC_PARAM_DIGEST, h->name, h->n };
+		*ret = (struct choice){ hmac_over(h), OSSL_MAC_PARAM_DIGEST, h->name, h->n };
 		return HF_OK;
 	}
 	if (m->family != &family_cmac)

@@ -23,11 +23,14 @@ struct prf_in {
 	struct slice secret, label, a, b;
 };
 
+static char others[] = "provider=default"; /* OSSL_PARAM wants it writable */
+
 static enum hf_err prf(const struct prf_in *in, struct secret *out)
 {
-	CLEANUP(EVP_KDF_CTX_free_p) EVP_KDF_CTX *ctx = EVP_KDF_CTX_new(algs.tls1_prf);
+	EVP_KDF *kdf = tls1_prf_over(hash_by_name(in->digest));
+	CLEANUP(EVP_KDF_CTX_free_p) EVP_KDF_CTX *ctx = EVP_KDF_CTX_new(kdf);
 	CLEANUP(buf_done) struct buf seed = BUF_MAX(SEED_MAX);
-	OSSL_PARAM params[4], *p = params;
+	OSSL_PARAM params[5], *p = params;
 
 	buf_raw(&seed, in->label);
 	buf_raw(&seed, in->a);
@@ -41,6 +44,8 @@ static enum hf_err prf(const struct prf_in *in, struct secret *out)
 	*p++ = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SECRET,
 		(void *)(uintptr_t)in->secret.p, in->secret.n);
 	*p++ = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SEED, seed.p, seed.n);
+	if (kdf != algs.tls1_prf) /* its HMAC is to be of the same provider */
+		*p++ = OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_PROPERTIES, others, 0);
 	*p = OSSL_PARAM_construct_end();
 	OSSL_TRY(EVP_KDF_derive(ctx, out->p, out->n, params), HF_E_MECHANISM_PARAM);
 	return HF_OK;

@@ -2,6 +2,7 @@
 """fips.py BUILD TEST: OpenSSL's FIPS provider in force. As e2e.py, which it stands on."""
 import ctypes
 import glob
+import hmac
 import json
 import os
 import shutil
@@ -152,6 +153,8 @@ def test_what_the_fips_provider_lacks_is_done_but_not_approved(i):
     m = t.mechanism('AES_CFB64', Params('x', bytes(16)))  # Holdfast's own code
     assert t.decrypt(m, key, t.encrypt(m, key, bytes(16))) == bytes(16)
     assert not indicator(t)
+    key = t.create(CLASS=N.CKO_SECRET_KEY, KEY_TYPE=N.CKK_GENERIC_SECRET, VALUE=bytes(16), SIGN=True)
+    assert t.sign(t.mechanism('MD5_HMAC'), key, b'data') == hmac.digest(bytes(16), b'data', 'md5')
     for generation, public, name in (
             ('EC_KEY_PAIR_GEN', {'EC_PARAMS': bytes.fromhex('06052b8104000a')}, 'ECDSA_SHA256'),  # secp256k1
             ('RSA_PKCS_KEY_PAIR_GEN', {'MODULUS_BITS': 1024}, 'SHA256_RSA_PKCS'),
