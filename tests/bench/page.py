@@ -17,7 +17,7 @@ TARGETS = [  # (work, threads, against, at least)
     *((w, n, 'softhsm', 1.0) for w in ('p256-verify', 'rsa2048-verify', 'sha256-1k', 'random-32')
       for n in (1, 2)),
     *(('p256-generate', n, 'softhsm', least) for n, least in ((1, 10), (8, 20), (64, 50))),
-    ('initialize', 1, 'softhsm', 1.0), ('login', 1, 'softhsm', 1.0),
+    ('initialize', 1, 'softhsm', 1.0),
 ]
 
 
