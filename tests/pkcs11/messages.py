@@ -3,7 +3,6 @@
 keys wrapped with associated data, through the module, with a vault of its own."""
 import ctypes
 import os
-import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'support'))
@@ -169,7 +168,7 @@ def test_a_restart_ends_messages_and_not_the_count(t):
     for _ in range(5):
         message(t, 'Encrypt', p, b'x')
     last = p.made()[0]
-    subprocess.run([f'{BUILD}/holdfast', 'stop'], check=True)
+    own_vault.stop(BUILD)
     assert refused(message, t, 'Encrypt', p, b'x') == 'CKR_DEVICE_ERROR'  # what is lost is not begun anew
     init(t, 'Encrypt', t.mechanism('AES_GCM'), k)
     message(t, 'Encrypt', p, b'x')

@@ -230,7 +230,7 @@ def test_a_restart_ends_what_was_taken_up(t):
     feed(t, 'Digest', b'x')
     state = save(t)
     restore(t, state)
-    subprocess.run([f'{BUILD}/holdfast', 'stop'], check=True)
+    own_vault.stop(BUILD)
     assert refused(final, t, 'Digest') == 'CKR_DEVICE_ERROR'
     assert refused(restore, t, state) == 'CKR_SAVED_STATE_INVALID'
 

@@ -195,7 +195,7 @@ def test_a_refused_deletion_leaves_the_object(t):
     _, private = pair(t, TOKEN=True, DESTROYABLE=False)
     assert refused(t.destroy, private) == 'CKR_ACTION_PROHIBITED'
     assert t.sign(t.mechanism('ECDSA'), private, bytes(32))
-    subprocess.run([f'{BUILD}/holdfast', 'stop'], check=False, capture_output=True)
+    own_vault.stop(BUILD)
     assert t.sign(t.mechanism('ECDSA'), private, bytes(32))
 
 
@@ -247,7 +247,7 @@ def test_a_lockout_outlives_a_restart(t):
     t.call('C_Logout', t.h)
     answers = [refused(t.login, N.CKU_USER, b'wrong pin') for _ in range(12)]
     assert answers[0] == 'CKR_PIN_INCORRECT' and answers[-1] == 'CKR_PIN_LOCKED', answers
-    subprocess.run([f'{BUILD}/holdfast', 'stop'], check=False, capture_output=True)
+    own_vault.stop(BUILD)
     assert refused(t.login, N.CKU_USER, PIN) == 'CKR_PIN_LOCKED'
     t.login(N.CKU_SO)
     t.call('C_InitPIN', t.h, PIN, ULONG(len(PIN)))

@@ -1,5 +1,6 @@
 """own_vault.py: a test over a vault of its own, by the transport that HOLDFAST_TRANSPORT says:
 shared memory, `socket`, or `loopback`: the vault in the test's own process."""
+import fcntl
 import os
 import subprocess
 import sys
@@ -21,8 +22,12 @@ def needs_daemon(test):
 
 
 def stop(build):
-    if not LOOPBACK:
-        subprocess.run([f'{build}/holdfast', 'stop'], check=False)
+    """stop returns when the daemon is gone, who answers others for a moment after he was told."""
+    if LOOPBACK:
+        return
+    subprocess.run([f'{build}/holdfast', 'stop'], check=False)
+    with open(os.environ['HOLDFAST_HOME'] + '/lock', 'ab') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
 
 
 def run(build, tests, name):
