@@ -91,12 +91,12 @@ def test_signing_goes_on_while_the_keys_of_hsm_and_partition_are_replaced_and_pr
             done[what] += what(i).returncode == 0
         time.sleep(random.uniform(0, 0.3))
         i.kill(random.choice(['vault', 'keeper', 'monitor']))
-        wait_for(lambda: signer_is_there(i))
+        wait_for(lambda: signer_is_there(i), 60)
     out, _ = signing.communicate(timeout=60)
     assert signing.returncode == 0 and all(done.values()), (signing.returncode, done, out)
     used = i.must('use').split()
-    wait_for(lambda: facts(i).get('partition rotation', 'done').endswith('done'))
-    wait_for(lambda: rotation(i) in ('', 'the root key: done'))
+    wait_for(lambda: facts(i).get('partition rotation', 'done').endswith('done'), 60)
+    wait_for(lambda: rotation(i) in ('', 'the root key: done'), 60)
     assert used[1] == '0' and int(used[0]) > len(made), used
     i.must('check', input='\n'.join(made))
     i.stop()
