@@ -42,9 +42,18 @@ static enum hf_err open_segment(struct audit_files *f)
 	struct auditseg_place p = { f->list.v[f->at].first, f->list.v[f->at].first, 0 };
 
 	TRY(auditseg_open_in(f->dir, &p, &f->seg));
+	f->seg.quiet = f->quiet;
 	f->open = true;
 	f->at++;
 	return HF_OK;
+}
+
+bool audit_files_lost(const struct audit_files *f)
+{
+	struct stat st;
+
+	return f->open && f->seg.packed == NULL &&
+		(fstat(f->seg.fd, &st) != 0 || st.st_nlink == 0 || st.st_size < f->seg.at);
 }
 
 bool audit_files_at_end(const struct audit_files *f)

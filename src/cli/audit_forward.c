@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "audit_check.h"
+#include "clock.h"
 #include "crypto.h"
 
 #define BATCH_RECORDS 1000u
@@ -25,11 +27,16 @@ struct forward {
 	struct audit_files files;
 	struct audit_target target;
 	const char *cursor_file; /* NULL: none */
+	const char *dir;
 	bool follow, failing;
 	uint64_t next;           /* the first record that was not delivered */
+	uint8_t hash[CRYPTO_HASH]; /* of the one before, where has_hash */
+	bool has_hash, resumed;  /* some were delivered before */
+	uint64_t lost;           /* not 0: where the cursor stood that the log does not know */
+	uint64_t time_us;        /* of the last record */
 	uint64_t sent;
 	char *text;              /* a batch */
-	size_t ends[BATCH_RECORDS], n;
+	size_t ends[BATCH_RECORDS + 1], n;
 	struct arena arena;
 };
 
@@ -40,28 +47,39 @@ static void nap(long ns)
 	(void)nanosleep(&t, NULL);
 }
 
-/* --- the cursor: the next record's number, as a line ---------------------------------- */
+/* --- the cursor: the next record's number and the hash of the one before, as a line ---- */
 
 static bool cursor_read(struct forward *f)
 {
 	FILE *in = fopen(f->cursor_file, "re");
-	char line[32] = "";
+	char line[128] = "", *hash;
+	size_t n = 0;
 	bool ok;
 
 	if (in == NULL)
 		return errno == ENOENT;
 	ok = fgets(line, sizeof(line), in) != NULL;
-	line[strcspn(line, "\n")] = '\0';
 	(void)fclose(in);
-	return ok && cli_number(line, 1, UINT64_MAX, &f->next);
+	line[strcspn(line, "\n")] = '\0';
+	hash = line + strcspn(line, " ");
+	f->has_hash = *hash != '\0';
+	if (f->has_hash)
+		*hash++ = '\0';
+	f->resumed = true;
+	return ok && cli_number(line, 1, UINT64_MAX, &f->next) &&
+		(!f->has_hash || (hex_decode(hash, f->hash, sizeof(f->hash), &n) && n == sizeof(f->hash)));
 }
 
 /* A crash leaves the old cursor or the new one. */
 static bool cursor_write(const struct forward *f)
 {
-	char name[4096], line[32];
-	int n = snprintf(line, sizeof(line), "%" PRIu64 "\n", f->next), fd;
+	char name[4096], line[128], hex[2 * CRYPTO_HASH + 1] = "";
+	int n, fd;
 	bool ok;
+
+	if (f->has_hash)
+		hex_encode(SLICE_OF(f->hash), hex);
+	n = snprintf(line, sizeof(line), "%" PRIu64 "%s%s\n", f->next, f->has_hash ? " " : "", hex);
 
 	if (f->cursor_file == NULL)
 		return true;
@@ -74,20 +92,132 @@ static bool cursor_write(const struct forward *f)
 	return close(fd) == 0 && ok && rename(name, f->cursor_file) == 0;
 }
 
+/* --- where to go on ----------------------------------------------------------------- */
+
+/* struct place: what the log has of the record before the cursor. */
+struct place {
+	bool found, same;  /* it is there; it is the one that was delivered */
+	uint64_t last;     /* the last record's number, as far as it was read */
+	uint64_t gap;      /* the last gap's record before the cursor; 0: none */
+};
+
+static enum hf_err reopen(struct forward *f, uint64_t at)
+{
+	audit_files_done(&f->files);
+	TRY(audit_files_open(f->dir, &f->files));
+	audit_files_seek(&f->files, at);
+	return HF_OK;
+}
+
+static bool is_gap(struct forward *f, const struct auditseg_record *r)
+{
+	struct audit_record rec;
+	struct rd in = rd_of(r->bytes);
+	bool yes = r->whole && audit_record_dec(&in, &f->arena, &rec) && rd_done(&in) && audit_is_gap(&rec);
+
+	arena_reset(&f->arena);
+	return yes;
+}
+
+/* look reads up to the cursor from segment `from` on. */
+static enum hf_err look(struct forward *f, uint64_t from, struct place *ret)
+{
+	struct place p = { .last = 0 };
+	struct auditseg_record r;
+	uint8_t hash[CRYPTO_HASH];
+	bool more = true;
+
+	TRY(reopen(f, from));
+	while (audit_files_next(&f->files, &r, &more) == HF_OK && more && r.seq < f->next) {
+		p.last = r.seq;
+		if (is_gap(f, &r))
+			p.gap = r.seq;
+		if (r.seq + 1 != f->next)
+			continue;
+		TRY(crypto_sha256(r.bytes, hash));
+		p.found = true;
+		p.same = !f->has_hash || slice_eq(SLICE_OF(hash), SLICE_OF(f->hash));
+	}
+	if (more && r.seq >= f->next)
+		p.last = r.seq;
+	*ret = p;
+	return HF_OK;
+}
+
+/* go_on finds where the log goes on behind the cursor. Where the log is not the one that the
+ * cursor comes from, it goes back to the record in which the HSM says so. */
+static enum hf_err go_on(struct forward *f)
+{
+	uint64_t before = f->next - 1;
+	struct place p;
+
+	if (before == 0)
+		return reopen(f, 1);
+	TRY(look(f, before, &p));
+	if (p.found ? !p.same : p.last < before) {
+		TRY(look(f, 1, &p));
+		f->lost = f->next;
+		f->next = p.gap != 0 ? p.gap : p.last + 1;
+		f->has_hash = false;
+		fprintf(stderr, "holdfast: record %" PRIu64 ", the last one delivered, is not in the log as "
+			"it is: the log was cut, replaced or deleted. Going on with record %" PRIu64 "\n",
+			before, f->next);
+	}
+	return reopen(f, f->next);
+}
+
 /* --- one batch -------------------------------------------------------------------------- */
 
+static void print(struct forward *f, FILE *out, const struct audit_record *rec)
+{
+	audit_target_print(&f->target, rec, out);
+	f->ends[f->n++] = (size_t)ftell(out);
+}
+
+/* own is a record of the forwarder's, about the log: its number is that of the next one. */
+static void own(struct forward *f, FILE *out, uint64_t seq, const char *event, const char *detail)
+{
+	print(f, out, &(struct audit_record){ .seq = seq, .time_us = f->time_us != 0 ? f->time_us :
+		clock_wall_us(), .event = slice_str(event), .result = HF_E_DAMAGED, .mechanism = UINT32_MAX,
+		.detail = slice_str(detail) });
+}
+
+/* The collector hears of a record that cannot be read, too. */
 static void print_one(struct forward *f, FILE *out, const struct auditseg_record *r)
 {
-	struct audit_record rec = { .seq = r->seq, .event = SLICE_STR("damaged-record"),
-		.result = HF_E_DAMAGED, .mechanism = UINT32_MAX };
+	struct audit_record rec;
 	struct rd in = rd_of(r->bytes);
 
-	/* The collector hears of a record that cannot be read, too. */
-	if (!r->whole || !audit_record_dec(&in, &f->arena, &rec) || !rd_done(&in))
-		rec = (struct audit_record){ .seq = r->seq, .event = SLICE_STR("damaged-record"),
-			.result = HF_E_DAMAGED, .mechanism = UINT32_MAX };
-	audit_target_print(&f->target, &rec, out);
+	if (r->whole && audit_record_dec(&in, &f->arena, &rec) && rd_done(&in)) {
+		f->time_us = rec.time_us;
+		print(f, out, &rec);
+	} else {
+		own(f, out, r->seq, "damaged-record", "the record cannot be read");
+	}
 	arena_reset(&f->arena);
+}
+
+static void tell_lost(struct forward *f, FILE *out)
+{
+	char detail[160];
+
+	if (f->lost == 0)
+		return;
+	(void)snprintf(detail, sizeof(detail), "the log was cut, replaced or deleted: record %" PRIu64
+		", the last one delivered, is not in it; going on with record %" PRIu64, f->lost - 1,
+		f->next);
+	own(f, out, f->next, "log-rolled-back", detail);
+	f->lost = 0;
+}
+
+static void tell_missing(struct forward *f, FILE *out, uint64_t from, uint64_t to)
+{
+	char detail[80];
+
+	(void)snprintf(detail, sizeof(detail), "records %" PRIu64 " to %" PRIu64 " are not in the log", from,
+		to);
+	own(f, out, to + 1, "records-missing", detail);
+	fprintf(stderr, "holdfast: %s\n", detail);
 }
 
 static bool has_room(const struct forward *f)
@@ -95,13 +225,27 @@ static bool has_room(const struct forward *f)
 	return f->n < BATCH_RECORDS && (f->n == 0 || f->ends[f->n - 1] + RECORD_ROOM <= BATCH_BYTES);
 }
 
-/* fill gathers what there is now; *ret_last is the last record's number. */
-static enum hf_err fill(struct forward *f, FILE *out, uint64_t *ret_last)
+/* add: one record, and what is missing before it. */
+static enum hf_err add(struct forward *f, FILE *out, const struct auditseg_record *r, uint64_t *next)
+{
+	if (r->seq > *next && (f->resumed || *next > f->next))
+		tell_missing(f, out, *next, r->seq - 1);
+	print_one(f, out, r);
+	*next = r->seq + 1;
+	f->has_hash = true;
+	return crypto_sha256(r->bytes, f->hash);
+}
+
+/* fill gathers what there is now; *ret_next is the number behind it. */
+static enum hf_err fill(struct forward *f, FILE *out, uint64_t *ret_next)
 {
 	struct auditseg_record r;
 	bool more = true;
 
-	for (f->n = 0; has_room(f);) {
+	*ret_next = f->next;
+	f->n = 0;
+	tell_lost(f, out);
+	while (has_room(f)) {
 		enum hf_err e = audit_files_next(&f->files, &r, &more);
 
 		/* What cannot be read at the end may only not be written yet. */
@@ -109,11 +253,8 @@ static enum hf_err fill(struct forward *f, FILE *out, uint64_t *ret_last)
 			return HF_OK;
 		if (e != HF_OK)
 			return e;
-		if (r.seq < f->next)
-			continue;
-		print_one(f, out, &r);
-		f->ends[f->n++] = (size_t)ftell(out);
-		*ret_last = r.seq;
+		if (r.seq >= *ret_next)
+			TRY(add(f, out, &r, ret_next));
 	}
 	return HF_OK;
 }
@@ -142,20 +283,25 @@ static enum hf_err deliver(struct forward *f)
 static enum hf_err one_batch(struct forward *f)
 {
 	FILE *out = fmemopen(f->text, BATCH_BYTES, "w");
-	uint64_t last = 0;
+	uint64_t next = 0;
 	enum hf_err e;
 
 	if (out == NULL)
 		return HF_E_MEMORY;
-	e = fill(f, out, &last);
+	e = fill(f, out, &next);
 	if (fclose(out) != 0 && e == HF_OK)
 		e = HF_E_MEMORY;
 	if (e != HF_OK || f->n == 0)
 		return e;
 	TRY(deliver(f));
 	f->sent += f->n;
-	f->next = last + 1;
-	return cursor_write(f) ? HF_OK : HF_E_STORE;
+	f->next = next;
+	f->resumed = true;
+	if (cursor_write(f))
+		return HF_OK;
+	(void)snprintf(f->target.why, sizeof(f->target.why), "the cursor %s cannot be written: %s",
+		f->cursor_file, strerror(errno));
+	return HF_E_STORE;
 }
 
 static enum hf_err forward_all(struct forward *f)
@@ -167,7 +313,7 @@ static enum hf_err forward_all(struct forward *f)
 		if (!f->follow)
 			return HF_OK;
 		nap(POLL_NS);
-		TRY(audit_files_refresh(&f->files));
+		TRY(audit_files_lost(&f->files) ? go_on(f) : audit_files_refresh(&f->files));
 	}
 }
 
@@ -194,6 +340,15 @@ static int read_options(struct cli *c, struct forward *f)
 	return EXIT_DONE;
 }
 
+/* failed: what the target says is more than the error's own text. */
+static int failed(const struct forward *f, enum hf_err e)
+{
+	if (*f->target.why == '\0')
+		return cli_fail(f->dir, e);
+	(void)cli_usage("%s", f->target.why);
+	return EXIT_FAILED;
+}
+
 int cmd_audit_forward(struct cli *c)
 {
 	struct forward *f = hf_alloc(1, sizeof(*f));
@@ -203,6 +358,7 @@ int cmd_audit_forward(struct cli *c)
 	if (f == NULL)
 		return cli_fail("audit", e);
 	f->next = 1;
+	f->dir = c->args[0];
 	(void)signal(SIGPIPE, SIG_IGN);
 	code = read_options(c, f);
 	if (code == EXIT_DONE && audit_files_open(c->args[0], &f->files) != HF_OK) {
@@ -210,13 +366,16 @@ int cmd_audit_forward(struct cli *c)
 		code = EXIT_FAILED;
 	}
 	if (code == EXIT_DONE) {
-		audit_files_seek(&f->files, f->next);
 		f->text = hf_alloc(BATCH_BYTES, 1);
 		if (f->text != NULL)
+			e = crypto_init();
+		if (e == HF_OK)
+			e = go_on(f);
+		if (e == HF_OK)
 			e = forward_all(f);
 		audit_files_done(&f->files);
 		fprintf(stderr, "holdfast: %" PRIu64 " records delivered\n", f->sent);
-		code = e == HF_OK ? EXIT_DONE : cli_fail(*f->target.why ? f->target.why : c->args[0], e);
+		code = e == HF_OK ? EXIT_DONE : failed(f, e);
 	}
 	arena_done(&f->arena);
 	hf_free(f->text);

@@ -19,6 +19,7 @@ struct verify {
 	uint64_t last_us, clock_back; /* of the record before; how often the clock went back */
 	uint64_t records, signed_seq;
 	bool stopped;             /* the last record is the one of an orderly stop */
+	json_t *gaps;             /* that the HSM itself found */
 	char why[160];            /* what is wrong with the record `bad`; or empty */
 	uint64_t bad;
 };
@@ -45,14 +46,35 @@ static void note(struct verify *v, const struct audit_record *rec)
 	v->stopped = slice_eq(rec->event, SLICE_STR("stop"));
 }
 
+static bool says_gap(const struct auditseg_record *r, struct arena *a)
+{
+	struct rd in = rd_of(r->bytes);
+	struct audit_record rec;
+
+	return r->whole && audit_record_dec(&in, a, &rec) && rd_done(&in) && audit_is_gap(&rec);
+}
+
+/* note_gap is called before the record is noted. Where no number is left out, records were
+ * replaced, or lost before numbers went on. */
+static void note_gap(struct verify *v, uint64_t before, const struct audit_record *rec)
+{
+	bool lost = rec->seq > before;
+
+	json_array_append_new(v->gaps, json_pack("{s:I, s:o, s:o, s:o}", "at", (json_int_t)rec->seq, "first",
+		lost ? json_integer((json_int_t)before) : json_null(), "last",
+		lost ? json_integer((json_int_t)rec->seq - 1) : json_null(), "detail",
+		json_slice(rec->detail)));
+}
+
 /* good checks one record; the checksum names a flipped bit's own record, where the
  * chain alone would name the next one. */
 static bool good(struct verify *v, const struct auditseg_record *r, struct arena *a)
 {
+	uint64_t before = expected(v);
 	struct audit_record rec;
 	const char *why;
 
-	if (r->seq != expected(v))
+	if (r->seq < before || (r->seq > before && !says_gap(r, a)))
 		return found(v, expected(v), "the record is missing, damaged or out of its order");
 	if (!r->whole)
 		return found(v, r->seq, "the record was changed: its checksum is wrong");
@@ -62,6 +84,8 @@ static bool good(struct verify *v, const struct auditseg_record *r, struct arena
 		return found(v, r->seq, "the record stands in the place of another one");
 	if (v->has_hash && rec.seq == v->last && !slice_eq(SLICE_OF(v->check.prev), SLICE_OF(v->last_hash)))
 		return found(v, r->seq, "the record is not the one that was there: the log was replaced");
+	if (audit_is_gap(&rec))
+		note_gap(v, before, &rec);
 	note(v, &rec);
 	return true;
 }
@@ -103,9 +127,33 @@ static enum hf_err walk(struct verify *v, struct arena *a)
 	}
 }
 
+static void tell_gaps(const struct verify *v)
+{
+	size_t n = json_array_size(v->gaps), i;
+	json_t *gap;
+
+	if (n > 0)
+		(void)cli_usage("%zu %s in the log, of which the HSM itself says:", n,
+			n == 1 ? "gap" : "gaps");
+	json_array_foreach(v->gaps, i, gap) {
+		json_int_t at = json_integer_value(json_object_get(gap, "at"));
+		const char *detail = json_string_value(json_object_get(gap, "detail"));
+
+		if (json_is_null(json_object_get(gap, "first")))
+			(void)cli_usage("said at record %lld: %s", (long long)at, detail);
+		else
+			(void)cli_usage("records %lld..%lld lost, said at record %lld: %s",
+				(long long)json_integer_value(json_object_get(gap, "first")),
+				(long long)json_integer_value(json_object_get(gap, "last")), (long long)at,
+				detail);
+	}
+}
+
 static int report(struct cli *c, const struct verify *v)
 {
-	json_t *o = json_pack("{s:b, s:I, s:I, s:I, s:b, s:I, s:I}", "intact", v->why[0] == '\0', "records",
+	bool intact = v->why[0] == '\0' && json_array_size(v->gaps) == 0;
+	json_t *o = json_pack("{s:b, s:O, s:I, s:I, s:I, s:b, s:I, s:I}", "intact", intact, "gaps",
+		v->gaps, "records",
 		(json_int_t)v->records, "last", (json_int_t)v->check.seq, "last_signed",
 		(json_int_t)v->signed_seq, "stopped", v->stopped, "ml_dsa_signed",
 		(json_int_t)v->check.ml_signed,
@@ -116,10 +164,13 @@ static int report(struct cli *c, const struct verify *v)
 		json_object_set_new(o, "why", json_string(v->why));
 	}
 	cli_print(c, o);
+	tell_gaps(v);
 	if (v->why[0] != '\0') {
 		(void)cli_usage("audit record %" PRIu64 ": %s", v->bad, v->why);
 		return EXIT_FAILED;
 	}
+	if (!intact)
+		return EXIT_FAILED;
 	if (!v->stopped && v->last == 0)
 		fprintf(stderr, "the log does not end with a stop; that nothing is missing behind record %"
 			PRIu64 " shows with --last only\n", v->check.seq);
@@ -219,6 +270,7 @@ static void first_key(const char *dir, struct arena *a, uint8_t key[32])
 
 	if (audit_files_open(dir, &files) != HF_OK)
 		return;
+	files.quiet = true;
 	while (audit_files_next(&files, &r, &more) == HF_OK && more)
 		add_takeover(&t, r.bytes, a);
 	audit_files_done(&files);
@@ -244,7 +296,10 @@ int cmd_audit_verify(struct cli *c)
 	}
 	if (v.from == 1)
 		first_key(c->args[0], &c->arena, v.check.public_key);
+	v.gaps = json_array();
 	e = walk(&v, &c->arena);
 	audit_files_done(&v.files);
-	return e != HF_OK ? cli_fail(c->args[0], e) : report(c, &v);
+	code = e != HF_OK ? cli_fail(c->args[0], e) : report(c, &v);
+	json_decref(v.gaps);
+	return code;
 }

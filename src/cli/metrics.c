@@ -207,6 +207,8 @@ static void print_metrics(const struct metrics_res *r)
 	gauge("audit_failing", "1 while audit records cannot be kept.", r->audit_failing);
 	count("audit_dropped_total", "Records of calls that were dropped, the queue being full.",
 		r->audit_dropped);
+	count("audit_gaps_total", "Times the audit log was found cut, replaced or deleted, ever.",
+		r->audit_gaps);
 	count("clock_jumps_total", "Jumps of the system's clock.", r->clock_jumps);
 	count("locked_pin_calls_total", "Calls that were refused since a PIN is locked.", r->pins_locked);
 	gauge("slow_calls_waiting", "Slow calls that wait for a thread.", r->slow_waiting);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -205,6 +206,71 @@ static bool is_full(const struct auditlog *l)
 	if (l->fd < 0 || (size_t)l->size >= l->segment_bytes)
 		return true;
 	return l->segment_us != 0 && l->size > 0 && now > l->began_us && now - l->began_us >= l->segment_us;
+}
+
+enum hf_err auditlog_skip(struct auditlog *l, uint64_t next)
+{
+	if (l->n == 0 || next == l->last + 1)
+		return HF_OK;
+	if (next <= l->last)
+		return HF_E_CONFLICT;
+	TRY(rotate(l, next));
+	l->last = next - 1;
+	return HF_OK;
+}
+
+/* stands: the name still leads to the open file. */
+static bool stands(const struct auditlog *l, const char *name)
+{
+	struct stat here, there;
+
+	return fstat(l->fd, &here) == 0 && fstatat(l->dir, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+		here.st_ino == there.st_ino && here.st_dev == there.st_dev;
+}
+
+static bool copy_open(const struct auditlog *l, int to)
+{
+	uint8_t piece[4096];
+
+	for (off_t at = 0; at < l->size;) {
+		size_t want = l->size - at < (off_t)sizeof(piece) ? (size_t)(l->size - at) : sizeof(piece);
+		ssize_t n = pread(l->fd, piece, want, at);
+
+		if (n <= 0 || pwrite(to, piece, (size_t)n, at) != n)
+			return false;
+		at += n;
+	}
+	return fsync(to) == 0;
+}
+
+/* What took the name is kept beside it, under one that is no segment's. */
+enum hf_err auditlog_mend(struct auditlog *l, bool *ret_mended)
+{
+	char name[AUDITSEG_NAME], aside[AUDITSEG_NAME + 16];
+	int fd;
+
+	*ret_mended = false;
+	if (l->fd < 0)
+		return HF_OK;
+	auditseg_name(l->v[l->n - 1].first, false, name);
+	if (stands(l, name))
+		return HF_OK;
+	log_error("audit: the open file %s was deleted or replaced by somebody; it is written anew", name);
+	(void)snprintf(aside, sizeof(aside), "replaced-%s", name);
+	(void)renameat(l->dir, name, l->dir, aside);
+	TRY(make_segment(l, l->v[l->n - 1].first, &fd));
+	if (!copy_open(l, fd)) {
+		log_error("audit: it cannot be written anew: %m");
+		close(fd);
+		(void)unlinkat(l->dir, name, 0);
+		return HF_E_STORE;
+	}
+	close(l->fd);
+	l->fd = fd;
+	l->synced = l->size;
+	l->doubt = false;
+	*ret_mended = true;
+	return HF_OK;
 }
 
 static size_t encoded_size(const struct slice *v, size_t n)

@@ -29,6 +29,12 @@ int auditlog_dir(const struct auditlog *l); /* borrowed */
  * Durable after auditlog_sync; when that fails, the next one tries again. */
 enum hf_err auditlog_append(struct auditlog *l, uint64_t first, const struct slice *records,
 	size_t n) HF_MUST_CHECK;
+/* auditlog_skip leaves numbers out: the next record is `next`, in a segment of its own.
+ * HF_OK too where it is that already. HF_E_CONFLICT: it is used. */
+enum hf_err auditlog_skip(struct auditlog *l, uint64_t next) HF_MUST_CHECK;
+/* auditlog_mend looks whether the open segment still stands in the directory under its
+ * name; where not, it is written anew of what the open file holds. HF_E_STORE: it cannot be. */
+enum hf_err auditlog_mend(struct auditlog *l, bool *ret_mended) HF_MUST_CHECK;
 enum hf_err auditlog_sync(struct auditlog *l) HF_MUST_CHECK;
 uint64_t auditlog_last(const struct auditlog *l); /* 0: empty */
 

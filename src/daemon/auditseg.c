@@ -229,13 +229,13 @@ static bool framed_at(struct auditseg *s, off_t at, uint64_t low, uint64_t high,
 	return true;
 }
 
-/* find_whole looks behind the damage for a record; where there is none, *ret_end
- * is the end of the file. */
+/* find_whole looks for the next whole record: right here where records are missing, else
+ * behind the damage; where there is none, *ret_end is the end of the file. */
 static bool find_whole(struct auditseg *s, struct auditseg_record *ret, off_t *ret_end)
 {
 	uint64_t most = (uint64_t)(s->end - s->at) / (HEAD + TAIL);
 
-	for (off_t at = s->at + 1; s->end - at >= HEAD + TAIL; at++)
+	for (off_t at = s->at; s->end - at >= HEAD + TAIL; at++)
 		if (framed_at(s, at, s->expect + 1, s->expect + most, ret) && ret->whole) {
 			*ret_end = at;
 			return true;
@@ -256,8 +256,9 @@ static bool past_damage(struct auditseg *s, struct auditseg_record *ret)
 		return true;
 	if (!found)
 		return false;
-	log_error("audit: records %" PRIu64 " to %" PRIu64 " are damaged and cannot be read",
-		s->expect, next.seq - 1);
+	if (!s->quiet)
+		log_error("audit: records %" PRIu64 " to %" PRIu64 " are %s", s->expect, next.seq - 1,
+			end == s->at ? "missing" : "damaged and cannot be read");
 	return framed_at(s, next.at, next.seq, next.seq, ret);
 }
 

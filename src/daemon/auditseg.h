@@ -42,6 +42,7 @@ struct auditseg {
 	void *packed;      /* zlib's gzFile; NULL: none */
 	off_t at, end;     /* the next record; where the file ends */
 	uint64_t expect;   /* the next record's number */
+	bool quiet;        /* damage is not said in the log */
 	uint8_t *window;   /* a piece of the file */
 	off_t window_at;
 	size_t window_n;

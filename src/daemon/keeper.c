@@ -180,11 +180,13 @@ enum hf_err on_audit_append(struct keeper_ctx *k, const struct audit_append_req 
 {
 	struct slice *v = arena_alloc(k->arena, q->records.n + 1, sizeof(*v));
 
-	(void)r;
 	if (v == NULL)
 		return HF_E_MEMORY;
 	for (size_t i = 0; i < q->records.n; i++)
 		v[i] = q->records.v[i].record;
+	TRY(auditlog_mend(k->audit, &r->mended));
+	if (q->jump)
+		TRY(auditlog_skip(k->audit, q->first));
 	TRY(auditlog_append(k->audit, q->first, v, q->records.n));
 	k->sync_wanted |= q->sync;
 	return HF_OK;

@@ -41,7 +41,7 @@ struct batch {
 	struct entry v[BATCH_RECORDS]; /* lengths at first, views when it is sent */
 	size_t n;
 	uint64_t first;
-	bool sync;
+	bool sync, jump; /* numbers are left out before `first` */
 };
 
 struct audit {
@@ -60,6 +60,8 @@ struct audit {
 	struct audit_mark due;    /* the last signed record, for the witness; 0: it has it */
 	uint64_t told_ns;
 	uint64_t dropped, untold, dropped_ns; /* records; not yet on record; last said when */
+	uint64_t gaps;            /* see audit_gaps */
+	bool mended;              /* a file was written anew; not yet on record */
 	bool stop;
 };
 
@@ -223,23 +225,24 @@ static size_t already_kept(struct audit *a, const struct batch *b)
 	return r.seq - b->first + 1 < b->n ? (size_t)(r.seq - b->first + 1) : b->n;
 }
 
-static enum hf_err send_batch(struct audit *a, const struct batch *b, bool again)
+static enum hf_err send_batch(struct audit *a, const struct batch *b, bool again, bool *ret_mended)
 {
 	size_t skip = again ? already_kept(a, b) : 0;
 	struct audit_append_req q = {
 		.first = b->first + skip,
 		.records = { b->v + skip, b->n - skip },
 		.sync = b->sync || again,
+		.jump = b->jump && skip == 0,
 	};
 
-	return keeper_audit_append(a->k, &q);
+	return keeper_audit_append(a->k, &q, ret_mended);
 }
 
 static void batch_empty(struct batch *b)
 {
 	buf_reset(&b->bytes);
 	b->n = 0;
-	b->sync = false;
+	b->sync = b->jump = false;
 }
 
 static void pause_before_retry(struct audit *a)
@@ -268,13 +271,13 @@ static void tell_failure(struct audit *a, enum hf_err e, uint64_t since, bool ag
 static bool finish(struct audit *a)
 {
 	uint64_t last = a->send->first + a->send->n - 1, since = clock_mono_ns();
-	bool again = false;
+	bool again = false, mended = false;
 	enum hf_err e;
 
 	lay_out(a->send);
 	for (;;) {
 		mutex_unlock(&a->lock);
-		e = send_batch(a, a->send, again);
+		e = send_batch(a, a->send, again, &mended);
 		mutex_lock(&a->lock);
 		if (e == HF_OK)
 			break;
@@ -290,6 +293,7 @@ static bool finish(struct audit *a)
 	if (again)
 		log_notice("audit: records up to %llu are kept now", (unsigned long long)last);
 	a->durable = last;
+	a->mended |= mended;
 	atomic_store(&a->failing, false);
 	batch_empty(a->send);
 	cond_broadcast(&a->kept);
@@ -305,6 +309,7 @@ static void tell_witness(struct audit *a)
 	if (a->witness == NULL || m.seq == 0 || a->durable < m.seq ||
 	    (!a->stop && a->told_ns != 0 && clock_mono_ns() - a->told_ns < WITNESS_NS))
 		return;
+	a->witness->gaps = a->gaps;
 	mutex_unlock(&a->lock);
 	e = audit_witness_keep(a->witness, &m);
 	mutex_lock(&a->lock);
@@ -315,6 +320,18 @@ static void tell_witness(struct audit *a)
 			err_text(e));
 	else if (a->due.seq == m.seq)
 		a->due.seq = 0;
+}
+
+/* tell_mended is called with the lock held, at once behind what was mended. */
+static void tell_mended(struct audit *a)
+{
+	if (!a->mended || !has_room(a->fill))
+		return;
+	if (append_event(a, "audit-mended", "the log's open file was deleted or replaced by somebody; it was "
+		"written anew, no record is missing", HF_E_DAMAGED, true) != HF_OK)
+		return;
+	a->mended = false;
+	a->gaps++;
 }
 
 static void wait_for_work(struct audit *a)
@@ -355,6 +372,7 @@ static void *run(void *ctx)
 			log_error("audit: %zu records were lost", a->send->n + a->fill->n);
 			return NULL;
 		}
+		tell_mended(a);
 		tell_witness(a);
 	}
 }
@@ -402,16 +420,27 @@ static enum hf_err audit_new(const struct audit_setup *set, struct audit **ret)
 	return audit_keys_open(set->seed, set->ml_seed, &a->keys);
 }
 
+/* append_gap goes on behind the number that the store remembers, so that none is used
+ * again. */
 static enum hf_err append_gap(struct audit *a, const char *why)
 {
-	char hex[2 * CRYPTO_HASH + 1], detail[256];
+	const struct audit_mark *m = a->witness != NULL ? &a->witness->mark : NULL;
+	char hex[2 * CRYPTO_HASH + 1], detail[320];
+	size_t n = (size_t)snprintf(detail, sizeof(detail), "%s", why);
 
-	if (a->witness == NULL || a->witness->mark.seq == 0)
-		return append_event(a, "audit-gap", why, HF_E_DAMAGED, false);
-	hex_encode(SLICE_OF(a->witness->mark.hash), hex);
-	(void)snprintf(detail, sizeof(detail), "%s; the store knows of record %llu, hash %s", why,
-		(unsigned long long)a->witness->mark.seq, hex);
-	return append_event(a, "audit-gap", detail, HF_E_DAMAGED, false);
+	a->gaps++;
+	if (m != NULL && m->seq > a->seq) {
+		n += (size_t)snprintf(detail + n, sizeof(detail) - n, "; records %llu to %llu are not there",
+			(unsigned long long)a->seq + 1, (unsigned long long)m->seq);
+		a->seq = a->durable = a->signed_seq = m->seq;
+		a->fill->jump = true;
+	}
+	if (m != NULL && m->seq != 0) {
+		hex_encode(SLICE_OF(m->hash), hex);
+		(void)snprintf(detail + n, sizeof(detail) - n, "; the store knows of record %llu, hash %s",
+			(unsigned long long)m->seq, hex);
+	}
+	return append_event(a, AUDIT_GAP, detail, HF_E_DAMAGED, false);
 }
 
 /* append_start names the keys that sign. */
@@ -448,6 +477,7 @@ static enum hf_err start(struct audit *a)
 	a->seq = a->durable = a->signed_seq = last.mark.seq;
 	memcpy(a->prev, last.mark.hash, sizeof(a->prev));
 	a->signed_ns = clock_mono_ns();
+	a->gaps = a->witness != NULL ? a->witness->gaps : 0;
 	if (last.why != NULL) {
 		log_error("audit: the log does not end as it should (record %llu): %s; going on behind it",
 			(unsigned long long)a->seq, last.why);
@@ -603,6 +633,13 @@ uint64_t audit_dropped(struct audit *a)
 	MUTEX_HOLD(&a->lock);
 
 	return a->dropped;
+}
+
+uint64_t audit_gaps(struct audit *a)
+{
+	MUTEX_HOLD(&a->lock);
+
+	return a->gaps;
 }
 
 bool audit_failing(const struct audit *a)

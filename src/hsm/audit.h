@@ -29,7 +29,7 @@ enum hf_err audit_take_over(struct audit *a, struct slice seed, struct slice ml_
 
 /* audit_open continues the chain where the keeper's last record left it, after
  * checking that record, and the one that the witness remembers. What is wrong is
- * said in a record "audit-gap". */
+ * said in a record "audit-gap", which goes on behind the number that the witness remembers. */
 enum hf_err audit_open(const struct audit_setup *set, struct audit **ret) HF_MUST_CHECK;
 void audit_close(struct audit *a); /* flushes, then writes the stop record */
 
@@ -64,6 +64,7 @@ uint64_t audit_sequence(struct audit *a); /* of the last record */
 uint64_t audit_durable(struct audit *a);  /* of the last record that is kept */
 uint64_t audit_backlog(struct audit *a);  /* records that are not kept yet */
 uint64_t audit_dropped(struct audit *a);  /* since the start */
+uint64_t audit_gaps(struct audit *a);     /* the log was found cut, replaced or deleted; ever */
 bool audit_failing(const struct audit *a); /* records cannot be kept now */
 const struct audit_keys *audit_keys(const struct audit *a);
 

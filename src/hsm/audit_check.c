@@ -139,13 +139,24 @@ static bool must_be_signed(const struct audit_record *rec)
 		slice_eq(rec->event, SLICE_STR("stop")) || slice_eq(rec->event, SLICE_STR("checkpoint")));
 }
 
+bool audit_is_gap(const struct audit_record *rec)
+{
+	return rec->kind == AUDIT_EVENT && slice_eq(rec->event, SLICE_STR(AUDIT_GAP));
+}
+
+/* A gap's record goes on behind the number that the store remembered. */
+static bool follows(const struct audit_check *c, const struct audit_record *rec)
+{
+	return rec->seq == c->seq + 1 || (rec->seq > c->seq && audit_is_gap(rec));
+}
+
 static const char *what_is_wrong(struct audit_check *c, const struct audit_record *rec)
 {
 	static const uint8_t zero[CRYPTO_HASH];
 
 	if (rec->format != AUDIT_FORMAT)
 		return "the record has a format that this program does not know";
-	if (c->seq != 0 && rec->seq != c->seq + 1)
+	if (c->seq != 0 && !follows(c, rec))
 		return "records are missing or out of order";
 	if (c->seq != 0 && !slice_eq(rec->prev, SLICE_OF(c->prev)))
 		return "the record before was changed, or this one belongs to another log";

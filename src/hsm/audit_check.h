@@ -28,8 +28,12 @@ struct audit_check {
 /* audit_took_over: this record, by its signature, says which key followed which. */
 bool audit_took_over(const struct audit_record *rec, struct audit_pair *ret);
 
+/* audit_is_gap: the HSM found at a start that its log is not the one that it had kept. */
+bool audit_is_gap(const struct audit_record *rec);
+
 /* audit_check_next checks one encoded record against the one before (the first
- * one's `prev` is taken on trust unless its number is 1) and decodes it into
+ * one's `prev` is taken on trust unless its number is 1; numbers may be missing before a
+ * gap's record) and decodes it into
  * *ret, with views into `encoded`. False: *ret_why says what is wrong. */
 bool audit_check_next(struct audit_check *c, struct slice encoded, struct arena *a,
 	struct audit_record *ret, const char **ret_why) HF_MUST_CHECK;

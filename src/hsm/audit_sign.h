@@ -17,6 +17,8 @@ struct audit_pair {
 	uint8_t old_key[32], new_key[32];
 };
 
+#define AUDIT_GAP "audit-gap" /* an event: the log was found cut, replaced or deleted */
+
 /* The event of both records, and how their details begin; hex digits follow. */
 #define AUDIT_KEY_EVENT "audit-key"
 #define AUDIT_KEY_NEXT "next audit key "

@@ -3,23 +3,25 @@
 #include <string.h>
 
 #define NAME "hsm/audit"
-#define FORMAT 1
+#define FORMAT 2 /* 1: without the count of gaps */
 
 static enum hf_err visit(void *ctx, const char *name, uint64_t version, struct slice plain)
 {
 	struct audit_witness *w = ctx;
 	struct rd r = rd_of(plain);
 	struct audit_mark m = { 0 };
+	uint64_t gaps = 0;
 	const uint8_t *hash;
 	uint8_t format;
 
 	(void)name;
 	w->version = version;
-	if (!rd_u8(&r, &format) || format != FORMAT || !rd_u64(&r, &m.seq) ||
-	    !rd_take(&r, sizeof(m.hash), &hash) || !rd_done(&r))
+	if (!rd_u8(&r, &format) || format < 1 || format > FORMAT || !rd_u64(&r, &m.seq) ||
+	    !rd_take(&r, sizeof(m.hash), &hash) || (format > 1 && !rd_u64(&r, &gaps)) || !rd_done(&r))
 		return HF_E_DAMAGED;
 	memcpy(m.hash, hash, sizeof(m.hash));
 	w->mark = m;
+	w->gaps = gaps;
 	return HF_OK;
 }
 
@@ -62,6 +64,7 @@ enum hf_err audit_witness_keep(struct audit_witness *w, const struct audit_mark 
 	buf_u8(&b, FORMAT);
 	buf_u64(&b, m->seq);
 	buf_raw(&b, SLICE_OF(m->hash));
+	buf_u64(&b, w->gaps);
 	TRY(buf_err(&b));
 	c.plain = buf_slice(&b);
 	TRY(records_write(w->records, &c, 1));

@@ -20,10 +20,11 @@ struct audit_witness {
 	uint64_t version; /* of "hsm/audit"; 0: absent */
 	bool damaged;
 	struct audit_mark mark;
+	uint64_t gaps; /* how often the log was found cut, replaced or deleted */
 };
 
 enum hf_err audit_witness_open(struct records *r, struct audit_witness *ret) HF_MUST_CHECK;
-/* audit_witness_keep is durable when it returns. */
+/* audit_witness_keep keeps w->gaps too. It is durable when it returns. */
 enum hf_err audit_witness_keep(struct audit_witness *w, const struct audit_mark *m) HF_MUST_CHECK;
 
 #endif

@@ -155,12 +155,17 @@ enum hf_err keeper_commit(struct keeper *k, struct change_list changes, struct s
 	return ask_once(k, KEEPER_STORE_COMMIT, &b, &a, &rest);
 }
 
-enum hf_err keeper_audit_append(struct keeper *k, const struct audit_append_req *q)
+enum hf_err keeper_audit_append(struct keeper *k, const struct audit_append_req *q, bool *ret_mended)
 {
 	CLEANUP(arena_done) struct arena a = { 0 };
 	CLEANUP(buf_done) struct buf b = BUF_MAX(WIRE_MAX_BYTES);
+	struct audit_append_res r;
 	struct rd rest;
 
 	audit_append_req_enc(&b, q);
-	return ask_once(k, KEEPER_AUDIT_APPEND, &b, &a, &rest);
+	TRY(ask_once(k, KEEPER_AUDIT_APPEND, &b, &a, &rest));
+	if (!audit_append_res_dec(&rest, &a, &r) || !rd_done(&rest))
+		return HF_E_MALFORMED;
+	*ret_mended = r.mended;
+	return HF_OK;
 }

@@ -38,6 +38,7 @@ enum hf_err keeper_audit_fetch(struct keeper *k, uint64_t from, uint32_t max, st
 /* These are sent once: the caller knows how to find out what became of them. */
 enum hf_err keeper_commit(struct keeper *k, struct change_list changes, struct slice anchor)
 	HF_MUST_CHECK;
-enum hf_err keeper_audit_append(struct keeper *k, const struct audit_append_req *q) HF_MUST_CHECK;
+enum hf_err keeper_audit_append(struct keeper *k, const struct audit_append_req *q, bool *ret_mended)
+	HF_MUST_CHECK;
 
 #endif

@@ -189,6 +189,7 @@ static enum hf_err tell_contents(struct hsm *h, struct listing *l)
 	tell(l, "objects", "%zu in memory", t.objects);
 	TRY(tell_store(h, l));
 	tell(l, "audit sequence", "%llu", (unsigned long long)audit_sequence(h->audit));
+	tell(l, "audit gaps", "%llu", (unsigned long long)audit_gaps(h->audit));
 	return HF_OK;
 }
 

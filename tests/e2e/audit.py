@@ -92,6 +92,18 @@ def test_a_deleted_record_is_found_where_the_rest_is_renumbered(i):
     assert log.bad() == 10
 
 
+def test_only_the_record_that_was_deleted_is_missed(i):
+    log = Log(i)
+    for gone in (0, 8):
+        was = log.records.pop(gone)
+        log.write()
+        r = log.instance.cli('audit', 'query', '--json', log.dir)
+        assert [json.loads(x)['seq'] for x in r.stdout.splitlines()] == \
+            [n for n in range(1, len(log.records) + 2) if n != gone + 1], r.stdout
+        assert f'{gone + 1} to {gone + 1} are missing' in r.stderr, r.stderr
+        log.records.insert(gone, was)
+
+
 def test_a_swapped_pair_is_found(i):
     log = Log(i)
     log.records[9], log.records[10] = log.records[10], log.records[9]
@@ -127,6 +139,68 @@ def test_a_tail_cut_while_the_hsm_is_stopped_shows_at_its_start(i):
     shutil.copy(log.file, f'{i.home}/data/audit/')
     told = json.loads(i.cli('audit', 'show', '--from', '21', '--json').stdout)
     assert told[0]['event'] == 'audit-gap' and 'missing' in told[0]['detail'], told[0]
+
+
+def gone_back(i, damage):
+    """gone_back lets `damage` loose on the log's directory of a stopped HSM, and starts it again."""
+    d = f'{i.home}/data/audit'
+    i.must('init', 'e2e')
+    i.stop()
+    shutil.copytree(d, f'{i.home}-before')
+    i.must('sign', '0.2', '1')
+    told = json.loads(i.cli('audit', 'key', '--json').stdout)
+    i.stop()
+    damage(d, f'{i.home}-before')
+    assert i.cli('status').returncode == 0
+    return d, told
+
+
+def put_back(d, before):
+    for x in os.listdir(d):
+        os.remove(f'{d}/{x}')
+    shutil.copytree(before, d, dirs_exist_ok=True)
+
+
+def delete(d, before):
+    shutil.rmtree(d)
+
+
+def test_a_log_that_was_put_back_or_deleted_does_not_verify_and_uses_no_number_again(i):
+    for damage in (put_back, delete):
+        d, was = gone_back(i, damage)
+        r = i.cli('audit', 'verify', '--json', '--audit-key', was['key'], d)
+        told = json.loads(r.stdout)
+        assert r.returncode == 1 and not told['intact'] and 'why' not in told, r.stdout
+        gap, = told['gaps']
+        assert gap['at'] == gap['last'] + 1 > was['last'] and gap['first'] <= was['last'], (gap, was)
+        if damage is delete:
+            assert gap['first'] == 1
+        assert f'lost, said at record {gap["at"]}' in r.stderr, r.stderr
+        assert 'holdfast_audit_gaps_total 1' in i.cli('metrics').stdout
+        assert i.cli('audit', 'show').returncode == 0
+        i.stop()
+        assert 'holdfast_audit_gaps_total 1' in i.cli('metrics').stdout, 'counted again, or forgotten'
+        i.stop()
+        shutil.rmtree(i.home)
+        shutil.rmtree(f'{i.home}-before')
+
+
+def test_an_open_file_that_is_deleted_or_replaced_is_written_anew_and_on_record(i):
+    i.must('init', 'e2e')
+    d = f'{i.home}/data/audit'
+    os.remove(f'{d}/{1:020}.log')
+    i.must('sign', '0.1', '1')
+    e2e.wait_for(lambda: 'audit-mended' in i.cli('audit', 'query', '--call', 'audit-mended').stdout)
+    with open(f'{d}/new', 'w') as f:
+        f.write('mine')
+    os.rename(f'{d}/new', f'{d}/{1:020}.log')
+    i.must('sign', '0.1', '1')
+    e2e.wait_for(lambda: 'holdfast_audit_gaps_total 2' in i.cli('metrics').stdout)
+    told = json.loads(i.cli('audit', 'key', '--json').stdout)
+    i.stop()
+    r = i.cli('audit', 'verify', '--audit-key', told['key'], '--last', f'{told["last"]}:{told["hash"]}', d)
+    assert r.returncode == 0, r.stderr
+    assert open(f'{d}/replaced-{1:020}.log').read() == 'mine'
 
 
 def test_another_key_verifies_nothing(i):

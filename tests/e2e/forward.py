@@ -109,7 +109,7 @@ def forward(i, to, *args, **kw):
 
 
 def cursor(path):
-    return int(open(path).read()) if os.path.exists(path) else 0
+    return int(open(path).read().split()[0]) if os.path.exists(path) else 0
 
 
 def last_of(i):
@@ -250,6 +250,69 @@ def test_metrics_and_health_are_told_over_http(i):
         p = subprocess.run([f'{e2e.BUILD}/holdfast', 'metrics', '--format', 'http'], env=i.env, text=True,
                            input=f'{line} HTTP/1.1\r\nHost: x\r\n\r\n', capture_output=True)
         assert p.stdout.startswith(f'HTTP/1.1 {status} ') and word in p.stdout, (line, p.stdout)
+
+
+def delivered(i, out, *args):
+    """delivered runs a forwarder once; what it said and what came."""
+    before = len(open(out).read().splitlines()) if os.path.exists(out) else 0
+    p = forward(i, f'file:{out}', *args)
+    assert p.wait(30) == 0, p.stderr.read()
+    return p.stderr.read(), [json.loads(x) for x in open(out).read().splitlines()[before:]]
+
+
+def test_a_log_that_went_back_is_told_and_sent_from_its_gap_on(i):
+    d, args = f'{i.home}/data/audit', (f'{i.home}-out', '--cursor', f'{i.home}-cursor')
+    i.must('init', 'e2e')
+    i.stop()
+    shutil.copytree(d, f'{i.home}-before')
+    i.must('sign', '0.2', '1')
+    i.stop()
+    said, got = delivered(i, *args)
+    end = got[-1]['seq']
+    shutil.rmtree(d)
+    shutil.copytree(f'{i.home}-before', d)
+    said, got = delivered(i, *args)
+    assert 'cut, replaced or deleted' in said and [x['event'] for x in got] == ['log-rolled-back'], (said, got)
+    i.must('sign', '0.2', '1')
+    i.stop()
+    said, got = delivered(i, *args)
+    assert [x['event'] for x in got][:3] == ['records-missing', 'audit-gap', 'start'], got[:3]
+    assert f'to {end} are not in the log' in got[0]['detail'] and got[1]['seq'] == end + 1
+    for event in ('cursor is lost', 'old cursor'):
+        with open(f'{i.home}-cursor') as f:
+            at, sha = f.read().split()
+        with open(f'{i.home}-cursor', 'w') as f:
+            f.write(f'{at} {"00" * 32}\n' if event == 'cursor is lost' else f'{int(at) + 99}\n')
+        said, got = delivered(i, *args)
+        assert [x['event'] for x in got][:3] == ['log-rolled-back', 'audit-gap', 'start'], (event, got[:3])
+        assert got[-1]['event'] == 'stop' and 'Going on' in said
+
+
+def test_a_follower_hears_of_records_that_are_missing_and_damaged(i):
+    i.must('init', 'e2e')
+    i.must('sign', '0.2', '1')
+    i.stop()
+    name = f'{i.home}/data/audit/{1:020}.log'
+    data, at, records = bytearray(open(name, 'rb').read()), 0, []
+    while at < len(data):
+        n = 16 + int.from_bytes(data[at:at + 4], 'big')
+        records.append(data[at:at + n])
+        at += n
+    records[2][40] ^= 1
+    del records[4]
+    with open(name, 'wb') as f:
+        f.write(b''.join(records))
+    said, got = delivered(i, f'{i.home}-out')
+    assert [x['seq'] for x in got] == [1, 2, 3, 4, 6, *range(6, len(records) + 2)], [x['seq'] for x in got]
+    assert got[2]['event'] == 'damaged-record' and got[2]['time'] == got[1]['time'] > '2020', got[2]
+    assert got[4]['event'] == 'records-missing' and 'records 5 to 5' in got[4]['detail'], got[4]
+    assert 'records 5 to 5 are not in the log' in said
+
+
+def test_a_cursor_that_cannot_be_written_is_named(i):
+    assert i.cli('selftest').returncode == 0
+    p = forward(i, f'file:{i.home}-out', '--cursor', f'{i.home}-none/cursor')
+    assert p.wait(30) == 1 and f'{i.home}-none/cursor cannot be written' in (said := p.stderr.read()), said
 
 
 def test_a_full_disk_keeps_the_cursor(i):

@@ -171,13 +171,14 @@ static void a_log_that_lost_its_order_goes_on_with_a_gap_record(void **state)
 	struct audit_append_req q = { .records = { &e, 1 }, .sync = true };
 	struct audit_record rec;
 	struct log_copy c;
+	bool mended;
 	struct rd r;
 
 	(void)state;
 	some(2);
 	q.first = audit_sequence(audit) + 2; /* behind the stop record */
 	audit_close(audit);
-	assert_int_equal(keeper_audit_append(keeper_memory_keeper(memory), &q), HF_OK);
+	assert_int_equal(keeper_audit_append(keeper_memory_keeper(memory), &q, &mended), HF_OK);
 	open_audit();
 	take_log(&c);
 	assert_int_equal(c.l.n, 7);
@@ -249,14 +250,18 @@ static void the_store_remembers_the_end_of_the_log(void **state)
 	audit_close(audit); /* 3 and 4 */
 	assert_int_equal(w.mark.seq, 4);
 	assert_gap(memory, r, 5, NULL); /* 5 and 6 */
-	assert_gap(cut, r, 1, "records at the end of the log are missing; the store knows of record 6,");
+	assert_gap(cut, r, 7, "records at the end of the log are missing; records 1 to 6 are not there; "
+		"the store knows of record 6,"); /* 7 to 9: no number is used again */
+	assert_gap(cut, r, 10, NULL);
 	assert_int_equal(audit_open(&(struct audit_setup){ .keeper = keeper_memory_keeper(other),
 		.seed = SLICE_OF(seed), .must = true }, &a), HF_OK);
-	for (int i = 0; i < 8; i++)
+	for (int i = 0; i < 10; i++)
 		assert_int_equal(audit_event(a, "else", "", HF_OK), HF_OK);
-	audit_close(a); /* 10 records, of another history */
-	assert_gap(other, r, 11, "the log was replaced by another one; the store knows of record 3,");
-	assert_gap(other, r, 14, NULL);
+	audit_close(a); /* 12 records, of another history */
+	assert_gap(other, r, 13, "the log was replaced by another one; the store knows of record 11,");
+	assert_gap(other, r, 16, NULL);
+	assert_int_equal(audit_witness_open(r, &w), HF_OK);
+	assert_int_equal(w.gaps, 2);
 	records_close(r);
 	keeper_memory_free(cut);
 	keeper_memory_free(other);

@@ -140,7 +140,7 @@ static void send_put(uint64_t request, const char *name, uint64_t expect, uint64
 static void send_append(uint64_t request, uint64_t first, const char *text, bool sync)
 {
 	struct entry e = { slice_str(text) };
-	struct audit_append_req q = { first, { &e, 1 }, sync };
+	struct audit_append_req q = { first, { &e, 1 }, sync, false };
 
 	buf_reset(&fields);
 	audit_append_req_enc(&fields, &q);
@@ -443,7 +443,7 @@ static void an_answer_with_audit_records_is_bounded(void **state)
 {
 	static uint8_t big[65536];
 	struct entry e[100];
-	struct audit_append_req q = { 1, { e, 100 }, false };
+	struct audit_append_req q = { 1, { e, 100 }, false, false };
 	struct slice first;
 	size_t n;
 

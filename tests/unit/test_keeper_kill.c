@@ -93,7 +93,7 @@ static bool ask_append(uint64_t n)
 	CLEANUP(buf_done) struct buf b = BUF_MAX(65536);
 	static uint8_t record[300];
 	struct entry e = { SLICE_OF(record) };
-	struct audit_append_req q = { n, { &e, 1 }, true };
+	struct audit_append_req q = { n, { &e, 1 }, true, false };
 
 	audit_append_req_enc(&b, &q);
 	return ask(KEEPER_AUDIT_APPEND, 2 * n + 1, &b);
