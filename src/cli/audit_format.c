@@ -7,7 +7,6 @@
 
 #include "clock.h"
 #include "cli.h"
-#include "utf8.h"
 
 #define FACILITY 13           /* "log audit" */
 #define SD_ID "holdfast@32473" /* 32473: the enterprise number for documentation */
@@ -94,20 +93,15 @@ static void collect(const struct audit_record *r, struct fields *f)
 
 /* --- text that others parse ---------------------------------------------------------- */
 
-/* print_value writes s on one line, `special` characters behind a backslash; what
- * is no UTF-8 goes out in hex. */
+/* print_value writes s on one line, as cli_plain does, `special` characters behind a
+ * backslash. */
 static void print_value(struct slice s, const char *special, FILE *out)
 {
-	bool text = utf8_valid(s);
+	char *plain = cli_plain(s);
 
-	for (size_t i = 0; i < s.n; i++) {
-		if (!text)
-			(void)fprintf(out, "%02x", s.p[i]);
-		else if (s.p[i] < 0x20 || s.p[i] == 0x7f)
-			(void)fputc(' ', out);
-		else
-			(void)fprintf(out, "%s%c", strchr(special, s.p[i]) != NULL ? "\\" : "", s.p[i]);
-	}
+	for (const char *p = plain; p != NULL && *p != '\0'; p++)
+		(void)fprintf(out, "%s%c", strchr(special, *p) != NULL ? "\\" : "", *p);
+	hf_free(plain);
 }
 
 /* severity as syslog counts it: an alert, a warning, information. */

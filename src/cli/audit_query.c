@@ -24,27 +24,34 @@ struct query {
 	bool json;
 };
 
+static void put_after(const char *before, struct slice s)
+{
+	if (s.n == 0)
+		return;
+	fputs(before, stdout);
+	cli_put(s, stdout);
+}
+
 static void print_text(const struct audit_record *r)
 {
 	const char *mech = r->mechanism != UINT32_MAX ? name_of_mechanism(r->mechanism) : NULL;
 	char when[28];
 
 	clock_iso(r->time_us, when);
-	printf("%" PRIu64 " %s %.*s: %s", r->seq, when, (int)r->event.n, (const char *)r->event.p,
-		err_name((enum hf_err)r->result));
-	if (r->partition_label.n > 0)
-		printf(", partition %.*s", (int)r->partition_label.n, (const char *)r->partition_label.p);
-	if (r->role.n > 0)
-		printf(", %.*s", (int)r->role.n, (const char *)r->role.p);
-	if (r->pid != 0)
-		printf(", uid %" PRIu64 ", %.*s[%" PRIu64 "]", r->uid, (int)r->program.n,
-			(const char *)r->program.p, r->pid);
-	if (r->object_label.n > 0)
-		printf(", object %.*s", (int)r->object_label.n, (const char *)r->object_label.p);
+	printf("%" PRIu64 " %s", r->seq, when);
+	put_after(" ", r->event);
+	printf(": %s", err_name((enum hf_err)r->result));
+	put_after(", partition ", r->partition_label);
+	put_after(", ", r->role);
+	if (r->pid != 0) {
+		printf(", uid %" PRIu64 ", ", r->uid);
+		cli_put(r->program, stdout);
+		printf("[%" PRIu64 "]", r->pid);
+	}
+	put_after(", object ", r->object_label);
 	if (mech != NULL)
 		printf(", %s", mech);
-	if (r->detail.n > 0)
-		printf(": %.*s", (int)r->detail.n, (const char *)r->detail.p);
+	put_after(": ", r->detail);
 	putchar('\n');
 }
 

@@ -51,7 +51,12 @@ bool cli_sure(struct cli *c, const char *question);
 /* cli_user is a row of a list of users. */
 json_t *cli_user(const struct user_info *u);
 bool cli_number(const char *s, uint64_t min, uint64_t max, uint64_t *ret);
-json_t *json_slice(struct slice s); /* text; hex if it is not UTF-8 */
+json_t *json_slice(struct slice s); /* text; if it is not UTF-8 an object {"hex": ...} */
+/* cli_plain writes what a terminal or a log would take for an order, and the backslash, as
+ * escapes: \\n, \\x1b, \\u202e; of what is not UTF-8 all bytes from 80 on. The caller frees it;
+ * NULL: no memory. cli_put prints that. */
+char *cli_plain(struct slice s);
+void cli_put(struct slice s, FILE *out);
 json_t *json_hex(struct slice s);
 struct audit_record;
 json_t *cli_audit_record(const struct audit_record *r);

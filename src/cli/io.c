@@ -43,8 +43,11 @@ static void what_it_takes(void)
 	struct why_req q = { 0 };
 	struct why_res r;
 
-	if (asked != NULL && do_why(asked, 0, &q, &r, &a) == HF_OK && r.why.n > 0)
-		fprintf(stderr, "holdfast: %.*s\n", (int)r.why.n, (const char *)r.why.p);
+	if (asked == NULL || do_why(asked, 0, &q, &r, &a) != HF_OK || r.why.n == 0)
+		return;
+	fputs("holdfast: ", stderr);
+	cli_put(r.why, stderr);
+	fputc('\n', stderr);
 }
 
 int cli_fail(const char *what, enum hf_err e)
@@ -81,33 +84,43 @@ json_t *json_hex(struct slice s)
 	return v;
 }
 
-static bool printable(struct slice s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] < 0x20 || s.p[i] == 0x7f)
-			return false;
-	return true;
-}
-
 json_t *json_slice(struct slice s)
 {
-	json_t *v = printable(s) ? json_stringn((const char *)s.p, s.n) : NULL;
+	json_t *v = json_stringn((const char *)s.p, s.n);
 
-	return v != NULL ? v : json_hex(s);
+	return v != NULL ? v : json_pack("{s:o}", "hex", json_hex(s));
 }
 
 /* --- text --------------------------------------------------------------- */
+
+/* not_text: what json_slice made of bytes that are not UTF-8. */
+static char *not_text(json_t *v)
+{
+	const char *hex = json_string_value(json_object_get(v, "hex"));
+	size_t n = hex != NULL ? strlen(hex) / 2 : 0, got = 0;
+	uint8_t *p = hex != NULL && json_object_size(v) == 1 ? hf_alloc(n + 1, 1) : NULL;
+	char *out = NULL;
+
+	if (p != NULL && hex_decode(hex, p, n, &got))
+		out = cli_plain((struct slice){ p, got });
+	hf_free(p);
+	return out;
+}
 
 /* cell writes a value as one word or sentence; the caller frees it. */
 static char *cell(json_t *v)
 {
 	char number[32];
 	const char *s = number;
+	char *bytes = not_text(v);
 
+	if (bytes != NULL)
+		return bytes;
 	if (v == NULL || json_is_null(v))
 		s = "-";
 	else if (json_is_string(v))
-		s = json_string_value(v);
+		return cli_plain((struct slice){ (const uint8_t *)json_string_value(v),
+			json_string_length(v) });
 	else if (json_is_boolean(v))
 		s = json_is_true(v) ? "yes" : "no";
 	else if (json_is_integer(v))
@@ -228,7 +241,8 @@ bool cli_sure(struct cli *c, const char *question)
 		cli_usage("%s: standard input is no terminal; say --yes if you mean it", question);
 		return false;
 	}
-	fprintf(stderr, "%s [y/N] ", question);
+	cli_put(slice_str(question), stderr);
+	fputs(" [y/N] ", stderr);
 	return fgets(line, sizeof(line), stdin) != NULL && (line[0] == 'y' || line[0] == 'Y');
 }
 

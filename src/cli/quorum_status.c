@@ -130,8 +130,10 @@ bool quorum_shown(struct cli *c, uint64_t *request)
 	if (waiting != 1) /* the HSM says what is the matter, or which it was for */
 		return true;
 	*request = found->id;
-	fprintf(stderr, "Request %llu of uid %llu: %.*s\n", (unsigned long long)found->id,
-		(unsigned long long)found->uid, (int)found->what.n, (const char *)found->what.p);
+	fprintf(stderr, "Request %llu of uid %llu: ", (unsigned long long)found->id,
+		(unsigned long long)found->uid);
+	cli_put(found->what, stderr);
+	fputc('\n', stderr);
 	return !isatty(STDIN_FILENO) || cli_sure(c, "Do you give your share for that?");
 }
 

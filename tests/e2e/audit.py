@@ -253,6 +253,31 @@ def test_a_query_finds_what_matches_in_the_hsm_and_in_files(i):
     assert from_files == told
 
 
+def test_a_label_forges_no_line_and_no_colour(i):
+    label = 'x\n99 2030-01-01T00:00:00Z login: OK \x1b[31m\u009b\u202e\\'
+    told = 'x\\n99 2030-01-01T00:00:00Z login: OK \\x1b[31m\\u009b\\u202e\\\\'
+    i.must('init', 'e2e')
+    with open(f'{i.home}-pin', 'w') as f:
+        f.write('87654321\n')
+    pin = ('--pin-file', f'{i.home}-pin')
+    r = i.cli('key', 'generate', '--type', 'aes:128', '--label', label, *pin)
+    assert r.returncode == 0 and '\x1b' not in r.stdout, r.stderr
+    rows = i.cli('object', 'list', *pin).stdout
+    assert told in rows and not any(c in rows for c in '\x1b\u009b\u202e'), rows
+    assert label in [o['label'] for o in json.loads(i.cli('object', 'list', '--json', *pin).stdout)]
+    asked = ('audit', 'query', '--call', 'key_generate')
+    line, = i.cli(*asked, '--count', '1').stdout.splitlines()
+    assert told in line and not any(c in line for c in '\x1b\u009b\u202e'), line
+    assert lines_of(i.cli(*asked, '--json').stdout)[-1]['label'] == label
+    assert '\x1b' not in i.cli('audit', 'show').stdout
+    i.stop()
+    for name in ('cef', 'leef', 'rfc5424'):
+        text = i.cli('audit', 'export', '--format', name, f'{i.home}/data/audit').stdout
+        hits = [x for x in text.splitlines() if '2030-01-01' in x]
+        assert hits and all('key_generate' in x or 'object' in x for x in hits), (name, hits)
+        assert not any(c in text for c in '\x1b\u009b\u202e') and '\\x1b[31m' in text, (name, hits)
+
+
 def test_a_tail_shows_the_last_records_and_those_that_come(i):
     i.must('init', 'e2e')
     assert len(i.cli('audit', 'tail', '--count', '3').stdout.splitlines()) == 3
