@@ -1,5 +1,6 @@
-/* guard.c: key guard, pin, request, approve. */
+/* guard.c: key guard, pin, request, requests, cancel, approve. */
 #include "cli.h"
+#include "clock.h"
 #include "pkcs11_numbers.h"
 
 #include <stdio.h>
@@ -80,6 +81,20 @@ static bool approvers(const char *s, struct guard_set_req *q)
 	return true;
 }
 
+/* guard_args: what the guard is to be. */
+static bool guard_args(struct cli *c, struct guard_set_req *q)
+{
+	if (c->opt[OPT_COUNT] && !cli_number(c->opt[OPT_COUNT], 1, INT64_MAX, &q->limit)) {
+		(void)cli_usage("--count says how many uses, at least 1");
+		return false;
+	}
+	if (c->opt[OPT_APPROVERS] && !approvers(c->opt[OPT_APPROVERS], q)) {
+		(void)cli_usage("--approvers wants M:NAME,NAME, such as 2:anna,bob,carol");
+		return false;
+	}
+	return true;
+}
+
 int cmd_key_guard(struct cli *c)
 {
 	struct guard_set_req q = { .valid_s = VALID_S };
@@ -87,10 +102,8 @@ int cmd_key_guard(struct cli *c)
 	uint64_t session;
 	enum hf_err e;
 
-	if (c->opt[OPT_COUNT] && !cli_number(c->opt[OPT_COUNT], 1, INT64_MAX, &q.limit))
-		return cli_usage("--count says how many uses, at least 1");
-	if (c->opt[OPT_APPROVERS] && !approvers(c->opt[OPT_APPROVERS], &q))
-		return cli_usage("--approvers wants M:NAME,NAME, such as 2:anna,bob,carol");
+	if (!guard_args(c, &q))
+		return EXIT_USAGE;
 	if (!cli_session(c, true, &session) || !cli_any_key(c, session, &q.key))
 		return EXIT_FAILED;
 	if (!c->opt[OPT_COUNT] && !c->opt[OPT_APPROVERS])
@@ -99,21 +112,88 @@ int cmd_key_guard(struct cli *c)
 	return e == HF_OK ? EXIT_DONE : cli_fail("guard", e);
 }
 
+/* for_arg: --for as guard_ask counts. */
+static bool for_arg(const char *s, uint8_t *ret)
+{
+	static const char *const names[] = { "use", "guard", "pin" };
+
+	for (uint8_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (s == NULL || strcmp(s, names[i]) == 0) {
+			*ret = i;
+			return true;
+		}
+	return false;
+}
+
 int cmd_key_request(struct cli *c)
 {
-	struct guard_request_req q;
-	struct guard_request_res r;
+	struct guard_set_req to = { .valid_s = VALID_S };
+	struct guard_ask_req q = { .key = 0 };
+	struct guard_ask_res r;
 	uint64_t session;
 	enum hf_err e;
 
+	if (!for_arg(c->opt[OPT_FOR], &q.what))
+		return cli_usage("--for is use, guard or pin, not '%s'", c->opt[OPT_FOR]);
+	if ((c->opt[OPT_COUNT] || c->opt[OPT_APPROVERS]) && q.what != 1)
+		return cli_usage("--count and --approvers go with --for guard");
+	if (!guard_args(c, &to))
+		return EXIT_USAGE;
 	if (!cli_session(c, true, &session) || !cli_any_key(c, session, &q.key))
 		return EXIT_FAILED;
-	e = do_guard_request(c->client, session, &q, &r, &c->arena);
+	q.limit = to.limit;
+	q.needed = to.needed;
+	q.approvers = to.approvers;
+	q.valid_s = to.valid_s;
+	q.comment = slice_str(c->opt[OPT_COMMENT] ? c->opt[OPT_COMMENT] : "");
+	e = do_guard_ask(c->client, session, &q, &r, &c->arena);
 	if (e != HF_OK)
 		return cli_fail("request", e);
 	cli_print(c, json_pack("{s:o}", "request",
 		json_sprintf("%llu", (unsigned long long)r.request)));
 	return EXIT_DONE;
+}
+
+int cmd_key_requests(struct cli *c)
+{
+	struct guard_requests_req q;
+	struct guard_requests_res r;
+	json_t *a = json_array();
+	uint64_t session;
+	enum hf_err e;
+	char when[28];
+
+	if (!cli_session(c, true, &session) || !cli_any_key(c, session, &q.key))
+		return EXIT_FAILED;
+	e = do_guard_requests(c->client, session, &q, &r, &c->arena);
+	if (e != HF_OK)
+		return cli_fail("requests", e);
+	for (size_t i = 0; i < r.requests.n; i++) {
+		const struct key_request *t = &r.requests.v[i];
+
+		clock_iso(t->expires, when);
+		json_array_append_new(a, json_pack("{s:o, s:o, s:o, s:o, s:o, s:s}", "request",
+			json_sprintf("%llu", (unsigned long long)t->request), "by", json_slice(t->requester),
+			"for", json_slice(t->what), "comment", json_slice(t->comment), "approved by",
+			json_slice(t->approved), "until", when));
+	}
+	cli_print(c, a);
+	return EXIT_DONE;
+}
+
+int cmd_key_cancel(struct cli *c)
+{
+	struct guard_cancel_req q;
+	struct guard_cancel_res r;
+	uint64_t session;
+	enum hf_err e;
+
+	if (!cli_number(c->args[0], 1, UINT64_MAX, &q.request))
+		return cli_usage("'%s' is no request's number", c->args[0]);
+	if (!cli_session(c, true, &session) || !cli_any_key(c, session, &q.key))
+		return EXIT_FAILED;
+	e = do_guard_cancel(c->client, session, &q, &r, &c->arena);
+	return e == HF_OK ? EXIT_DONE : cli_fail("cancel", e);
 }
 
 int cmd_key_approve(struct cli *c)

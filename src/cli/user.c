@@ -1,4 +1,4 @@
-/* user.c: user list, set, delete. */
+/* user.c: user list, set, pin, delete. */
 #include "cli.h"
 #include "pkcs11_numbers.h"
 
@@ -158,6 +158,25 @@ static bool role_arg(const char *s, uint8_t *ret)
 	return false;
 }
 
+/* The crypto officer is there from the beginning: what he gets is C_InitPIN's. */
+static int set_crypto_officer(struct cli *c)
+{
+	CLEANUP(secret_done) struct secret pin = { 0 };
+	struct pin_init_req q;
+	struct pin_init_res r;
+	uint64_t session;
+	enum hf_err e;
+
+	if (c->opt[OPT_ROLE] || c->opt[OPT_CHANGE] || c->opt[OPT_MAY] || c->opt[OPT_KEYS])
+		return cli_usage("the crypto officer ('user') only gets a PIN");
+	if (!cli_officer(c, &session) ||
+	    cli_pin(c, OPT_PIN_FILE, OPT_PIN_FD, "New PIN of the crypto officer", true, &pin) != HF_OK)
+		return EXIT_FAILED;
+	q.pin = secret_slice(&pin);
+	e = do_pin_init(c->client, session, &q, &r, &c->arena);
+	return e == HF_OK ? EXIT_DONE : cli_fail("user", e);
+}
+
 int cmd_user_set(struct cli *c)
 {
 	CLEANUP(secret_done) struct secret pin = { 0 };
@@ -169,6 +188,8 @@ int cmd_user_set(struct cli *c)
 	char prompt[80];
 	enum hf_err e;
 
+	if (strcmp(c->args[0], "user") == 0)
+		return set_crypto_officer(c);
 	if (c->opt[OPT_ROLE] && !role_arg(c->opt[OPT_ROLE], &q.role))
 		return cli_usage("--role is crypto-officer, limited or crypto-user");
 	if (!rights_args(c, &q))
@@ -181,6 +202,29 @@ int cmd_user_set(struct cli *c)
 	q.pin = secret_slice(&pin);
 	e = do_user_set(c->client, session, &q, &r, &c->arena);
 	return e == HF_OK ? EXIT_DONE : cli_fail("user", e);
+}
+
+/* What custodians make has no PIN to type: the call then waits for their shares. */
+int cmd_user_pin(struct cli *c)
+{
+	CLEANUP(secret_done) struct secret old = { 0 }, new = { 0 };
+	const char *name = c->args[0] != NULL ? c->args[0] : "user";
+	struct pin_change_req q = { .name = slice_str(name) };
+	struct pin_change_res r;
+	struct partition_info p;
+	uint64_t session;
+	enum hf_err e;
+
+	if (!cli_partition(c, c->opt[OPT_PARTITION], &p) ||
+	    cli_pin(c, OPT_PIN_FILE, OPT_PIN_FD, "PIN until now", false, &old) != HF_OK ||
+	    cli_pin(c, OPT_NEW_FILE, OPT_NEW_FD, "New PIN", true, &new) != HF_OK)
+		return EXIT_FAILED;
+	q.old = secret_slice(&old);
+	q.new = secret_slice(&new);
+	e = client_session_open(c->client, p.slot, true, &session);
+	if (e == HF_OK)
+		e = do_pin_change(c->client, session, &q, &r, &c->arena);
+	return e == HF_OK ? EXIT_DONE : cli_fail("PIN", e);
 }
 
 int cmd_user_restrict(struct cli *c)

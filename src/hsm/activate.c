@@ -257,6 +257,7 @@ enum hf_err on_challenge_set(struct calls_ctx *c, const struct challenge_set_req
 	next.challenge_set = q->challenge.n > 0;
 	if (next.challenge_set)
 		TRY(pin_remember(c->hsm, c->part, q->challenge, &next.challenge));
+	TRY(crypto_random((uint8_t *)&next.person, sizeof(next.person))); /* another can come in by it */
 	TRY(activation_end(c->hsm, c->part, rec->name));
 	return role_store(c->hsm, c->part, rec, &next);
 }

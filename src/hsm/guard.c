@@ -9,7 +9,8 @@
 #include "pkcs11_numbers.h"
 #include "policy.h"
 
-#define FORMAT 1
+#define FORMAT 2
+#define FORMAT_1 1 /* before approvers were persons: its request is void */
 #define NAME_LEN 80
 
 static struct guard *of_node(struct map_node *n)
@@ -59,6 +60,22 @@ struct guard *guard_of(struct guards *g, uint64_t handle)
 
 /* --- records --------------------------------------------------------------------- */
 
+static void enc_person(const struct person *p, struct buf *b)
+{
+	buf_bytes(b, slice_str(p->name));
+	buf_u64(b, p->id);
+}
+
+static void enc_request(const struct approval *r, struct buf *b)
+{
+	buf_u64(b, r->number);
+	buf_u64(b, r->expires);
+	buf_u8(b, r->what);
+	enc_person(&r->by, b);
+	buf_u32(b, r->approved);
+	buf_bytes(b, slice_str(r->comment));
+}
+
 static void enc(const struct guard *g, struct buf *b)
 {
 	buf_u8(b, FORMAT);
@@ -73,12 +90,11 @@ static void enc(const struct guard *g, struct buf *b)
 	buf_u8(b, g->needed);
 	buf_u8(b, g->approver_count);
 	for (unsigned i = 0; i < g->approver_count; i++)
-		buf_bytes(b, slice_str(g->approvers[i]));
+		enc_person(&g->approvers[i], b);
 	buf_u32(b, g->valid_s);
-	buf_u64(b, g->request);
-	buf_u64(b, g->expires);
-	buf_bytes(b, slice_str(g->requester));
-	buf_u32(b, g->approved);
+	for (unsigned i = 0; i < REQUESTS_MAX; i++)
+		enc_request(&g->requests[i], b);
+	buf_bytes(b, slice_str(g->change));
 }
 
 static bool take(struct rd *r, void *to, size_t n)
@@ -91,25 +107,54 @@ static bool take(struct rd *r, void *to, size_t n)
 	return true;
 }
 
-static bool take_name(struct rd *r, char to[USER_NAME_MAX + 1])
+/* A text of up to most bytes, into what is all zero. */
+static bool take_text(struct rd *r, size_t most, char *to)
 {
 	struct slice s;
 
-	if (!rd_bytes(r, USER_NAME_MAX, &s))
+	if (!rd_bytes(r, most, &s))
 		return false;
 	if (s.n > 0)
 		memcpy(to, s.p, s.n);
 	return true;
 }
 
-static bool dec_approvers(struct rd *r, struct guard *g)
+static bool take_person(struct rd *r, uint8_t format, struct person *to)
+{
+	return take_text(r, USER_NAME_MAX, to->name) && (format == FORMAT_1 || rd_u64(r, &to->id));
+}
+
+static bool dec_approvers(struct rd *r, uint8_t format, struct guard *g)
 {
 	if (!rd_u8(r, &g->needed) || !rd_u8(r, &g->approver_count) || g->approver_count > APPROVERS_MAX)
 		return false;
 	for (unsigned i = 0; i < g->approver_count; i++)
-		if (!take_name(r, g->approvers[i]))
+		if (!take_person(r, format, &g->approvers[i]))
 			return false;
 	return true;
+}
+
+static bool skip_old_request(struct rd *r)
+{
+	const uint8_t *numbers;
+	struct slice name;
+	uint32_t approved;
+
+	return rd_take(r, 2 * sizeof(uint64_t), &numbers) && rd_bytes(r, USER_NAME_MAX, &name) &&
+		rd_u32(r, &approved);
+}
+
+static bool dec_requests(struct rd *r, struct guard *g)
+{
+	for (unsigned i = 0; i < REQUESTS_MAX; i++) {
+		struct approval *t = &g->requests[i];
+
+		if (!rd_u64(r, &t->number) || !rd_u64(r, &t->expires) || !rd_u8(r, &t->what) ||
+		    t->what >= FOR_COUNT || !take_person(r, FORMAT, &t->by) || !rd_u32(r, &t->approved) ||
+		    !take_text(r, COMMENT_MAX, t->comment))
+			return false;
+	}
+	return take_text(r, CHANGE_TEXT - 1, g->change);
 }
 
 static bool dec(struct slice in, struct guard *g)
@@ -117,13 +162,12 @@ static bool dec(struct slice in, struct guard *g)
 	struct rd r = rd_of(in);
 	uint8_t format;
 
-	return rd_u8(&r, &format) && format == FORMAT && rd_u64(&r, &g->limit) &&
+	return rd_u8(&r, &format) && format >= FORMAT_1 && format <= FORMAT && rd_u64(&r, &g->limit) &&
 		rd_u64(&r, &g->used) && rd_bool(&r, &g->has_pin) &&
 		take(&r, g->pin.salt, sizeof(g->pin.salt)) && rd_u32(&r, &g->pin.kib) &&
 		rd_u32(&r, &g->pin.passes) && take(&r, g->pin.tag, sizeof(g->pin.tag)) &&
-		rd_u32(&r, &g->failures) && dec_approvers(&r, g) && rd_u32(&r, &g->valid_s) &&
-		rd_u64(&r, &g->request) && rd_u64(&r, &g->expires) && take_name(&r, g->requester) &&
-		rd_u32(&r, &g->approved) && rd_done(&r);
+		rd_u32(&r, &g->failures) && dec_approvers(&r, format, g) && rd_u32(&r, &g->valid_s) &&
+		(format == FORMAT_1 ? skip_old_request(&r) : dec_requests(&r, g)) && rd_done(&r);
 }
 
 enum hf_err guard_load(struct guards *t, const char *name, uint64_t version, struct slice plain)
@@ -173,6 +217,16 @@ enum hf_err guard_become(struct calls_ctx *c, struct guard *now, const struct gu
 	return write_guard(c->hsm, c->part, now, next);
 }
 
+static bool forget_requests(struct guard *g)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < REQUESTS_MAX; i++)
+		any = any || g->requests[i].number != 0;
+	memset(g->requests, 0, sizeof(g->requests));
+	return any;
+}
+
 enum hf_err guards_void(struct hsm *h, struct partition *p)
 {
 	MUTEX_HOLD(&p->guards->lock);
@@ -181,8 +235,7 @@ enum hf_err guards_void(struct hsm *h, struct partition *p)
 	     n = map_next(&p->guards->by_handle, n)) {
 		struct guard *g = of_node(n), next = *g;
 
-		next.request = 0;
-		if (g->request != 0)
+		if (forget_requests(&next))
 			TRY(write_guard(h, p, g, &next));
 	}
 	return HF_OK;
@@ -246,7 +299,7 @@ enum hf_err guard_restore(struct calls_ctx *c, const uint8_t uid[UID_LEN], struc
 	if (!dec(plain, &next))
 		return HF_E_BACKUP_DAMAGED;
 	memcpy(next.uid, uid, UID_LEN);
-	next.request = 0;
+	(void)forget_requests(&next);
 	MUTEX_HOLD(&t->lock);
 	now = guard_of(t, object_handle(uid));
 	if (now != NULL)
@@ -257,34 +310,103 @@ enum hf_err guard_restore(struct calls_ctx *c, const uint8_t uid[UID_LEN], struc
 	return HF_OK;
 }
 
+/* --- persons ----------------------------------------------------------------------- */
+
+enum hf_err person_named(struct partition *p, struct slice name, struct person *ret)
+{
+	MUTEX_HOLD(&p->roles->lock);
+	const struct role_record *r = role_named(p->roles, name);
+
+	if (r == NULL || r->role == ROLE_SO)
+		return HF_E_USER_TYPE;
+	*ret = (struct person){ .id = r->person };
+	memcpy(ret->name, r->name, sizeof(ret->name));
+	return HF_OK;
+}
+
+bool person_same(const struct person *a, const struct person *b)
+{
+	return a->id == b->id && strcmp(a->name, b->name) == 0;
+}
+
+bool person_there(struct partition *p, const struct person *who)
+{
+	MUTEX_HOLD(&p->roles->lock);
+	const struct role_record *r = role_named(p->roles, slice_str(who->name));
+
+	return r != NULL && r->person == who->id && !r->blocked;
+}
+
+enum hf_err person_calling(struct calls_ctx *c, struct person *ret)
+{
+	char name[USER_NAME_MAX + 1];
+
+	{
+		MUTEX_HOLD(&c->app->lock);
+		memcpy(name, c->session->login->user, sizeof(name));
+	}
+	return person_named(c->part, slice_str(name), ret) == HF_OK ? HF_OK : HF_E_NOT_LOGGED_IN;
+}
+
+/* --- requests ---------------------------------------------------------------------- */
+
+bool request_waits(const struct approval *r)
+{
+	return r->number != 0 && clock_wall_us() < r->expires;
+}
+
+bool approval_holds(struct partition *p, const struct guard *g, const struct approval *r, unsigned i)
+{
+	return (r->approved >> i & 1) != 0 && person_there(p, &g->approvers[i]);
+}
+
+unsigned approvals(struct partition *p, const struct guard *g, const struct approval *r)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < g->approver_count; i++)
+		n += approval_holds(p, g, r, i);
+	return n;
+}
+
 /* --- using ----------------------------------------------------------------------- */
 
-static bool approved(const struct guard *g, const char *user)
+static bool serves(const struct guard *g, const struct approval *r, enum asked_for what,
+	const char *change)
 {
-	return g->request != 0 && clock_wall_us() < g->expires &&
-		(unsigned)__builtin_popcount(g->approved) >= g->needed && strcmp(g->requester, user) == 0;
+	return request_waits(r) && r->what == what && (what != FOR_GUARD || strcmp(g->change, change) == 0);
 }
 
-void guard_caller(struct calls_ctx *c, char ret[USER_NAME_MAX + 1])
+static enum hf_err granted(struct calls_ctx *c, const struct guard *g, enum asked_for what,
+	const char *change, unsigned *ret_at)
 {
-	MUTEX_HOLD(&c->app->lock);
+	static const char *const how[FOR_COUNT] = { "this use", "exactly this change, by --for guard",
+		"another PIN, by --for pin" };
+	struct person who;
 
-	memcpy(ret, c->session->login->user, USER_NAME_MAX + 1);
+	TRY(person_calling(c, &who));
+	for (unsigned i = 0; i < REQUESTS_MAX; i++) {
+		const struct approval *r = &g->requests[i];
+
+		if (serves(g, r, what, change) && person_same(&r->by, &who) &&
+		    approvals(c->part, g, r) >= g->needed) {
+			*ret_at = i;
+			return HF_OK;
+		}
+	}
+	call_detail(c, "needs %u approvals of %s ('holdfast key request')", g->needed, how[what]);
+	return HF_E_APPROVAL;
 }
 
-enum hf_err guard_may(struct calls_ctx *c, uint64_t handle, const struct guard *g)
+enum hf_err guard_may(struct calls_ctx *c, const struct guard *g, enum asked_for what,
+	const char *change, unsigned *ret_at)
 {
-	char who[USER_NAME_MAX + 1];
-
+	*ret_at = REQUESTS_MAX;
 	if (g->limit != 0 && g->used >= g->limit)
 		return HF_E_KEY_EXHAUSTED;
-	if (g->has_pin && c->session->guard_open != handle)
+	if (g->has_pin && c->session->guard_open != object_handle(g->uid))
 		return HF_E_KEY_GUARDED;
-	guard_caller(c, who);
-	if (g->needed == 0 || approved(g, who))
-		return HF_OK;
-	call_detail(c, "needs %u approvals", g->needed);
-	return HF_E_APPROVAL;
+	return g->needed == 0 ? HF_OK : granted(c, g, what, change, ret_at);
 }
 
 bool guarded(struct calls_ctx *c, const struct object *key)
@@ -329,6 +451,7 @@ enum hf_err guard_use(struct calls_ctx *c, const struct object *key)
 	struct guards *t = c->part->guards;
 	struct guard *g, next;
 	enum hf_err e;
+	unsigned at;
 
 	if (t == NULL || !key->token || key->cko == CKO_PUBLIC_KEY)
 		return HF_OK;
@@ -338,7 +461,7 @@ enum hf_err guard_use(struct calls_ctx *c, const struct object *key)
 	TRY(must_have(c, g));
 	if (g == NULL)
 		return HF_OK;
-	e = guard_may(c, key->handle, g);
+	e = guard_may(c, g, FOR_USE, "", &at);
 	if (e == HF_E_KEY_GUARDED)
 		c->session->guard_asked = key->handle;
 	TRY(e);
@@ -346,7 +469,7 @@ enum hf_err guard_use(struct calls_ctx *c, const struct object *key)
 		return HF_OK;
 	next = *g;
 	next.used++;
-	if (next.needed != 0)
-		next.request = 0;
+	if (at < REQUESTS_MAX)
+		next.requests[at] = (struct approval){ .number = 0 };
 	return guard_become(c, g, &next);
 }

@@ -1,6 +1,9 @@
 /* guard.h: what a key needs besides its attributes: a PIN of its own, a number of
  * uses, the approval of several named users.
  *
+ * An approver is a person, not a name: a user who was deleted and made again, or whose PIN an
+ * officer set, is another one. A request says what for, and serves for nothing else.
+ *
  * The record "p/SERIAL/guard/UID" is sealed by the store key; each use that is
  * counted, each attempt at the PIN and each approval is durable before it holds. */
 #ifndef HF_GUARD_H
@@ -10,7 +13,24 @@
 #include "roles.h"
 
 #define APPROVERS_MAX 16u
+#define REQUESTS_MAX 4u    /* that wait for one key, each of another user */
+#define COMMENT_MAX 64u
+#define CHANGE_TEXT 640u
 #define GUARD_FAILURES 10u /* then the key's PIN is locked until it is set anew */
+
+struct person {
+	char name[USER_NAME_MAX + 1];
+	uint64_t id; /* role_record.person */
+};
+
+enum asked_for { FOR_USE, FOR_GUARD, FOR_PIN, FOR_COUNT };
+struct approval {
+	uint64_t number, expires; /* 0: none; UTC, microseconds */
+	uint8_t what;             /* enum asked_for */
+	struct person by;
+	uint32_t approved;        /* bits: approvers */
+	char comment[COMMENT_MAX + 1];
+};
 
 struct guard {
 	struct map_node by_handle;
@@ -22,12 +42,10 @@ struct guard {
 	uint32_t failures;           /* of versions before the anchor counted them */
 	uint8_t needed;              /* approvals for one use; 0: none */
 	uint8_t approver_count;
-	char approvers[APPROVERS_MAX][USER_NAME_MAX + 1];
+	struct person approvers[APPROVERS_MAX];
 	uint32_t valid_s;            /* how long a request waits */
-	/* The request that waits, if request is not 0. */
-	uint64_t request, expires;   /* UTC, microseconds */
-	char requester[USER_NAME_MAX + 1];
-	uint32_t approved;           /* bits: approvers */
+	struct approval requests[REQUESTS_MAX];
+	char change[CHANGE_TEXT];    /* what the request for FOR_GUARD is for */
 };
 
 /* struct guards: a partition's. */
@@ -60,7 +78,7 @@ void guard_export(struct calls_ctx *c, uint64_t handle, struct buf *out);
 enum hf_err guard_restore(struct calls_ctx *c, const uint8_t uid[UID_LEN], struct slice plain)
 	HF_MUST_CHECK;
 
-/* For handlers_guard.c; the caller holds guards.lock. */
+/* For handlers_guard.c and approval.c; the caller holds guards.lock. */
 struct guard *guard_of(struct guards *g, uint64_t handle);
 /* guards_void ends all requests for approval: of a store that was put back, nobody knows
  * which approvals were used. */
@@ -68,8 +86,37 @@ enum hf_err guards_void(struct hsm *h, struct partition *p) HF_MUST_CHECK;
 /* guard_become writes next in the place of now (all zero: a new one). */
 enum hf_err guard_become(struct calls_ctx *c, struct guard *now, const struct guard *next)
 	HF_MUST_CHECK;
-/* guard_caller: who is logged in where the call comes from. */
-void guard_caller(struct calls_ctx *c, char ret[USER_NAME_MAX + 1]);
-enum hf_err guard_may(struct calls_ctx *c, uint64_t handle, const struct guard *g) HF_MUST_CHECK;
+/* guard_may: for what is asked now; change: what FOR_GUARD would make of it, else "". *ret_at: the
+ * request that approves it; REQUESTS_MAX: none is needed. */
+enum hf_err guard_may(struct calls_ctx *c, const struct guard *g, enum asked_for what,
+	const char *change, unsigned *ret_at) HF_MUST_CHECK;
+/* guard_text says in words what next would be. */
+void guard_text(const struct guard *next, bool pin, char ret[CHANGE_TEXT]);
+
+/* person_named: HF_E_USER_TYPE: there is no such user. person_there: she still is who she was, and
+ * is let in. person_calling: who is logged in where the call comes from. */
+enum hf_err person_named(struct partition *p, struct slice name, struct person *ret) HF_MUST_CHECK;
+bool person_there(struct partition *p, const struct person *who);
+bool person_same(const struct person *a, const struct person *b);
+enum hf_err person_calling(struct calls_ctx *c, struct person *ret) HF_MUST_CHECK;
+/* approval_holds: approver i gave it, and is there. approvals counts them. request_waits: there is
+ * one, and it is not too old. */
+bool approval_holds(struct partition *p, const struct guard *g, const struct approval *r, unsigned i);
+unsigned approvals(struct partition *p, const struct guard *g, const struct approval *r);
+bool request_waits(const struct approval *r);
+/* approvers_told lists the approvers: "+" after those who approved r (or NULL), and who is gone. */
+enum hf_err approvers_told(struct calls_ctx *c, const struct guard *g, const struct approval *r,
+	struct slice *ret) HF_MUST_CHECK;
+/* guard_key: the private or secret key of that handle, to be released. guard_changed makes of now
+ * (all zero: none) what is asked for, but for the PIN. */
+enum hf_err guard_key(struct calls_ctx *c, uint64_t handle, struct object **ret) HF_MUST_CHECK;
+struct guard_change {
+	uint64_t limit;
+	uint8_t needed;
+	uint32_t valid_s;
+	struct slice approvers;
+};
+enum hf_err guard_changed(struct calls_ctx *c, const struct guard_change *q, const struct guard *now,
+	struct guard *next) HF_MUST_CHECK;
 
 #endif

@@ -1,15 +1,11 @@
 /* handlers_guard.c: keys get guards, and what the guards ask for. */
-#include <stdio.h>
 #include <string.h>
 
-#include "clock.h"
 #include "gate.h"
 #include "guard.h"
 #include "op.h"
 #include "pkcs11_numbers.h"
 #include "policy.h"
-
-#define US_PER_S 1000000u
 
 /* Wrong PINs are counted in the anchor, as those of roles are: an older store that is put
  * back gives no try back. This is the counter's number, above all roles'. */
@@ -30,7 +26,7 @@ static enum hf_err set_failures(const struct calls_ctx *c, const struct guard *g
 	return records_fail_set(c->hsm->records, c->part->serial, counter_of(g), n);
 }
 
-static enum hf_err key_of(struct calls_ctx *c, uint64_t handle, struct object **ret)
+enum hf_err guard_key(struct calls_ctx *c, uint64_t handle, struct object **ret)
 {
 	TRY(object_get(c, handle, HF_E_KEY_HANDLE, ret));
 	object_audit(c, *ret);
@@ -57,43 +53,6 @@ static enum hf_err new_pin(struct calls_ctx *c, struct slice pin, struct guard *
 	pin_kdf(c->hsm, c->part, &g->pin.kib, &g->pin.passes);
 	TRY(crypto_random(g->pin.salt, sizeof(g->pin.salt)));
 	return tag_of(&g->pin, pin, g->pin.tag);
-}
-
-/* Names joined by commas, each once. */
-static enum hf_err new_approvers(struct slice list, struct guard *g)
-{
-	g->approver_count = 0;
-	for (size_t i = 0; i < list.n;) {
-		size_t n = i;
-		struct slice name;
-
-		while (n < list.n && list.p[n] != ',')
-			n++;
-		name = (struct slice){ list.p + i, n - i };
-		if (g->approver_count == APPROVERS_MAX ||
-		    (!user_name_valid(name) && !slice_eq(name, SLICE_STR("user"))))
-			return HF_E_ARGUMENTS;
-		for (unsigned k = 0; k < g->approver_count; k++)
-			if (slice_eq(slice_str(g->approvers[k]), name))
-				return HF_E_ARGUMENTS;
-		memset(g->approvers[g->approver_count], 0, USER_NAME_MAX + 1);
-		memcpy(g->approvers[g->approver_count++], name.p, name.n);
-		i = n + 1;
-	}
-	return g->needed <= g->approver_count ? HF_OK : HF_E_ARGUMENTS;
-}
-
-static enum hf_err next_guard(struct calls_ctx *c, const struct guard_set_req *q,
-	const struct guard *now, struct guard *next)
-{
-	if (now->limit != 0 && (q->limit == 0 || q->limit > now->limit))
-		return HF_E_ATTR_READ_ONLY; /* a limit is never raised */
-	next->limit = q->limit;
-	next->needed = q->needed;
-	next->valid_s = q->valid_s;
-	next->request = 0;
-	TRY(new_approvers(q->approvers, next));
-	return new_pin(c, q->pin, next);
 }
 
 static enum hf_err add_guard(struct calls_ctx *c, uint64_t handle, const struct guard *next)
@@ -125,38 +84,41 @@ static enum hf_err put_guard(struct calls_ctx *c, uint64_t handle, struct guard 
 /* Whoever can read a key needs no use of it. */
 static enum hf_err guardable(struct calls_ctx *c, uint64_t handle, struct object **ret)
 {
-	TRY(key_of(c, handle, ret));
+	TRY(guard_key(c, handle, ret));
 	return (*ret)->token && attrs_bool(&(*ret)->attrs, CKA_SENSITIVE) ? HF_OK : HF_E_ARGUMENTS;
 }
 
-/* Whoever changes a guard needs what a use of the key would need. */
+/* Whoever changes a guard needs what a use of the key would need, approved for this very change. */
 enum hf_err on_guard_set(struct calls_ctx *c, const struct guard_set_req *q, struct guard_set_res *r)
 {
+	const struct guard_change to = { q->limit, q->needed, q->valid_s, q->approvers };
 	CLEANUP(object_release) struct object *o = NULL;
-	struct guards *t = c->part->guards;
 	struct guard next = { .version = 0 }, none = { .version = 0 }, *now;
+	char change[CHANGE_TEXT];
+	unsigned at;
 
 	(void)r;
 	TRY(guardable(c, q->key, &o));
-	MUTEX_HOLD(&t->lock);
-	now = guard_of(t, q->key);
-	if (now != NULL) {
-		TRY(guard_may(c, q->key, now));
-		next = *now;
-	}
+	MUTEX_HOLD(&c->part->guards->lock);
+	now = guard_of(c->part->guards, q->key);
+	TRY(guard_changed(c, &to, now != NULL ? now : &none, &next));
 	memcpy(next.uid, o->uid, UID_LEN);
-	TRY(next_guard(c, q, now != NULL ? now : &none, &next));
+	guard_text(&next, q->pin.n > 0, change);
+	if (now != NULL)
+		TRY(guard_may(c, now, FOR_GUARD, change, &at));
+	TRY(new_pin(c, q->pin, &next));
 	TRY(put_guard(c, q->key, now, &next));
 	return q->pin.n > 0 ? set_failures(c, &next, 0) : HF_OK;
 }
 
 /* may_pin: a reset, for a PIN that is locked or forgotten, needs the policy and nothing else. */
-static enum hf_err may_pin(struct calls_ctx *c, uint64_t handle, const struct guard *g)
+static enum hf_err may_pin(struct calls_ctx *c, uint64_t handle, const struct guard *g, unsigned *ret_at)
 {
+	*ret_at = REQUESTS_MAX;
 	if (g == NULL)
 		return HF_OK;
 	if (!g->has_pin || c->session->guard_open == handle)
-		return guard_may(c, handle, g);
+		return guard_may(c, g, FOR_PIN, "", ret_at);
 	if (policy_value(c->part, POLICY_KEY_PIN_RESET) != 0)
 		return HF_OK;
 	call_detail(c, "policy officer-resets-key-pin");
@@ -168,52 +130,54 @@ enum hf_err on_guard_pin(struct calls_ctx *c, const struct guard_pin_req *q, str
 	CLEANUP(object_release) struct object *o = NULL;
 	struct guards *t = c->part->guards;
 	struct guard next = { .version = 0 }, *now;
+	unsigned at;
 
 	(void)r;
 	TRY(guardable(c, q->key, &o));
 	MUTEX_HOLD(&t->lock);
 	now = guard_of(t, q->key);
-	TRY(may_pin(c, q->key, now));
+	TRY(may_pin(c, q->key, now, &at));
 	if (q->pin.n == 0)
 		return HF_E_PIN_LENGTH;
 	if (now != NULL)
 		next = *now;
+	if (at < REQUESTS_MAX)
+		next.requests[at] = (struct approval){ .number = 0 };
 	memcpy(next.uid, o->uid, UID_LEN);
 	TRY(new_pin(c, q->pin, &next));
 	TRY(put_guard(c, q->key, now, &next));
 	return set_failures(c, &next, 0);
 }
 
-static enum hf_err approvers_text(struct calls_ctx *c, const struct guard *g, struct slice *ret)
+static const struct approval *first_waiting(const struct guard *g)
 {
-	char text[APPROVERS_MAX * (USER_NAME_MAX + 2)] = "";
-	size_t at = 0;
-
-	for (unsigned i = 0; i < g->approver_count; i++)
-		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s%s", i > 0 ? "," : "",
-			g->approvers[i], (g->approved >> i & 1) != 0 && g->request != 0 ? "+" : "");
-	return arena_dup(c->arena, slice_str(text), ret);
+	for (unsigned i = 0; i < REQUESTS_MAX; i++)
+		if (request_waits(&g->requests[i]))
+			return &g->requests[i];
+	return NULL;
 }
 
 enum hf_err on_guard_get(struct calls_ctx *c, const struct guard_get_req *q, struct guard_get_res *r)
 {
 	CLEANUP(object_release) struct object *o = NULL;
 	MUTEX_HOLD(&c->part->guards->lock);
+	const struct approval *waits;
 	const struct guard *g;
 
-	TRY(key_of(c, q->key, &o));
+	TRY(guard_key(c, q->key, &o));
 	g = guard_of(c->part->guards, q->key);
 	if (g == NULL)
 		return HF_OK;
+	waits = first_waiting(g);
 	r->limit = g->limit;
 	r->used = g->used;
 	r->pin = g->has_pin;
 	r->locked = failures_of(c, g) >= GUARD_FAILURES;
 	r->needed = g->needed;
-	r->request = g->request;
-	r->expires = g->request != 0 ? g->expires : 0;
-	TRY(approvers_text(c, g, &r->approvers));
-	return arena_dup(c->arena, slice_str(g->request != 0 ? g->requester : ""), &r->requester);
+	r->request = waits != NULL ? waits->number : 0;
+	r->expires = waits != NULL ? waits->expires : 0;
+	TRY(approvers_told(c, g, waits, &r->approvers));
+	return arena_dup(c->arena, slice_str(waits != NULL ? waits->by.name : ""), &r->requester);
 }
 
 static enum hf_err forget_old_count(struct calls_ctx *c, struct guard *g)
@@ -248,7 +212,7 @@ enum hf_err guard_enter(struct calls_ctx *c, uint64_t handle, struct slice pin)
 	MUTEX_HOLD(&c->part->guards->lock);
 	struct guard *g;
 
-	TRY(key_of(c, handle, &o));
+	TRY(guard_key(c, handle, &o));
 	g = guard_of(c->part->guards, handle);
 	if (g == NULL)
 		return HF_E_PIN_NOT_SET;
@@ -263,67 +227,4 @@ enum hf_err on_guard_open(struct calls_ctx *c, const struct guard_open_req *q,
 {
 	(void)r;
 	return guard_enter(c, q->key, q->pin);
-}
-
-/* --- approval ---------------------------------------------------------------------- */
-
-enum hf_err on_guard_request(struct calls_ctx *c, const struct guard_request_req *q,
-	struct guard_request_res *r)
-{
-	CLEANUP(object_release) struct object *o = NULL;
-	MUTEX_HOLD(&c->part->guards->lock);
-	struct guard *g, next;
-
-	TRY(key_of(c, q->key, &o));
-	g = guard_of(c->part->guards, q->key);
-	if (g == NULL || g->needed == 0)
-		return HF_E_ARGUMENTS;
-	if (g->request != 0 && clock_wall_us() < g->expires)
-		return HF_E_CONFLICT; /* one at a time */
-	next = *g;
-	TRY(crypto_random((uint8_t *)&next.request, sizeof(next.request)));
-	next.request |= 1;
-	next.approved = 0;
-	next.expires = clock_wall_us() + (uint64_t)g->valid_s * US_PER_S;
-	guard_caller(c, next.requester);
-	TRY(guard_become(c, g, &next));
-	r->request = g->request;
-	return HF_OK;
-}
-
-static unsigned approver_at(const struct guard *g, const char *user)
-{
-	unsigned i = 0;
-
-	while (i < g->approver_count && strcmp(g->approvers[i], user) != 0)
-		i++;
-	return i;
-}
-
-/* The number makes an approval one of this request: replayed later it is refused. */
-enum hf_err on_guard_approve(struct calls_ctx *c, const struct guard_approve_req *q,
-	struct guard_approve_res *r)
-{
-	CLEANUP(object_release) struct object *o = NULL;
-	MUTEX_HOLD(&c->part->guards->lock);
-	char who[USER_NAME_MAX + 1];
-	struct guard *g, next;
-	unsigned i;
-
-	TRY(key_of(c, q->key, &o));
-	g = guard_of(c->part->guards, q->key);
-	if (g == NULL || q->request == 0 || g->request != q->request || clock_wall_us() >= g->expires)
-		return HF_E_REQUEST;
-	guard_caller(c, who);
-	i = approver_at(g, who);
-	if (i == g->approver_count || strcmp(g->requester, who) == 0) {
-		call_detail(c, "not an approver of this request");
-		return HF_E_DENIED;
-	}
-	next = *g;
-	next.approved |= 1u << i;
-	TRY(guard_become(c, g, &next));
-	r->approved = (uint8_t)__builtin_popcount(g->approved);
-	r->needed = g->needed;
-	return HF_OK;
 }

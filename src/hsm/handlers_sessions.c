@@ -252,6 +252,8 @@ enum hf_err role_new_pin(struct calls_ctx *c, struct role_record *now, const str
 	TRY(role_wrap(c->hsm, p, n->pin, n->key, now, &next));
 	TRY(activation_end(c->hsm, p, now->name));
 	next.change = n->change;
+	if (!n->own)
+		TRY(crypto_random((uint8_t *)&next.person, sizeof(next.person)));
 	if (n->quorum != NULL)
 		next.quorum = *n->quorum;
 	TRY(role_store(c->hsm, p, now, &next));
@@ -307,20 +309,39 @@ static enum hf_err whose(struct calls_ctx *c, struct slice old, struct claim *re
 	return *ret_r != NULL ? HF_OK : HF_E_NOT_LOGGED_IN;
 }
 
-static enum hf_err change_pin(struct calls_ctx *c, const struct pin_set_req *q)
+/* own_new_pin: old becomes new; the caller holds roles.pin. */
+static enum hf_err own_new_pin(struct calls_ctx *c, struct role_record *r, struct slice old,
+	struct slice new)
 {
 	CLEANUP(secret_done) struct secret key = { 0 }, made = { 0 };
+
+	call_detail(c, "PIN of %s", r->name);
+	TRY(pin_length(c->hsm, c->part, new));
+	TRY(role_pin(c, c->part, r, old, &made, &old));
+	TRY(role_open(c->hsm, c->part, r, old, &key));
+	TRY(pin_allowed(c->hsm, c->part, r, new));
+	return role_new_pin(c, r, &(struct new_pin){ new, secret_slice(&key), .own = true });
+}
+
+/* without_name: whoever wrote "name:PIN" for the old PIN may write it for the new one as well. */
+static struct slice without_name(const struct claim *old, struct slice given, struct slice new)
+{
+	size_t n = old->name.n;
+
+	if (old->pin.n == given.n || new.n <= n || new.p[n] != ':' ||
+	    !slice_eq((struct slice){ new.p, n }, old->name))
+		return new;
+	return (struct slice){ new.p + n + 1, new.n - n - 1 };
+}
+
+static enum hf_err change_pin(struct calls_ctx *c, const struct pin_set_req *q)
+{
 	MUTEX_HOLD(&c->part->roles->pin);
 	struct role_record *r;
 	struct claim claim;
 
 	TRY(whose(c, q->old, &claim, &r));
-	call_detail(c, "PIN of %s", r->name);
-	TRY(pin_length(c->hsm, c->part, q->new));
-	TRY(role_pin(c, c->part, r, claim.pin, &made, &claim.pin));
-	TRY(role_open(c->hsm, c->part, r, claim.pin, &key));
-	TRY(pin_allowed(c->hsm, c->part, r, q->new));
-	return role_new_pin(c, r, &(struct new_pin){ q->new, secret_slice(&key) });
+	return own_new_pin(c, r, claim.pin, without_name(&claim, q->old, q->new));
 }
 
 /* The tickets of the old PIN are void; the caller gets a new one. */
@@ -332,6 +353,19 @@ enum hf_err on_pin_set(struct calls_ctx *c, const struct pin_set_req *q, struct 
 	if (c->role == ROLE_PUBLIC || policy_value(c->part, POLICY_RECOVERY) == 0)
 		return HF_OK;
 	return ticket_make(c->hsm, c->app, c->part, c->arena, &r->ticket, &r->renew_s);
+}
+
+enum hf_err on_pin_change(struct calls_ctx *c, const struct pin_change_req *q, struct pin_change_res *r)
+{
+	MUTEX_HOLD(&c->part->roles->pin);
+	struct role_record *rec = role_named(c->part->roles, q->name);
+
+	(void)r;
+	if (rec == NULL)
+		return HF_E_USER_TYPE;
+	if (!c->session->rw)
+		return HF_E_SESSION_RO;
+	return own_new_pin(c, rec, q->old, q->new);
 }
 
 /* --- named users ------------------------------------------------------------------------ */

@@ -7,10 +7,11 @@
 #include "roles.h"
 
 /* role_new_pin puts a role under a new PIN; the caller holds roles.pin. change: it has
- * to be changed before it opens anything. quorum: whose shares make it; or NULL. */
+ * to be changed before it opens anything. own: by who had the old one. quorum: whose shares
+ * make it; or NULL. */
 struct new_pin {
 	struct slice pin, key;    /* key: the partition's, as partition_key (activate.h) gives it */
-	bool change;
+	bool change, own;
 	const struct quorum *quorum;
 };
 enum hf_err role_new_pin(struct calls_ctx *c, struct role_record *now, const struct new_pin *n)

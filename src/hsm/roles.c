@@ -11,7 +11,8 @@
 #include "rights.h"
 #include "roles_int.h"
 
-#define FORMAT 8
+#define FORMAT 9
+#define FORMAT_8 8 /* before they told persons apart */
 #define FORMAT_7 7 /* before they named the role key */
 #define FORMAT_6 6 /* before they had key pairs */
 #define FORMAT_5 5 /* before they could have custodians */
@@ -263,6 +264,7 @@ void role_record_enc(const struct role_record *r, struct buf *out)
 		buf_raw(out, SLICE_OF(r->pair.wrapped));
 	}
 	buf_raw(out, SLICE_OF(r->under));
+	buf_u64(out, r->person);
 }
 
 static bool dec_1(struct rd *r, struct role_record *t)
@@ -329,12 +331,17 @@ static bool dec_8(struct rd *r, struct role_record *t)
 	return dec_7(r, t) && take(r, t->under, sizeof(t->under));
 }
 
+static bool dec_9(struct rd *r, struct role_record *t)
+{
+	return dec_8(r, t) && rd_u64(r, &t->person);
+}
+
 static bool dec_any(struct rd *r, struct role_record *t)
 {
 	static bool (*const dec[])(struct rd *, struct role_record *) = {
 		[FORMAT_1] = dec_1, [FORMAT_2] = dec_2, [FORMAT_3] = dec_3, [FORMAT_4] = dec_4,
 		[FORMAT_5] = dec_5, [FORMAT_6] = dec_6, [FORMAT_7] = dec_7,
-		[FORMAT] = dec_8,
+		[FORMAT_8] = dec_8, [FORMAT] = dec_9,
 	};
 	uint8_t format;
 
@@ -348,6 +355,7 @@ enum hf_err role_record_dec(struct slice in, struct role_record *ret)
 
 	t.old_n = 0;
 	t.paired = false;
+	t.person = 0;
 	memset(t.under, 0, sizeof(t.under));
 	t.quorum = (struct quorum){ .m = 0 };
 	t.rights = (struct rights){ .may = RIGHTS_ALL };

@@ -41,6 +41,7 @@ struct role_record {
 	char name[USER_NAME_MAX + 1];
 	enum role role;
 	uint32_t id;              /* of its lock-out counter */
+	uint64_t person;          /* drawn anew whenever another than herself sets the PIN; 0: since before */
 	bool set;                 /* has a PIN */
 	bool change;              /* which has to be changed before it opens anything */
 	bool blocked;             /* by the officer: no login, whatever the PIN */

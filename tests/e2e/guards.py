@@ -98,5 +98,62 @@ def test_a_locked_key_s_pin_is_reset_where_the_policy_says_so(i):
     must(i, *signing(i, *as_user, '--key-pin-file', i.other))
 
 
+def users(i, *names):
+    for n in names:
+        must(i, 'user', 'set', n, '--so-pin-file', i.pin, '--pin-file', i.other)
+
+
+def test_the_officer_alone_does_not_become_the_approvers(i):
+    as_user = furnished(i)
+    users(i, 'anna', 'bert')
+    must(i, 'key', 'guard', *as_user, '--approvers', '2:anna,bert')
+    for n in ('anna', 'bert'):
+        must(i, 'user', 'delete', n, '--so-pin-file', i.pin, '--yes')
+    users(i, 'anna', 'bert')
+    number = json.loads(must(i, 'key', 'request', *as_user, '--json'))['request']
+    for n in ('anna', 'bert'):
+        no(i, 'key', 'approve', number, '--user', n, '--key', 'k', '--pin-file', i.other)
+    assert guard(i, as_user)['approvers'] == 'anna (gone),bert (gone)'
+    assert 'APPROVAL' in no(i, *signing(i, *as_user))
+
+
+def test_a_change_of_the_guard_is_approved_as_such(i):
+    as_user = furnished(i)
+    users(i, 'anna', 'evil')
+    assert 'no such role or user' in no(i, 'key', 'guard', *as_user, '--approvers', '1:nobody')
+    must(i, 'key', 'guard', *as_user, '--approvers', '1:anna')
+    anna = '--user', 'anna', '--key', 'k', '--pin-file', i.other
+    change = 'key', 'guard', *as_user, '--approvers', '1:evil'
+    number = json.loads(must(i, 'key', 'request', *as_user, '--json'))['request']
+    must(i, 'key', 'approve', number, *anna)
+    assert '--for guard' in no(i, *change)
+    number = json.loads(must(i, 'key', 'request', *as_user, '--for', 'guard', '--approvers', '1:evil',
+                             '--comment', 'anna leaves', '--json'))['request']
+    told = json.loads(must(i, 'key', 'requests', *anna, '--json'))
+    assert [(t['by'], t['comment'], t['approved by']) for t in told] == [('user', 'anna leaves', '')]
+    assert '1 approvals of evil' in told[0]['for']
+    must(i, 'key', 'approve', number, *anna)
+    must(i, *change)
+    number = json.loads(must(i, 'key', 'request', *as_user, '--json'))['request']
+    must(i, 'key', 'cancel', number, *as_user)
+    no(i, 'key', 'cancel', number, *as_user)
+
+
+def test_a_pin_that_must_be_changed_is(i):
+    as_user = furnished(i)
+    must(i, 'user', 'set', 'anna', '--change', '--so-pin-file', i.pin, '--pin-file', i.other)
+    listing = 'key', 'usage', '--key', 'k', '--user', 'anna', '--pin-file'
+    assert 'holdfast user pin' in no(i, *listing, i.other)
+    no(i, 'user', 'pin', 'anna', '--pin-file', i.pin, '--new-pin-file', i.key_pin)
+    must(i, 'user', 'pin', 'anna', '--pin-file', i.other, '--new-pin-file', i.key_pin)
+    must(i, *listing, i.key_pin)
+    must(i, 'user', 'pin', '--pin-file', i.pin, '--new-pin-file', i.other)
+    no(i, *signing(i, *as_user))
+    must(i, 'user', 'pin', 'so', '--pin-file', i.pin, '--new-pin-file', i.key_pin)
+    no(i, 'user', 'set', 'user', '--so-pin-file', i.pin, '--pin-file', i.pin)
+    must(i, 'user', 'set', 'user', '--so-pin-file', i.key_pin, '--pin-file', i.pin)
+    must(i, *signing(i, *as_user))
+
+
 if __name__ == '__main__':
     sys.exit(e2e.main(globals()))

@@ -134,6 +134,14 @@ static enum hf_err open_key(struct who *w, const char *pin)
 	return do_guard_open(w, &q, &r);
 }
 
+static enum hf_err key_pin(struct who *w, const char *pin)
+{
+	struct guard_pin_req q = { key, slice_str(pin) };
+	struct guard_pin_res r;
+
+	return do_guard_pin(w, &q, &r);
+}
+
 static enum hf_err request(struct who *w, uint64_t *ret)
 {
 	struct guard_request_req q = { key };
@@ -324,7 +332,6 @@ static void a_request_expires(void **state)
 	(void)state;
 	assert_int_equal(do_guard_set(&anna, &q, &r), HF_OK);
 	assert_int_equal(request(&anna, &number), HF_OK);
-	assert_int_equal(request(&anna, &again), HF_E_CONFLICT);
 	assert_int_equal(approve(&bob, number), HF_OK);
 	assert_int_equal(sleep(2), 0);
 	assert_int_equal(signs(&anna), HF_E_APPROVAL);
@@ -343,6 +350,165 @@ static void nobody_approves_his_own(void **state)
 	assert_int_equal(approve(&bob, number), HF_E_DENIED);
 	assert_int_equal(approve(&carol, number), HF_OK);
 	assert_int_equal(signs(&bob), HF_OK);
+}
+
+/* --- persons ----------------------------------------------------------------------- */
+
+/* The officer does this in between. */
+static void officer(void (*does)(void))
+{
+	assert_int_equal(log_out(&anna), HF_OK);
+	assert_int_equal(log_in(&anna, CKU_SO, SO_PIN), HF_OK);
+	does();
+	assert_int_equal(log_out(&anna), HF_OK);
+	assert_int_equal(log_in(&anna, CKU_USER, USER_PIN), HF_OK);
+}
+
+static void deletes_bob(void)
+{
+	struct user_delete_req q = { SLICE_STR("bob") };
+
+	assert_int_equal(do_user_delete(&anna, &q, &(struct user_delete_res){ 0 }), HF_OK);
+}
+
+static void makes_bob_anew(void)
+{
+	deletes_bob();
+	makes_user("bob", ROLE_CRYPTO_USER);
+}
+
+static void resets_bob(void)
+{
+	makes_user("bob", ROLE_CRYPTO_USER);
+}
+
+static void bob_returns(void)
+{
+	assert_int_equal(closes(&bob), HF_OK);
+	enter(&bob, "bob", PIN);
+}
+
+static void an_approver_made_anew_is_none(void **state)
+{
+	struct guard_get_req q = { key };
+	struct guard_get_res r;
+	uint64_t number;
+
+	(void)state;
+	assert_int_equal(guard(0, "", 1, "bob,carol"), HF_OK);
+	officer(makes_bob_anew);
+	bob_returns();
+	assert_int_equal(request(&anna, &number), HF_OK);
+	assert_int_equal(approve(&bob, number), HF_E_DENIED);
+	assert_int_equal(signs(&anna), HF_E_APPROVAL);
+	assert_int_equal(do_guard_get(&anna, &q, &r), HF_OK);
+	assert_true(slice_eq(r.approvers, SLICE_STR("bob (gone),carol")));
+	assert_int_equal(approve(&carol, number), HF_OK);
+	assert_int_equal(signs(&anna), HF_OK);
+}
+
+static void an_approver_with_the_officer_s_pin_is_none(void **state)
+{
+	uint64_t number;
+
+	(void)state;
+	assert_int_equal(guard(0, "", 1, "bob"), HF_OK);
+	officer(resets_bob);
+	bob_returns();
+	assert_int_equal(request(&anna, &number), HF_OK);
+	assert_int_equal(approve(&bob, number), HF_E_DENIED);
+	restart();
+	assert_int_equal(approve(&bob, number), HF_E_DENIED);
+}
+
+static void an_approver_who_changes_her_pin_stays_one(void **state)
+{
+	struct pin_set_req q = { SLICE_STR(PIN), SLICE_STR("another-of-bob") };
+	uint64_t number;
+
+	(void)state;
+	assert_int_equal(guard(0, "", 1, "bob"), HF_OK);
+	assert_int_equal(do_pin_set(&bob, &q, &(struct pin_set_res){ 0 }), HF_OK);
+	assert_int_equal(request(&anna, &number), HF_OK);
+	assert_int_equal(approve(&bob, number), HF_OK);
+	assert_int_equal(signs(&anna), HF_OK);
+}
+
+static void an_approval_goes_with_the_approver(void **state)
+{
+	uint64_t number;
+
+	(void)state;
+	assert_int_equal(guard(0, "", 2, "bob,carol"), HF_OK);
+	assert_int_equal(request(&anna, &number), HF_OK);
+	assert_int_equal(approve(&bob, number), HF_OK);
+	assert_int_equal(approve(&carol, number), HF_OK);
+	officer(deletes_bob);
+	assert_int_equal(signs(&anna), HF_E_APPROVAL);
+}
+
+static enum hf_err asks(uint8_t what, uint8_t needed, const char *approvers, uint64_t *ret)
+{
+	struct guard_ask_req q = { .key = key, .what = what, .comment = SLICE_STR("please"),
+		.needed = needed, .approvers = slice_str(approvers), .valid_s = 3600 };
+	struct guard_ask_res r;
+
+	TRY(do_guard_ask(&anna, &q, &r));
+	*ret = r.request;
+	return HF_OK;
+}
+
+static void an_approval_is_for_what_was_asked(void **state)
+{
+	uint64_t number;
+
+	(void)state;
+	assert_int_equal(guard(0, "", 1, "bob,carol"), HF_OK);
+	assert_int_equal(request(&anna, &number), HF_OK);
+	assert_int_equal(approve(&bob, number), HF_OK);
+	assert_int_equal(guard(0, "", 0, ""), HF_E_APPROVAL); /* that was for a use */
+	assert_int_equal(key_pin(&anna, KEY_PIN), HF_E_APPROVAL);
+	assert_int_equal(asks(FOR_GUARD, 1, "carol", &number), HF_OK);
+	assert_int_equal(approve(&bob, number), HF_OK);
+	assert_int_equal(signs(&anna), HF_E_APPROVAL);
+	assert_int_equal(guard(0, "", 1, "bob"), HF_E_APPROVAL); /* another change */
+	assert_int_equal(guard(0, KEY_PIN, 1, "carol"), HF_E_APPROVAL);
+	assert_int_equal(guard(0, "", 1, "carol"), HF_OK);
+	assert_int_equal(asks(FOR_PIN, 0, "", &number), HF_OK);
+	assert_int_equal(approve(&carol, number), HF_OK);
+	assert_int_equal(key_pin(&anna, KEY_PIN), HF_OK);
+}
+
+static void requests_are_told_and_taken_back(void **state)
+{
+	struct guard_requests_req q = { key };
+	struct guard_requests_res r;
+	struct guard_cancel_req end = { .key = key };
+	struct guard_cancel_res er;
+	uint64_t mine, his;
+
+	(void)state;
+	assert_int_equal(guard(0, "", 1, "bob,carol"), HF_OK);
+	assert_int_equal(request(&bob, &his), HF_OK);
+	assert_int_equal(asks(FOR_GUARD, 1, "carol", &mine), HF_OK);
+	assert_int_equal(approve(&carol, mine), HF_OK);
+	assert_int_equal(do_guard_requests(&carol, &q, &r), HF_OK);
+	assert_int_equal(r.requests.n, 2);
+	for (size_t i = 0; i < 2; i++) {
+		const struct key_request *t = &r.requests.v[i];
+		bool is_mine = t->request == mine;
+
+		assert_true(slice_eq(t->requester, slice_str(is_mine ? "user" : "bob")));
+		assert_true(slice_eq(t->approved, slice_str(is_mine ? "carol" : "")));
+		assert_true(slice_eq(t->comment, slice_str(is_mine ? "please" : "")));
+		assert_true(slice_eq(t->what, slice_str(is_mine ?
+			"guard: limit 0, 1 approvals of carol within 3600 s" : "one use")));
+	}
+	end.request = his;
+	assert_int_equal(do_guard_cancel(&carol, &end, &er), HF_E_DENIED);
+	assert_int_equal(do_guard_cancel(&bob, &end, &er), HF_OK);
+	assert_int_equal(do_guard_cancel(&bob, &end, &er), HF_E_REQUEST);
+	assert_int_equal(approve(&carol, his), HF_E_REQUEST);
 }
 
 static void a_guarded_key_has_no_double(void **state)
@@ -369,6 +535,7 @@ static void guards_that_cannot_be(void **state)
 	assert_int_equal(guard(0, "", 1, "bob,bob"), HF_E_ARGUMENTS);
 	assert_int_equal(guard(0, "", 1, "bob,,carol"), HF_E_ARGUMENTS);
 	assert_int_equal(guard(0, "", 1, "so"), HF_E_ARGUMENTS);
+	assert_int_equal(guard(0, "", 1, "dora"), HF_E_USER_TYPE); /* there is none */
 	assert_int_equal(guard(0, "x", 0, ""), HF_E_PIN_LENGTH);
 	assert_int_equal(makes_key(false, &key), HF_OK);
 	assert_int_equal(guard(1, "", 0, ""), HF_E_ARGUMENTS); /* its value can be read */
@@ -405,14 +572,6 @@ static void set_policy(enum policy k)
 	assert_int_equal(do_partition_list(&anna, &lq, &l), HF_OK);
 	q.serial = l.partitions.v[0].serial;
 	assert_int_equal(do_policy_set(&anna, &q, &r), HF_OK);
-}
-
-static enum hf_err key_pin(struct who *w, const char *pin)
-{
-	struct guard_pin_req q = { key, slice_str(pin) };
-	struct guard_pin_res r;
-
-	return do_guard_pin(w, &q, &r);
 }
 
 static void lock_key(void)
@@ -493,7 +652,10 @@ int main(void)
 		T(two_approve_one_use),
 		T(an_older_store_gives_no_approval_back),
 		T(a_request_expires),
-		T(nobody_approves_his_own),
+		T(nobody_approves_his_own), T(an_approver_made_anew_is_none),
+		T(an_approver_with_the_officer_s_pin_is_none), T(an_approver_who_changes_her_pin_stays_one),
+		T(an_approval_goes_with_the_approver), T(an_approval_is_for_what_was_asked),
+		T(requests_are_told_and_taken_back),
 		T(a_guarded_key_has_no_double),
 		T(guards_that_cannot_be),
 		T(the_guard_tells),

@@ -682,6 +682,30 @@ static void an_older_store_gives_no_destroyed_object_back(void **state)
 
 /* --- PINs --------------------------------------------------------------------------------- */
 
+static void a_name_before_both_pins_is_none_of_the_pin(void **state)
+{
+	(void)state;
+	makes_user("bob", ROLE_CRYPTO_USER);
+	opens(&anna, 0, true);
+	assert_int_equal(new_pin("bob:" PIN, "bob:another-pin"), HF_OK);
+	assert_int_equal(log_in_as(&anna, "bob", "bob:another-pin"), HF_E_PIN_INCORRECT);
+	assert_int_equal(log_in_as(&anna, "bob", "another-pin"), HF_OK);
+}
+
+static void a_pin_is_changed_by_name(void **state)
+{
+	struct pin_change_req q = { SLICE_STR("so"), SLICE_STR(SO_PIN), SLICE_STR("another-pin") };
+	struct pin_change_res r;
+
+	(void)state;
+	opens(&anna, 0, true);
+	assert_int_equal(do_pin_change(&anna, &q, &r), HF_OK);
+	assert_int_equal(do_pin_change(&anna, &q, &r), HF_E_PIN_INCORRECT);
+	q.name = SLICE_STR("nobody");
+	assert_int_equal(do_pin_change(&anna, &q, &r), HF_E_USER_TYPE);
+	assert_int_equal(log_in(&anna, CKU_SO, "another-pin"), HF_OK);
+}
+
 static void a_pin_from_the_officer_is_changed_first(void **state)
 {
 	(void)state;
@@ -793,6 +817,8 @@ int main(void)
 		T(what_a_crash_left_the_next_start_destroys),
 		T(an_older_store_gives_no_destroyed_object_back),
 		T(a_pin_from_the_officer_is_changed_first),
+		T(a_name_before_both_pins_is_none_of_the_pin),
+		T(a_pin_is_changed_by_name),
 		T(the_policy_says_so_for_all),
 		T(classes_of_characters),
 		T(no_pin_comes_back_soon),
