@@ -33,7 +33,11 @@ pin() { printf '%s\n' "$2" >"$dir/$1"; printf '%s' "$dir/$1"; }
 
 so_a=$(pin so_a officer-of-a); so_b=$(pin so_b officer-of-b)
 user_a=$(pin user_a crypto-officer-of-a); user_b=$(pin user_b crypto-officer-of-b)
-signer=$(pin signer pin-of-signer); custodian=$(pin custodian passphrase-of-a-custodian)
+signer=$(pin signer pin-of-signer); custodian=$(pin custodian "passphrase-of-a-custodian
+passphrase-of-a-custodian
+passphrase-of-a-custodian
+passphrase-of-a-custodian
+passphrase-of-a-custodian")
 card_pin=$(pin card_pin 1234)
 printf 'tamper-action = lock\n' >"$HOLDFAST_HOME/holdfast.conf"
 

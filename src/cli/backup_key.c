@@ -53,6 +53,8 @@ int cmd_backup_key_split(struct cli *c)
 
 	if (!cli_m_of_n(c->args[0], &q.m, &q.n))
 		return cli_usage("'%s' is not M/N with 2 <= M <= N <= 16", c->args[0]);
+	if (!cli_pin_lines(c, q.n))
+		return EXIT_USAGE;
 	snprintf(name, sizeof(name), "%u of %u custodians", q.m, q.n);
 	q.name = slice_str(name);
 	if (e == HF_OK)

@@ -66,6 +66,12 @@ json_t *cli_audit_record(const struct audit_record *r);
 enum hf_err cli_pin(struct cli *c, enum opt file, enum opt fd, const char *prompt, bool fresh,
 	struct secret *ret) HF_MUST_CHECK;
 
+/* cli_pin_of is that for the i-th of several custodians: of --pin-file it reads the line of his.
+ * cli_pin_lines: the file has one for each of n; else it says so. */
+enum hf_err cli_pin_of(struct cli *c, size_t i, const char *prompt, bool fresh, struct secret *ret)
+	HF_MUST_CHECK;
+bool cli_pin_lines(struct cli *c, size_t n);
+
 /* cli_enter logs in as the HSM's role of --as, if it was given. Says what is wrong
  * and returns false. */
 bool cli_enter(struct cli *c);

@@ -300,18 +300,46 @@ static enum hf_err from_terminal(const char *prompt, struct secret *ret)
 	return e;
 }
 
-static enum hf_err from_file(const char *path, struct secret *ret)
+/* from_file reads the line that is `before` lines down. */
+static enum hf_err from_file(const char *path, size_t before, struct secret *ret)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	enum hf_err e;
+	enum hf_err e = HF_OK;
 
 	if (fd < 0) {
 		cli_usage("%s: %s", path, strerror(errno));
 		return HF_E_ARGUMENTS;
 	}
-	e = read_line(fd, ret);
+	for (size_t i = 0; i <= before && e == HF_OK; i++) {
+		secret_done(ret);
+		e = read_line(fd, ret);
+	}
 	close(fd);
 	return e;
+}
+
+bool cli_pin_lines(struct cli *c, size_t n)
+{
+	const char *path = c->opt[OPT_PIN_FILE];
+
+	for (size_t i = 0; path != NULL && i < n; i++) {
+		CLEANUP(secret_done) struct secret s = { 0 };
+
+		if (from_file(path, i, &s) != HF_OK)
+			return false;
+		if (s.n == 0) {
+			cli_usage("%s has no line %zu: one for each of the %zu custodians, with a "
+				"passphrase of his own", path, i + 1, n);
+			return false;
+		}
+	}
+	return true;
+}
+
+enum hf_err cli_pin_of(struct cli *c, size_t i, const char *prompt, bool fresh, struct secret *ret)
+{
+	return c->opt[OPT_PIN_FILE] != NULL ? from_file(c->opt[OPT_PIN_FILE], i, ret) :
+		cli_pin(c, OPT_PIN_FILE, OPT_PIN_FD, prompt, fresh, ret);
 }
 
 enum hf_err cli_pin(struct cli *c, enum opt file, enum opt fd, const char *prompt, bool fresh,
@@ -322,7 +350,7 @@ enum hf_err cli_pin(struct cli *c, enum opt file, enum opt fd, const char *promp
 	uint64_t n;
 
 	if (c->opt[file] != NULL)
-		return from_file(c->opt[file], ret);
+		return from_file(c->opt[file], 0, ret);
 	if (c->opt[fd] != NULL) {
 		if (!cli_number(c->opt[fd], 0, 1 << 20, &n)) {
 			cli_usage("'%s' is no file descriptor's number", c->opt[fd]);

@@ -163,7 +163,12 @@ static void print_partitions(struct partition_count_list l)
 		print_partition("partition_sessions", &l.v[i], l.v[i].sessions);
 }
 
-static void print_state(uint8_t state)
+static bool is_ready(const struct metrics_res *r)
+{
+	return r->state == HSM_OPERATIONAL && !r->store_failing;
+}
+
+static void print_state(const struct metrics_res *r)
 {
 	static const struct { uint8_t state; const char *name; } states[] = {
 		{ HSM_OPERATIONAL, "operational" }, { HSM_LOCKED, "locked" }, { HSM_ERROR, "error" },
@@ -173,9 +178,9 @@ static void print_state(uint8_t state)
 
 	head("state", "gauge", "1 for the state that the HSM is in.");
 	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
-		printf("holdfast_state{state=\"%s\"} %d\n", states[i].name, states[i].state == state);
-	gauge("ready", "1 if keys can be used.", state == HSM_OPERATIONAL);
-	gauge("selftest_passed", "0 after a self-test failed.", state != HSM_ERROR);
+		printf("holdfast_state{state=\"%s\"} %d\n", states[i].name, states[i].state == r->state);
+	gauge("ready", "1 if people can log in and use keys.", is_ready(r));
+	gauge("selftest_passed", "0 after a self-test failed.", r->state != HSM_ERROR);
 }
 
 static void print_selftests(struct selftest_result_list l)
@@ -195,11 +200,12 @@ static void print_rehearsal(const struct metrics_res *r)
 	gauge("rehearsal_timestamp_seconds", "When a backup was rehearsed last.", r->rehearsed_at / 1000000);
 	gauge("rehearsal_keys", "Keys that it used.", r->rehearsed_keys);
 	gauge("rehearsal_failed_keys", "Keys of these that failed.", r->rehearsed_failed);
+	gauge("rehearsal_records", "Records of whole partitions that it opened.", r->rehearsed_records);
 }
 
 static void print_metrics(const struct metrics_res *r)
 {
-	print_state(r->state);
+	print_state(r);
 	print_selftests(r->selftests);
 	gauge("connections", "Open connections.", r->connections);
 	gauge("audit_sequence", "The last audit record's number.", r->audit_sequence);
@@ -211,6 +217,10 @@ static void print_metrics(const struct metrics_res *r)
 		r->audit_gaps);
 	count("clock_jumps_total", "Jumps of the system's clock.", r->clock_jumps);
 	count("locked_pin_calls_total", "Calls that were refused since a PIN is locked.", r->pins_locked);
+	count("pins_locked_total", "PINs that locked after too many failures.", r->pins_locked_out);
+	gauge("store_failing", "1 while the store refuses writes.", r->store_failing);
+	gauge("audit_archive_failing", "1 while closed audit segments cannot be archived.",
+		r->archive_failing);
 	gauge("slow_calls_waiting", "Slow calls that wait for a thread.", r->slow_waiting);
 	print_rehearsal(r);
 	print_partitions(r->partitions);
@@ -257,7 +267,7 @@ static void answer(const char *status, const char *text)
 static void answer_all(enum page p, const struct metrics_res *r)
 {
 	bool healthy = r != NULL && r->state != HSM_ERROR && r->state != HSM_ZEROIZED;
-	bool ready = r != NULL && r->state == HSM_OPERATIONAL;
+	bool ready = r != NULL && is_ready(r);
 
 	switch (p) {
 	case PAGE_METRICS:

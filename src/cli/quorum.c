@@ -127,7 +127,7 @@ static int deal(struct cli *c, const struct terms *t)
 	struct share_list shares;
 	enum hf_err e = crypto_init();
 
-	if (!place_chosen(c))
+	if (!place_chosen(c) || !place_pins(c, t->n))
 		return EXIT_USAGE;
 	if (!cli_sure(c, "Whoever loses more than N-M shares loses what they open. Go on?"))
 		return EXIT_FAILED;

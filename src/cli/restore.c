@@ -5,6 +5,7 @@
 #include "receive.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "pkcs11_numbers.h"
@@ -13,6 +14,9 @@ static const char *const rules[] = { "fail", "skip", "replace", "rename" };
 static const char *const outcomes[] = { "new", "same", "replaced", "renamed", "kept",
 	"kept: what is there may do less", "left out: stateful", "differs", "left out: policy" };
 #define OUTCOMES (sizeof(outcomes) / sizeof(outcomes[0]))
+#define SKIP 1u
+#define REPLACE 2u
+#define RENAMED 3u
 #define DIFFERS 7u
 
 #define FILES 64u
@@ -26,6 +30,11 @@ struct restore {
 	struct opener_list keys[FILES]; /* of each file, got in the first pass */
 	uint8_t collision;
 	bool whole, rehearse; /* by the HSM, not in a session */
+	char only[17];        /* serial number of the partition of --partition; "": all */
+	char called[33];      /* the label that the last renamed one got */
+	bool looking;         /* for those that --partition names */
+	size_t named;         /* that many there are */
+	struct attr_list match; /* objects */
 	FILE *clone;          /* it is one; NULL: a backup */
 	uint64_t session;
 	uint64_t count[OUTCOMES];
@@ -78,12 +87,30 @@ static enum hf_err give_objects(struct cli *c, struct restore *r, struct arena *
 static void note_partition(struct restore *r, const struct backed *p)
 {
 	size_t i = p->outcome < OUTCOMES ? p->outcome : DIFFERS;
+	json_t *o;
 
 	r->count[i]++;
-	if (r->list != NULL)
-		json_array_append_new(r->list, json_pack("{s:o, s:o, s:I, s:s}", "partition",
-			json_slice(p->label), "serial", json_slice(p->serial), "objects",
-			(json_int_t)p->objects, "here", outcomes[i]));
+	if (i == RENAMED)
+		(void)snprintf(r->called, sizeof(r->called), "%.*s", (int)p->label.n,
+			(const char *)p->label.p);
+	if (r->list == NULL)
+		return;
+	o = json_pack("{s:o, s:o, s:I}", "partition", json_slice(p->label), "serial", json_slice(p->serial),
+		"objects", (json_int_t)p->objects);
+	if (!r->rehearse)
+		json_object_set_new(o, "here", json_string(outcomes[i]));
+	json_array_append_new(r->list, o);
+}
+
+/* note_named looks whether it is the one of --partition. */
+static void note_named(struct cli *c, struct restore *r, const struct backed *p)
+{
+	struct slice name = slice_str(c->opt[OPT_PARTITION]);
+
+	if (!slice_eq(p->serial, name) && !slice_eq(p->label, name))
+		return;
+	r->named++;
+	(void)snprintf(r->only, sizeof(r->only), "%.*s", (int)p->serial.n, (const char *)p->serial.p);
 }
 
 static enum hf_err give_records(struct cli *c, struct restore *r, struct arena *a, bool *ret_last)
@@ -93,7 +120,7 @@ static enum hf_err give_records(struct cli *c, struct restore *r, struct arena *
 
 	TRY(do_hsm_restore_next(c->client, 0, &q, &s, a));
 	for (size_t i = 0; i < s.partitions.n; i++)
-		note_partition(r, &s.partitions.v[i]);
+		(r->looking ? note_named(c, r, &s.partitions.v[i]) : note_partition(r, &s.partitions.v[i]));
 	*ret_last = s.last;
 	return HF_OK;
 }
@@ -128,7 +155,7 @@ static bool open_file(struct cli *c, struct restore *r, size_t at)
 static enum hf_err begin_objects(struct cli *c, struct restore *r, bool dry)
 {
 	struct slice header = buf_slice(&r->b.head_raw);
-	struct restore_begin_req q = { header, r->keys[r->at], r->collision, dry };
+	struct restore_begin_req q = { header, r->keys[r->at], r->collision, dry, r->match };
 	struct restore_base_req base = { header, r->keys[r->at] };
 	struct clone_take_req clone = { header, r->collision, dry };
 	struct clone_take_res u;
@@ -147,7 +174,7 @@ static enum hf_err begin_records(struct cli *c, struct restore *r, bool dry)
 {
 	struct slice header = buf_slice(&r->b.head_raw);
 	struct hsm_restore_begin_req q = { header, r->keys[r->at], r->collision,
-		r->rehearse ? 2 : dry };
+		r->rehearse ? 2 : dry, r->looking ? SLICE_NONE : slice_str(r->only) };
 	struct hsm_restore_base_req base = { header, r->keys[r->at] };
 	struct hsm_restore_begin_res s;
 	struct hsm_restore_base_res t;
@@ -180,6 +207,18 @@ static bool pass(struct cli *c, struct restore *r, bool dry)
 	return true;
 }
 
+static bool may_be_whole(struct cli *c, const struct restore *r)
+{
+	if (r->collision == REPLACE)
+		cli_usage("partitions that are there already: --on-collision fail, skip or rename");
+	else if (c->opt[OPT_LABEL] != NULL || c->opt[OPT_ID] != NULL || c->opt[OPT_CLASS] != NULL)
+		cli_usage("%s is of whole partitions: --partition NAME restores one of them, and "
+			"--label, --id and --class choose objects of other backups", r->b.path);
+	else
+		return true;
+	return false;
+}
+
 /* begin opens the chain; what it is of says by whom it is restored. */
 static bool begin(struct cli *c, struct restore *r)
 {
@@ -192,11 +231,7 @@ static bool begin(struct cli *c, struct restore *r)
 	if (!open_file(c, r, 0))
 		return false;
 	r->whole = r->rehearse || r->b.head.scope == BACKUP_OF_PARTITIONS;
-	if (r->whole && r->collision > 1) {
-		cli_usage("partitions that are there already: --on-collision fail or skip");
-		return false;
-	}
-	return r->whole || cli_session(c, true, &r->session);
+	return r->whole ? may_be_whole(c, r) : cli_session(c, true, &r->session);
 }
 
 static void report(struct cli *c, const struct restore *r, bool dry)
@@ -207,7 +242,43 @@ static void report(struct cli *c, const struct restore *r, bool dry)
 	for (size_t i = 0; i < OUTCOMES; i++)
 		if (r->count[i] != 0)
 			json_object_set_new(o, outcomes[i], json_integer((json_int_t)r->count[i]));
+	if (r->called[0] != '\0')
+		json_object_set_new(o, "called", json_string(r->called));
 	cli_print(c, o);
+}
+
+/* look finds the serial number of the partition that --partition names. */
+static bool look(struct cli *c, struct restore *r)
+{
+	uint8_t rule = r->collision;
+	bool ok;
+
+	if (!r->whole || c->opt[OPT_PARTITION] == NULL)
+		return true;
+	r->collision = SKIP;
+	r->looking = true;
+	ok = pass(c, r, true);
+	r->looking = false;
+	r->collision = rule;
+	if (ok && r->named != 1)
+		cli_usage(r->named == 0 ? "%s has no partition '%s' ('holdfast backup list')" :
+			"%s has several partitions '%s': say the serial number of one", r->paths[0],
+			c->opt[OPT_PARTITION]);
+	return ok && r->named == 1;
+}
+
+/* stopped: frames that went before the error were restored for good. */
+static int stopped(const struct restore *r)
+{
+	uint64_t done = r->count[0] + r->count[2] + r->count[RENAMED];
+
+	if (r->whole)
+		fprintf(stderr, "holdfast: partitions that were not complete are not there; say the command "
+			"again when that is mended\n");
+	else
+		fprintf(stderr, "holdfast: %" PRIu64 " objects had been restored before, and stay; say the "
+			"command again when that is mended, and it goes on with the rest\n", done);
+	return EXIT_FAILED;
 }
 
 /* both_passes: dry first; nothing is restored of what is damaged or collides. */
@@ -222,18 +293,26 @@ static int both_passes(struct cli *c, struct restore *r)
 	if (r->count[DIFFERS] != 0)
 		return cli_fail(r->paths[0], HF_E_BACKUP_COLLISION);
 	if (!dry && !pass(c, r, false))
-		return EXIT_FAILED;
+		return stopped(r);
 	report(c, r, dry);
 	return EXIT_DONE;
+}
+
+static bool match_of(struct cli *c, struct attr_list *ret)
+{
+	if (c->opt[OPT_LABEL] == NULL && c->opt[OPT_ID] == NULL && c->opt[OPT_CLASS] == NULL)
+		return true;
+	*ret = cli_template(c, NULL, 0);
+	return ret->n > 0;
 }
 
 int cmd_backup_restore(struct cli *c)
 {
 	CLEANUP(restore_done) struct restore r = { 0 };
 
-	if (!rule_of(c, &r.collision))
+	if (!rule_of(c, &r.collision) || !match_of(c, &r.match))
 		return EXIT_USAGE;
-	return begin(c, &r) ? both_passes(c, &r) : EXIT_FAILED;
+	return begin(c, &r) && look(c, &r) ? both_passes(c, &r) : EXIT_FAILED;
 }
 
 int cli_receive(struct cli *c, uint64_t session, FILE *f)
@@ -316,14 +395,23 @@ static int use_keys(struct cli *c, const struct restore *r)
 }
 
 /* Of whole partitions each record is opened, but private objects, which are under PINs. */
-static void report_whole(struct cli *c, const struct restore *r)
+static int report_whole(struct cli *c, const struct restore *r)
 {
+	const struct rehearse_req q = { .max = 0 };
+	struct rehearse_res s = { 0 };
+	enum hf_err e = do_rehearse(c->client, 0, &q, &s, &c->arena);
 	json_t *o = json_object();
 
+	if (e != HF_OK) {
+		json_decref(o);
+		return cli_fail("rehearsal", e);
+	}
 	json_object_set_new(o, "backup", json_string(r->paths[0]));
+	json_object_set_new(o, "records opened", json_integer((json_int_t)s.others));
 	json_object_set_new(o, "partitions", json_incref(r->list));
 	json_object_set_new(o, "private objects", json_string("are under their PINs, and were not opened"));
 	cli_print(c, o);
+	return EXIT_DONE;
 }
 
 int cmd_backup_rehearse(struct cli *c)
@@ -334,6 +422,5 @@ int cmd_backup_rehearse(struct cli *c)
 		return EXIT_FAILED;
 	if (r.b.head.scope == BACKUP_OF_OBJECTS)
 		return use_keys(c, &r);
-	report_whole(c, &r);
-	return EXIT_DONE;
+	return report_whole(c, &r);
 }

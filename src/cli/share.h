@@ -32,6 +32,9 @@ bool place_chosen(struct cli *c); /* at most one of them */
 /* place_for makes the n-th of several custodians' cards be in its reader, and asks for
  * his PIN. */
 bool place_pin(struct cli *c, size_t i, const char *custodian, bool fresh, struct secret *ret);
+/* place_pins: --pin-file has a passphrase for each of n; cards and tokens have PINs of their own, and
+ * may share a line. */
+bool place_pins(struct cli *c, size_t n);
 /* place_put keeps a sealed share there; i: which custodian's, from 0. */
 bool place_put(struct cli *c, size_t i, json_t *sealed, struct slice pin);
 /* place_get gives the shares that are there, as an array. */

@@ -45,7 +45,7 @@ bool cli_share_write(struct cli *c, const char *dir, size_t i, struct slice shar
 	l.of = share.p[18];
 	snprintf(name, sizeof(name), "custodian %zu", i + 1);
 	snprintf(prompt, sizeof(prompt), "Passphrase of %s", name);
-	if (cli_pin(c, OPT_PIN_FILE, OPT_PIN_FD, prompt, true, &pass) != HF_OK)
+	if (cli_pin_of(c, i, prompt, true, &pass) != HF_OK)
 		return false;
 	e = share_seal(&l, secret_slice(&pass), share, &o);
 	if (e != HF_OK) {

@@ -256,7 +256,12 @@ bool place_pin(struct cli *c, size_t i, const char *custodian, bool fresh, struc
 	snprintf(prompt, sizeof(prompt), "%s of %.40s", card ? "Card PIN" : token ? "Token PIN" :
 		"Passphrase for the share", custodian);
 	/* Cards and tokens know their PIN; a passphrase is chosen now. */
-	return cli_pin(c, OPT_PIN_FILE, OPT_PIN_FD, prompt, fresh && !card && !token, ret) == HF_OK;
+	return cli_pin_of(c, card || token ? 0 : i, prompt, fresh && !card && !token, ret) == HF_OK;
+}
+
+bool place_pins(struct cli *c, size_t n)
+{
+	return c->opt[OPT_CARD] != NULL || c->opt[OPT_TOKEN_MODULE] != NULL || cli_pin_lines(c, n);
 }
 
 bool place_put(struct cli *c, size_t i, json_t *sealed, struct slice pin)

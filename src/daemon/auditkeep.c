@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,6 +134,13 @@ static void measure(int dir, struct closed *s)
 	s->time_us = (uint64_t)st.st_mtim.tv_sec * 1000000u;
 }
 
+static atomic_bool failing;
+
+bool auditkeep_failing(void)
+{
+	return atomic_load(&failing);
+}
+
 /* --- retention --------------------------------------------------------------------------- */
 
 /* forwarded: the first record that was not forwarded; all are, where nobody forwards. */
@@ -186,6 +194,7 @@ void auditkeep_pass(int dir, const struct auditkeep_rules *r)
 {
 	struct auditseg_list l = { 0 };
 	struct closed *v = NULL;
+	bool all = true;
 
 	if (auditseg_list(dir, &l) == HF_OK && l.n > 1)
 		v = hf_alloc(l.n, sizeof(*v));
@@ -195,7 +204,9 @@ void auditkeep_pass(int dir, const struct auditkeep_rules *r)
 		pack(dir, &v[i]);
 		archive(dir, r->archive, &v[i]);
 		measure(dir, &v[i]);
+		all &= v[i].kept;
 	}
+	atomic_store(&failing, !all);
 	if (v != NULL)
 		forget(dir, r, v, l.n - 1);
 	hf_free(v);

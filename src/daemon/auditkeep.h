@@ -3,6 +3,7 @@
 #ifndef HF_AUDITKEEP_H
 #define HF_AUDITKEEP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "err.h"
@@ -26,6 +27,8 @@ void auditkeep_pass(int dir, const struct auditkeep_rules *rules);
 /* auditkeep_start makes a thread that does so when it is told, and every hour. It lives
  * as long as the process. */
 enum hf_err auditkeep_start(int dir, const struct auditkeep_rules *rules) HF_MUST_CHECK;
+/* auditkeep_failing: the last segment that was due could not be compressed or archived. */
+bool auditkeep_failing(void);
 void auditkeep_wake(void); /* without auditkeep_start: nothing */
 
 #endif

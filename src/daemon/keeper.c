@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "auditkeep.h"
 #include "clock.h"
 #include "log.h"
 #include "wire.h"
@@ -180,6 +181,7 @@ enum hf_err on_audit_append(struct keeper_ctx *k, const struct audit_append_req 
 {
 	struct slice *v = arena_alloc(k->arena, q->records.n + 1, sizeof(*v));
 
+	r->archive_failing = auditkeep_failing();
 	if (v == NULL)
 		return HF_E_MEMORY;
 	for (size_t i = 0; i < q->records.n; i++)

@@ -40,6 +40,8 @@ struct backup {
 	uint8_t scope;
 	uint8_t next_hash[CRYPTO_HASH]; /* of its header */
 	struct backup_index live;
+	struct arena kept;            /* holds only */
+	struct attr_list only;        /* objects that match it; empty: all */
 	struct whole *whole;          /* owned; NULL: objects of one partition */
 };
 

@@ -28,6 +28,7 @@ void backup_free(struct backup *b)
 	backup_chain_done(&b->base_chain);
 	backup_index_done(&b->base);
 	backup_index_done(&b->live);
+	arena_done(&b->kept);
 	hf_free(b);
 }
 

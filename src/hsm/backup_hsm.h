@@ -55,6 +55,10 @@ struct whole {
 	size_t n, cap;
 	struct map counted;          /* making: the stateful keys to leave out, by handle */
 	struct rehearsal *rehearsal; /* rehearse.h; NULL: none */
+	bool rehearsing;             /* these partitions */
+	bool rehearsed;              /* to the end */
+	uint64_t opened;             /* records, restoring */
+	char only[SERIAL_LEN + 1];   /* restoring: the partition that is wanted; "": all */
 };
 
 /* whole_part finds one; NULL: it is not in there. whole_add appends one. */

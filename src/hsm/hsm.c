@@ -17,6 +17,7 @@
 #include "onetime.h"
 #include "partition.h"
 #include "quorum.h"
+#include "rehearse.h"
 #include "rekey.h"
 #include "rotate.h"
 #include "start.h"
@@ -184,6 +185,7 @@ static enum hf_err open_all(struct hsm *h, struct slice passphrase)
 	TRY(info_load(h));
 	TRY(consent_open(h));
 	TRY(attest_open(h));
+	TRY(rehearsed_load(h));
 	TRY(open_audit(h));
 	TRY(hsm_roles_load(h));
 	TRY(partitions_load(h));
@@ -259,6 +261,7 @@ static enum hf_err hsm_new(const struct hsm_config *cfg, struct keeper *k,
 	mutex_init(&h->unlocking);
 	mutex_init(&h->lock);
 	mutex_init(&h->rekeys.lock);
+	mutex_init(&h->rehearsed.lock);
 	cond_init(&h->rekeys.ended);
 	atomic_init(&h->state, HSM_LOCKED);
 	h->damaged = damaged_new();

@@ -21,6 +21,8 @@
 struct keeper {
 	enum hf_err (*call)(struct keeper *k, enum keeper_op op, struct slice fields,
 		struct arena *a, struct rd *rest);
+	_Atomic bool store_failing;   /* the last commit was refused; kept up by keeper_ask.h */
+	_Atomic bool archive_failing; /* as the last audit_append said */
 };
 
 /* struct hsm_config: what the daemon tells the module (from spec/config.def). */

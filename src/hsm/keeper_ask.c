@@ -1,5 +1,6 @@
 #include "keeper_ask.h"
 
+#include <stdatomic.h>
 #include <time.h>
 
 #include "secret.h"
@@ -150,9 +151,13 @@ enum hf_err keeper_commit(struct keeper *k, struct change_list changes, struct s
 	CLEANUP(buf_done) struct buf b = BUF_MAX(WIRE_MAX_BYTES);
 	struct store_commit_req q = { changes, anchor };
 	struct rd rest;
+	enum hf_err e;
 
 	store_commit_req_enc(&b, &q);
-	return ask_once(k, KEEPER_STORE_COMMIT, &b, &a, &rest);
+	e = ask_once(k, KEEPER_STORE_COMMIT, &b, &a, &rest);
+	if (e == HF_OK || e == HF_E_STORE)
+		atomic_store(&k->store_failing, e != HF_OK);
+	return e;
 }
 
 enum hf_err keeper_audit_append(struct keeper *k, const struct audit_append_req *q, bool *ret_mended)
@@ -167,5 +172,6 @@ enum hf_err keeper_audit_append(struct keeper *k, const struct audit_append_req 
 	if (!audit_append_res_dec(&rest, &a, &r) || !rd_done(&rest))
 		return HF_E_MALFORMED;
 	*ret_mended = r.mended;
+	atomic_store(&k->archive_failing, r.archive_failing);
 	return HF_OK;
 }

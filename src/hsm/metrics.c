@@ -2,6 +2,7 @@
 
 #include "audit.h"
 #include "clock.h"
+#include "hsm_roles.h"
 #include "object.h"
 #include "partition.h"
 #include "records.h"
@@ -288,6 +289,16 @@ static enum hf_err sum_pairs(struct arena *a, struct mechanism_time_list *ret)
 	return HF_OK;
 }
 
+static void tell_rehearsed(struct rehearsed *from, struct metrics_res *r)
+{
+	MUTEX_HOLD(&from->lock);
+
+	r->rehearsed_at = from->at;
+	r->rehearsed_keys = from->keys;
+	r->rehearsed_failed = from->failed;
+	r->rehearsed_records = from->records;
+}
+
 static enum hf_err tell_partition(struct partition *p, struct arena *a, struct partition_count *ret)
 {
 	enum hf_err e;
@@ -300,21 +311,27 @@ static enum hf_err tell_partition(struct partition *p, struct arena *a, struct p
 	return e == HF_OK ? arena_dup(a, slice_str(p->serial), &ret->serial) : e;
 }
 
-static enum hf_err tell_partitions(struct hsm *h, struct arena *a, struct partition_count_list *ret)
+static bool may_know(const struct calls_ctx *c, struct partition *p)
+{
+	return (hsm_roles_of(c) & (CALL_BY_H | CALL_BY_A)) != 0 || partition_sees(p, c->hsm, &c->app->peer);
+}
+
+static enum hf_err tell_partitions(const struct calls_ctx *c, struct partition_count_list *ret)
 {
 	struct partition_count *out;
 	struct partition **v;
 	enum hf_err e = HF_OK;
-	size_t n;
+	size_t n, told = 0;
 
-	TRY(partitions_all(h, a, &v, &n));
-	out = arena_alloc(a, n + 1, sizeof(*out));
+	TRY(partitions_all(c->hsm, c->arena, &v, &n));
+	out = arena_alloc(c->arena, n + 1, sizeof(*out));
 	if (out == NULL)
 		e = HF_E_SECRET_MEMORY;
-	for (size_t i = 0; i < n && i < TOLD_MAX && e == HF_OK; i++)
-		e = tell_partition(v[i], a, &out[i]);
+	for (size_t i = 0; i < n && told < TOLD_MAX && e == HF_OK; i++)
+		if (may_know(c, v[i]))
+			e = tell_partition(v[i], c->arena, &out[told++]);
 	partitions_unref(v, n);
-	*ret = (struct partition_count_list){ out, n < TOLD_MAX ? n : TOLD_MAX };
+	*ret = (struct partition_count_list){ out, told };
 	return e;
 }
 
@@ -335,15 +352,16 @@ enum hf_err on_metrics(struct calls_ctx *c, const struct metrics_req *q, struct 
 		MUTEX_HOLD(&h->lock);
 		r->connections = h->conns;
 	}
-	r->rehearsed_at = atomic_load(&h->rehearsed_at);
-	r->rehearsed_keys = atomic_load(&h->rehearsed_keys);
-	r->rehearsed_failed = atomic_load(&h->rehearsed_failed);
+	tell_rehearsed(&h->rehearsed, r);
+	r->store_failing = atomic_load(&h->keeper->store_failing);
+	r->archive_failing = atomic_load(&h->keeper->archive_failing);
 	TRY(sum_calls(c->arena, &r->calls));
 	TRY(sum_mechanisms(c->arena, &r->mechanisms));
 	TRY(sum_pairs(c->arena, &r->times));
 	r->clock_jumps = atomic_load(&h->watch.jumps);
 	r->pins_locked = atomic_load(&h->pins_locked);
+	r->pins_locked_out = atomic_load(&h->locked_out);
 	r->slow_waiting = atomic_load(&h->slow_waiting);
 	TRY(selftest_results(h, c->arena, &r->selftests));
-	return tell_partitions(h, c->arena, &r->partitions);
+	return tell_partitions(c, &r->partitions);
 }

@@ -220,9 +220,18 @@ struct rekeys { /* rekey.c's */
 	atomic_bool stop;         /* without the lock */
 };
 
+/* struct rehearsed is the last rehearsal of a backup, as the record hsm/rehearsed keeps it (rehearse.h). */
+struct rehearsed {
+	struct mutex lock;        /* what follows */
+	uint64_t version;         /* of the record; 0: none yet */
+	uint64_t at;              /* UTC, microseconds; 0: none yet */
+	uint64_t keys, failed, records;
+};
+
 struct watch { /* watch.c's; of one thread, but for jumps */
 	uint64_t pass_ns;          /* when uses of keys were summed up last */
 	int64_t offset_us;         /* of the wall clock from the monotonic one; 0: not yet known */
+	uint64_t probe_ns;         /* when a store that failed was tried */
 	_Atomic uint64_t jumps;    /* of the clock, since the start */
 };
 
@@ -275,7 +284,8 @@ struct hsm {
 	_Atomic uint64_t pins_locked; /* calls that a locked PIN refused */
 	_Atomic unsigned slow_waiting; /* calls for the slow threads, see hsm_waiting */
 	_Atomic uint64_t counter; /* looks at the monotonic counter since the start */
-	_Atomic uint64_t rehearsed_at, rehearsed_keys, rehearsed_failed; /* the last rehearsal; UTC, us */
+	_Atomic uint64_t locked_out;  /* PINs that locked */
+	struct rehearsed rehearsed;
 	struct facts *facts;      /* status.c */
 	struct jobs *jobs;        /* jobs.c */
 	struct hsm_unlock unlock;

@@ -21,9 +21,9 @@ enum hf_err partition_load_private(struct hsm *h, struct partition *p, struct sl
 
 enum hf_err partition_load_public(struct hsm *h, struct partition *p) HF_MUST_CHECK;
 /* partition_renew makes of a partition's own record of a backup one to store: tickets of the time
- * before are void. HF_E_DAMAGED. partition_adopt lets a partition appear whose records are all
- * stored. */
-enum hf_err partition_renew(struct slice plain, const char *serial, char ret_label[33],
+ * before are void. It gets this label; "": label tells the one it has. HF_E_DAMAGED.
+ * partition_adopt lets a partition appear whose records are all stored. */
+enum hf_err partition_renew(struct slice plain, const char *serial, char label[33],
 	struct buf *out) HF_MUST_CHECK;
 enum hf_err partition_adopt(struct hsm *h, const char *serial) HF_MUST_CHECK;
 

@@ -438,7 +438,7 @@ enum hf_err partitions_load(struct hsm *h)
 	return e;
 }
 
-enum hf_err partition_renew(struct slice plain, const char *serial, char ret_label[33], struct buf *out)
+enum hf_err partition_renew(struct slice plain, const char *serial, char label[33], struct buf *out)
 {
 	struct partition *p;
 	enum hf_err e;
@@ -447,7 +447,9 @@ enum hf_err partition_renew(struct slice plain, const char *serial, char ret_lab
 	e = partition_dec(plain, p);
 	if (e == HF_OK) {
 		p->epoch++;
-		memcpy(ret_label, p->label, sizeof(p->label));
+		if (label[0] != '\0')
+			memcpy(p->label, label, sizeof(p->label));
+		memcpy(label, p->label, sizeof(p->label));
 		partition_enc(p, &p->rekey, out);
 		e = buf_err(out);
 	}

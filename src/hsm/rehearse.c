@@ -6,6 +6,7 @@
 
 #include "app.h"
 #include "clock.h"
+#include "damaged.h"
 #include "gate.h"
 #include "key_use.h"
 #include "log.h"
@@ -14,6 +15,8 @@
 #include "pkcs11_numbers.h"
 
 #define AT_ONCE 1000u
+#define NAME "hsm/rehearsed"
+#define FORMAT 1
 
 static enum hf_err fill(struct partition *p)
 {
@@ -138,25 +141,104 @@ static bool use_some(struct rehearsal *r, uint32_t max)
 	return r->at == r->n;
 }
 
-static void tell(struct calls_ctx *c, const struct rehearsal *r)
-{
-	char text[96];
+/* --- the result -------------------------------------------------------------------------------- */
 
-	(void)snprintf(text, sizeof(text), "%llu keys used, %llu failed", (unsigned long long)r->used,
-		(unsigned long long)r->failed);
-	call_detail(c, "%s", text);
-	hsm_fact(c->hsm, "rehearsal", text);
-	atomic_store(&c->hsm->rehearsed_at, clock_wall_us());
-	atomic_store(&c->hsm->rehearsed_keys, r->used);
-	atomic_store(&c->hsm->rehearsed_failed, r->failed);
+static void tell(struct hsm *h, const struct rehearsed *r)
+{
+	char text[160], when[28];
+
+	clock_iso(r->at, when);
+	(void)snprintf(text, sizeof(text),
+		"%s: %llu keys used, %llu failed, %llu records of partitions opened", when,
+		(unsigned long long)r->keys, (unsigned long long)r->failed,
+		(unsigned long long)r->records);
+	hsm_fact(h, "rehearsal", text);
+}
+
+static enum hf_err visit(void *ctx, const char *name, uint64_t version, struct slice plain)
+{
+	struct hsm *h = ctx;
+	struct rehearsed *to = &h->rehearsed;
+	struct rd r = rd_of(plain);
+	uint8_t format;
+
+	(void)name;
+	to->version = version;
+	if (!rd_u8(&r, &format) || format != FORMAT || !rd_u64(&r, &to->at) || !rd_u64(&r, &to->keys) ||
+	    !rd_u64(&r, &to->failed) || !rd_u64(&r, &to->records) || !rd_done(&r))
+		return HF_E_DAMAGED;
+	tell(h, to);
+	return HF_OK;
+}
+
+static void damaged(void *ctx, const char *name)
+{
+	struct hsm *h = ctx;
+
+	damaged_add(h->damaged, name);
+}
+
+enum hf_err rehearsed_load(struct hsm *h)
+{
+	const struct record_visit v = { h, visit, damaged };
+	MUTEX_HOLD(&h->rehearsed.lock);
+
+	h->rehearsed.version = 0;
+	return records_get(h->records, NAME, SEAL_STORE, SLICE_NONE, &v);
+}
+
+static enum hf_err keep(struct hsm *h, struct rehearsed *now)
+{
+	CLEANUP(buf_done) struct buf b = BUF_MAX(64);
+	MUTEX_HOLD(&h->rehearsed.lock);
+	struct rehearsed *r = &h->rehearsed;
+	struct record_change c = { .name = NAME, .expect = r->version, .version = r->version + 1,
+		.seal = SEAL_STORE };
+
+	buf_u8(&b, FORMAT);
+	buf_u64(&b, now->at);
+	buf_u64(&b, now->keys);
+	buf_u64(&b, now->failed);
+	buf_u64(&b, now->records);
+	TRY(buf_err(&b));
+	c.plain = buf_slice(&b);
+	TRY(records_write(h->records, &c, 1));
+	r->version++;
+	r->at = now->at;
+	r->keys = now->keys;
+	r->failed = now->failed;
+	r->records = now->records;
+	tell(h, r);
+	return HF_OK;
+}
+
+static enum hf_err end(struct calls_ctx *c, uint64_t keys, uint64_t failed, uint64_t records)
+{
+	struct rehearsed now = { .at = clock_wall_us(), .keys = keys, .failed = failed,
+		.records = records };
+	enum hf_err e = keep(c->hsm, &now);
+
+	if (records != 0)
+		call_detail(c, "%llu records of partitions opened", (unsigned long long)records);
+	else
+		call_detail(c, "%llu keys used, %llu failed", (unsigned long long)keys,
+			(unsigned long long)failed);
+	backup_free(c->app->backup);
+	c->app->backup = NULL;
+	return e;
 }
 
 enum hf_err on_rehearse(struct calls_ctx *c, const struct rehearse_req *q, struct rehearse_res *r)
 {
 	MUTEX_HOLD(&c->app->backup_lock);
-	struct backup *b = c->app->backup;
-	struct rehearsal *now = b == NULL || b->whole == NULL ? NULL : b->whole->rehearsal;
+	struct whole *w = c->app->backup == NULL ? NULL : c->app->backup->whole;
+	struct rehearsal *now = w == NULL ? NULL : w->rehearsal;
 
+	if (w != NULL && w->rehearsed) {
+		r->last = true;
+		r->others = w->opened;
+		return end(c, 0, 0, w->opened);
+	}
 	if (now == NULL || !now->ready)
 		return HF_E_OP_LOST;
 	r->last = use_some(now, q->max < AT_ONCE ? q->max : AT_ONCE);
@@ -164,10 +246,5 @@ enum hf_err on_rehearse(struct calls_ctx *c, const struct rehearse_req *q, struc
 	r->others = now->others;
 	r->failed = now->failed;
 	TRY(arena_dup(c->arena, slice_str(now->first), &r->first));
-	if (!r->last)
-		return HF_OK;
-	tell(c, now);
-	backup_free(b);
-	c->app->backup = NULL;
-	return HF_OK;
+	return r->last ? end(c, now->used, now->failed, 0) : HF_OK;
 }

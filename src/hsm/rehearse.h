@@ -26,4 +26,10 @@ enum hf_err rehearsal_ready(struct hsm *h, struct rehearsal *r) HF_MUST_CHECK;
 /* rehearsal_use uses one object. */
 void rehearsal_use(struct rehearsal *r, struct object *o);
 
+/* rehearsed_load reads how the last rehearsal ended, and tells it in the status; from the record
+ * "hsm/rehearsed":
+ *
+ *   format u8 | at u64 (UTC, microseconds) | keys u64 | failed u64 | records u64 */
+enum hf_err rehearsed_load(struct hsm *h) HF_MUST_CHECK;
+
 #endif

@@ -22,6 +22,20 @@ static void drop_failed(struct session **s)
 		backup_drop(*s);
 }
 
+static enum hf_err keep_only(struct backup *b, struct attr_list from)
+{
+	struct attr *v = arena_alloc(&b->kept, from.n + 1, sizeof(*v));
+
+	if (v == NULL)
+		return HF_E_SECRET_MEMORY;
+	for (size_t i = 0; i < from.n; i++) {
+		v[i].type = from.v[i].type;
+		TRY(arena_dup(&b->kept, from.v[i].value, &v[i].value));
+	}
+	b->only = (struct attr_list){ v, from.n };
+	return HF_OK;
+}
+
 enum hf_err on_restore_begin(struct calls_ctx *c, const struct restore_begin_req *q,
 	struct restore_begin_res *r)
 {
@@ -41,6 +55,7 @@ enum hf_err on_restore_begin(struct calls_ctx *c, const struct restore_begin_req
 		return HF_E_MEMORY;
 	b->collision = (enum restore_collision)q->collision;
 	b->dry = q->dry;
+	TRY(keep_only(b, q->only));
 	TRY(restore_open(c, b, q->header, q->keys));
 	if (b->scope != BACKUP_OF_OBJECTS)
 		return HF_E_BACKUP_SCOPE;
@@ -258,6 +273,8 @@ struct batch {
 	struct object *v[BACKUP_FRAME_OBJECTS];
 	uint64_t expect[BACKUP_FRAME_OBJECTS];
 	size_t n;
+	struct restored *told;
+	size_t told_n;
 };
 
 static void batch_done(struct batch **b)
@@ -281,14 +298,16 @@ static enum hf_err is_live(struct backup *b, const struct backup_object *in, boo
 }
 
 static enum hf_err restore_one(struct calls_ctx *c, struct backup *b, const struct backup_object *in,
-	struct batch *to, struct restored *told)
+	struct batch *to)
 {
 	CLEANUP(object_release) struct object *o = NULL;
 	struct place at;
 
 	TRY(make_object(in, &o));
+	if (!attrs_match(&o->attrs, b->only))
+		return HF_OK;
 	TRY(find_place(c, b, o, &at));
-	TRY(tell(c, o, at.outcome, told));
+	TRY(tell(c, o, at.outcome, &to->told[to->told_n++]));
 	if (b->dry || !written(at.outcome))
 		return HF_OK;
 	if (in->guard.n != 0)
@@ -303,24 +322,26 @@ static enum hf_err restore_objects(struct calls_ctx *c, struct backup *b, struct
 	struct restored_list *ret)
 {
 	CLEANUP(batch_done) struct batch *to = hf_alloc(1, sizeof(*to));
-	struct restored *told = arena_alloc(c->arena, BACKUP_FRAME_OBJECTS, sizeof(*told));
 	struct rd r = rd_of(plain);
 	struct backup_object in;
 	bool live;
 	size_t n = 0;
 
-	if (to == NULL || told == NULL)
+	if (to == NULL)
 		return HF_E_MEMORY;
-	while (!rd_done(&r)) {
+	to->told = arena_alloc(c->arena, BACKUP_FRAME_OBJECTS, sizeof(*to->told));
+	if (to->told == NULL)
+		return HF_E_MEMORY;
+	for (; !rd_done(&r); n++) {
 		if (n == BACKUP_FRAME_OBJECTS || !read_object(&r, &in))
 			return HF_E_BACKUP_DAMAGED;
 		TRY(is_live(b, &in, &live));
 		if (live)
-			TRY(restore_one(c, b, &in, to, &told[n++]));
+			TRY(restore_one(c, b, &in, to));
 	}
 	TRY(objects_restore(c, to->v, to->expect, to->n));
-	call_detail(c, "%zu of %zu objects", to->n, n);
-	*ret = (struct restored_list){ told, n };
+	call_detail(c, "%zu of %zu objects", to->n, to->told_n);
+	*ret = (struct restored_list){ to->told, to->told_n };
 	return HF_OK;
 }
 

@@ -9,9 +9,11 @@
 #include "consent.h"
 #include "gate.h"
 #include "hsm_roles.h"
+#include "keeper_ask.h"
 #include "log.h"
 #include "rehearse.h"
 
+#define RENAMES 1000u
 #define RECORDS_MOST 3000u /* of a frame: a batch of the store */
 
 /* --- beginning and giving up ------------------------------------------------------------- */
@@ -37,9 +39,15 @@ static void drop(struct whole *w)
 	whole_free(w);
 }
 
+/* What is in use is not replaced. */
+static bool collision_of_partitions(uint8_t c)
+{
+	return c == RESTORE_FAIL || c == RESTORE_SKIP || c == RESTORE_RENAME;
+}
+
 static enum hf_err may_restore(struct calls_ctx *c, uint8_t collision, uint8_t mode)
 {
-	if (mode > RESTORE_REHEARSE || collision > RESTORE_SKIP)
+	if (mode > RESTORE_REHEARSE || !collision_of_partitions(collision))
 		return HF_E_ARGUMENTS;
 	if (mode != RESTORE_IN_EARNEST)
 		return HF_OK;
@@ -55,6 +63,7 @@ static enum hf_err prepare(struct calls_ctx *c, struct backup *b, uint8_t mode)
 		return HF_E_MEMORY;
 	*w = (struct whole){ .drop = drop, .h = c->hsm };
 	b->whole = w;
+	w->rehearsing = mode == RESTORE_REHEARSE && b->scope == BACKUP_OF_PARTITIONS;
 	if (b->scope == BACKUP_OF_PARTITIONS)
 		return HF_OK;
 	if (mode != RESTORE_REHEARSE)
@@ -81,6 +90,9 @@ enum hf_err on_hsm_restore_begin(struct calls_ctx *c, const struct hsm_restore_b
 	b->dry = q->mode != RESTORE_IN_EARNEST;
 	TRY(restore_open(c, b, q->header, q->keys));
 	TRY(prepare(c, b, q->mode));
+	if (q->serial.n != 0 && q->serial.n != SERIAL_LEN)
+		return HF_E_ARGUMENTS;
+	memcpy(b->whole->only, q->serial.p, q->serial.n);
 	MUTEX_HOLD(&c->app->backup_lock);
 	backup_free(c->app->backup);
 	c->app->backup = b;
@@ -127,16 +139,73 @@ static enum hf_err begin_part(struct calls_ctx *c, struct backup *b, const char 
 
 	TRY(whole_add(b->whole, serial, &p));
 	*ret = p;
-	p->outcome = !is_there(c->hsm, serial) ? RESTORED_NEW :
-		b->collision == RESTORE_SKIP ? RESTORED_KEPT : RESTORED_COLLIDES;
-	if (p->outcome == RESTORED_COLLIDES && !b->dry)
-		return HF_E_BACKUP_COLLISION;
+	p->outcome = !b->whole->rehearsing && is_there(c->hsm, serial) ? RESTORED_SAME : RESTORED_NEW;
 	if (b->dry || p->outcome != RESTORED_NEW)
 		return HF_OK;
 	p->begun = true;
 	(void)snprintf(prefix, sizeof(prefix), "p/%s/", serial);
 	return records_wipe(c->hsm->records, prefix);
 }
+
+/* --- a partition that is there ------------------------------------------------------------------ */
+
+struct compared {
+	const struct backup_record *in;
+	bool same;
+};
+
+static enum hf_err compare(void *ctx, const char *name, uint64_t version, struct slice plain)
+{
+	struct compared *t = ctx;
+
+	(void)name;
+	t->same = version == t->in->version &&
+		secret_eq(plain, t->in->value);
+	return HF_OK;
+}
+
+static void compare_damaged(void *ctx, const char *name)
+{
+	(void)ctx;
+	(void)name;
+}
+
+/* is_same: private objects are compared as they are sealed. */
+static enum hf_err is_same(struct calls_ctx *c, const struct backup_record *in, bool *ret)
+{
+	struct compared t = { .in = in };
+	const struct record_visit v = { &t, compare, compare_damaged };
+	char name[RECORD_NAME];
+	struct record rec;
+	bool found;
+
+	(void)snprintf(name, sizeof(name), "%.*s", (int)in->name.n, (const char *)in->name.p);
+	if (in->sealed == BACKUP_CLEAR) {
+		TRY(records_get(c->hsm->records, name, SEAL_STORE, SLICE_NONE, &v));
+		*ret = t.same;
+		return HF_OK;
+	}
+	TRY(keeper_get(c->hsm->keeper, name, c->arena, &found, &rec));
+	*ret = found && rec.version == in->version && slice_eq(rec.value, in->value);
+	return HF_OK;
+}
+
+/* What use changes (PINs, counts) does not make a partition another. */
+static enum hf_err meet(struct calls_ctx *c, struct backup *b, const struct backup_record *in,
+	enum backup_part part, struct whole_part *p)
+{
+	bool same;
+
+	if (p->outcome != RESTORED_SAME || (part != PART_PUBLIC && part != PART_PRIVATE))
+		return HF_OK;
+	TRY(is_same(c, in, &same));
+	if (same)
+		return HF_OK;
+	p->outcome = b->collision == RESTORE_SKIP ? RESTORED_KEPT : RESTORED_COLLIDES;
+	return p->outcome == RESTORED_COLLIDES && !b->dry ? HF_E_BACKUP_COLLISION : HF_OK;
+}
+
+/* --- writing ------------------------------------------------------------------------------------ */
 
 /* struct writing is one frame's records on their way. */
 struct writing {
@@ -162,6 +231,7 @@ static enum hf_err keep_own(struct whole_part *p, const struct backup_record *in
 {
 	CLEANUP(buf_done) struct buf checked = BUF_MAX(16384);
 
+	p->label[0] = '\0';
 	TRY(partition_renew(in->value, p->serial, p->label, &checked) == HF_OK ? HF_OK :
 		HF_E_BACKUP_DAMAGED);
 	buf_reset(&p->own);
@@ -184,6 +254,11 @@ static enum hf_err add(struct calls_ctx *c, const struct backup_record *in, stru
 	return HF_OK;
 }
 
+static bool is_wanted(const struct whole *w, const char *serial)
+{
+	return w->only[0] == '\0' || strcmp(w->only, serial) == 0;
+}
+
 static enum hf_err take_record(struct calls_ctx *c, struct backup *b, const struct backup_record *in,
 	struct writing *to)
 {
@@ -196,14 +271,16 @@ static enum hf_err take_record(struct calls_ctx *c, struct backup *b, const stru
 	    in->sealed != (part == PART_PRIVATE ? BACKUP_BY_PARTITION : BACKUP_CLEAR))
 		return HF_E_BACKUP_DAMAGED;
 	TRY(is_live(b, in, &live));
-	if (!live)
+	if (!live || !is_wanted(b->whole, serial))
 		return HF_OK;
+	b->whole->opened++;
 	p = whole_part(b->whole, serial);
 	if (p == NULL)
 		TRY(begin_part(c, b, serial, &p));
 	p->objects += part == PART_PUBLIC || part == PART_PRIVATE;
 	if (part == PART_OWN)
 		return keep_own(p, in);
+	TRY(meet(c, b, in, part, p));
 	return p->begun ? add(c, in, to) : HF_OK;
 }
 
@@ -243,15 +320,80 @@ static enum hf_err finish_part(struct hsm *h, struct whole_part *p)
 	return partition_adopt(h, p->serial);
 }
 
+static bool has_label(struct partition *p, const char *label)
+{
+	bool same;
+
+	lock_check(pthread_rwlock_rdlock(&p->lock));
+	same = strcmp(p->label, label) == 0;
+	lock_check(pthread_rwlock_unlock(&p->lock));
+	return same;
+}
+
+static enum hf_err is_taken(struct calls_ctx *c, const char *label, bool *ret)
+{
+	struct partition **v;
+	size_t n;
+
+	TRY(partitions_all(c->hsm, c->arena, &v, &n));
+	*ret = false;
+	for (size_t i = 0; i < n && !*ret; i++)
+		*ret = has_label(v[i], label);
+	partitions_unref(v, n);
+	return HF_OK;
+}
+
+/* rename_part: "box 2", or the next that is free. */
+static enum hf_err rename_part(struct calls_ctx *c, struct whole_part *p)
+{
+	CLEANUP(buf_done) struct buf renewed = BUF_MAX(16384);
+	char label[sizeof(p->label)];
+	bool taken = true;
+
+	for (unsigned i = 2; taken && i < RENAMES; i++) {
+		(void)snprintf(label, sizeof(label), "%.28s %u", p->label, i);
+		TRY(is_taken(c, label, &taken));
+	}
+	if (taken)
+		return HF_E_BACKUP_COLLISION;
+	memcpy(p->label, label, sizeof(label));
+	TRY(partition_renew(buf_slice(&p->own), p->serial, p->label, &renewed));
+	buf_reset(&p->own);
+	buf_raw(&p->own, buf_slice(&renewed));
+	p->outcome = RESTORED_RENAMED;
+	return buf_err(&p->own);
+}
+
+/* settle_label: two partitions of one label could not be told apart. */
+static enum hf_err settle_label(struct calls_ctx *c, const struct backup *b, struct whole_part *p)
+{
+	bool taken;
+
+	if (p->outcome != RESTORED_NEW || b->whole->rehearsing)
+		return HF_OK;
+	TRY(is_taken(c, p->label, &taken));
+	if (!taken)
+		return HF_OK;
+	if (b->collision == RESTORE_RENAME)
+		return rename_part(c, p);
+	p->outcome = b->collision == RESTORE_SKIP ? RESTORED_KEPT : RESTORED_COLLIDES;
+	return p->outcome == RESTORED_COLLIDES && !b->dry ? HF_E_BACKUP_COLLISION : HF_OK;
+}
+
 enum hf_err restore_finish(struct calls_ctx *c, struct backup *b)
 {
 	struct whole *w = b->whole;
+
+	if (w->n == 0 && w->only[0] != '\0')
+		return HF_E_NO_PARTITION;
 
 	for (size_t i = 0; i < w->n; i++)
 		if (w->parts[i].own.n == 0)
 			return HF_E_BACKUP_DAMAGED;
 	for (size_t i = 0; i < w->n; i++)
-		if (w->parts[i].begun)
+		TRY(settle_label(c, b, &w->parts[i]));
+	for (size_t i = 0; i < w->n; i++)
+		if (w->parts[i].begun && w->parts[i].outcome != RESTORED_KEPT)
 			TRY(finish_part(c->hsm, &w->parts[i]));
 	call_detail(c, "%s%zu partitions", b->dry ? "dry run, " : "", w->n);
 	return HF_OK;
@@ -262,6 +404,7 @@ static enum hf_err all_over(struct calls_ctx *c, struct backup *b, struct backed
 	if (b->whole->rehearsal != NULL)
 		return rehearsal_ready(c->hsm, b->whole->rehearsal);
 	TRY(restore_finish(c, b));
+	b->whole->rehearsed = b->whole->rehearsing;
 	return whole_tell(c, b->whole, ret);
 }
 
@@ -281,7 +424,7 @@ enum hf_err on_hsm_restore_next(struct calls_ctx *c, const struct hsm_restore_ne
 	r->last = f.last;
 	if (e == HF_OK && f.last && !b->awaits)
 		e = all_over(c, b, &r->partitions);
-	if (e != HF_OK || (f.last && !b->awaits && b->whole->rehearsal == NULL))
+	if (e != HF_OK || (f.last && !b->awaits && b->whole->rehearsal == NULL && !b->whole->rehearsed))
 		give_up(c);
 	return e;
 }

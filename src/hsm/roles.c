@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "activate.h"
+#include "audit.h"
 #include "clock.h"
 #include "log.h"
 #include "login.h"
@@ -590,6 +591,21 @@ enum hf_err role_open_active(struct hsm *h, struct partition *p, struct role_rec
 	return HF_OK;
 }
 
+static void wrong_pin(struct hsm *h, struct partition *p, const struct role_record *r)
+{
+	char text[80];
+
+	if (!role_locked(h, p, r))
+		return;
+	(void)snprintf(text, sizeof(text), "partition %s, %s", p->serial, r->name);
+	log_warn("%s: the PIN is locked now", text);
+	atomic_fetch_add(&h->locked_out, 1);
+	if (h->audit != NULL && audit_event(h->audit, "pin-locked", text, HF_E_PIN_LOCKED) != HF_OK)
+		log_error("audit: a PIN that locked could not be recorded");
+	if (role_condemns(h, p, r))
+		atomic_store(&p->condemned, true);
+}
+
 enum hf_err role_open(struct hsm *h, struct partition *p, struct role_record *r,
 	struct slice pin, struct secret *ret)
 {
@@ -610,12 +626,10 @@ enum hf_err role_open(struct hsm *h, struct partition *p, struct role_record *r,
 	failures = records_fail_get(h->records, p->serial, r->id);
 	TRY(records_fail_set(h->records, p->serial, r->id, failures + 1));
 	e = role_unwrap(h, p, r, pin, &key, &foreign);
-	if (e == HF_E_PIN_INCORRECT && role_locked(h, p, r))
-		log_warn("partition %s: the PIN of %s is locked now", p->serial, r->name);
-	if (e == HF_E_PIN_INCORRECT && role_condemns(h, p, r))
-		atomic_store(&p->condemned, true);
-	if (e == HF_E_PIN_INCORRECT)
+	if (e == HF_E_PIN_INCORRECT) {
+		wrong_pin(h, p, r);
 		return e;
+	}
 	/* A failure of ours (no memory) was no guess: the count is as it was. */
 	TRY(take_back(h, p, r, e == HF_OK ? 0 : failures));
 	TRY(e);

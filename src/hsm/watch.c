@@ -6,9 +6,12 @@
 #include "audit.h"
 #include "clock.h"
 #include "log.h"
+#include "records.h"
+#include "roles.h"
 #include "usage.h"
 
 #define NS_PER_S 1000000000u
+#define PROBE_S 10u
 #define JUMP_US 5000000 /* what is set right by less is no event */
 
 /* Both clocks are slewed alike; only a step, or sleep, changes their distance. */
@@ -30,6 +33,17 @@ void watch_clock(struct hsm *h, int64_t offset_us)
 		log_error("audit: the clock's jump could not be recorded");
 }
 
+/* A store that refused is asked again by itself, so that health does not wait for somebody's write: a
+ * count of nobody's is set to what it is. */
+static void watch_store(struct hsm *h, uint64_t now)
+{
+	if (!atomic_load(&h->keeper->store_failing) || now - h->watch.probe_ns < PROBE_S * NS_PER_S)
+		return;
+	h->watch.probe_ns = now;
+	if (records_fail_set(h->records, HSM_SELF, 0, 0) == HF_OK)
+		log_notice("the store takes writes again");
+}
+
 void hsm_waiting(struct hsm *h, int more)
 {
 	atomic_fetch_add_explicit(&h->slow_waiting, (unsigned)more, memory_order_relaxed);
@@ -43,6 +57,7 @@ void hsm_tick(struct hsm *h)
 		return;
 	if (!crypto_alive())
 		hsm_fail(h, "a test that the FIPS provider runs by itself has failed");
+	watch_store(h, now);
 	watch_clock(h, (int64_t)clock_wall_us() - (int64_t)(now / 1000));
 	if (now - h->watch.pass_ns < (uint64_t)h->cfg.audit_count_seconds * NS_PER_S)
 		return;

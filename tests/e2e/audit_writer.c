@@ -76,7 +76,7 @@ static enum hf_err tell(struct keeper *k, struct audit *a, uint64_t ns)
 static enum hf_err run(int dir, uint64_t n, size_t segment)
 {
 	static const uint8_t seed[32] = { 7 };
-	struct keeper k = { ask };
+	struct keeper k = { .call = ask };
 	struct audit_setup set = { .keeper = &k, .seed = SLICE_OF(seed), .must = true };
 	struct audit *a;
 	uint64_t began;

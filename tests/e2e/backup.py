@@ -25,7 +25,8 @@ class Hsm:
         self.i = i
         os.makedirs(i.home, exist_ok=True)
         self.pin, self.passphrase = f'{i.home}/pin', f'{i.home}/pass'
-        for path, text in ((self.pin, PIN), (self.passphrase, PASS)):
+        self.lines = f'{i.home}/lines'
+        for path, text in ((self.pin, PIN), (self.passphrase, PASS), (self.lines, f'{PASS}\n' * 5)):
             with open(path, 'w') as f:
                 f.write(text)
         self.file = f'{i.home}/box.backup'
@@ -458,7 +459,7 @@ def test_another_hsm_opens_what_is_sealed_to_it(i):
 def test_custodians_open_together(i):
     with Two(i) as (a, b):
         card, = files(i, 'backup-key.json')
-        a.must('backup-key', 'split', '2/3', '--out', i.home, '--pin-file', a.passphrase)
+        a.must('backup-key', 'split', '2/3', '--out', i.home, '--pin-file', a.lines)
         a.generate('k')
         a.must('backup', 'create', '--pin-file', a.pin, '--to-key', card, a.file)
         take = ('backup', 'restore', '--json', '--pin-file', b.pin, a.file)
@@ -480,7 +481,7 @@ def test_wrong_custodians_open_nothing(i):
     first, other = files(i, 'first', 'other')
     for d in (first, other):
         os.mkdir(d)
-        h.must('backup-key', 'split', '2/2', '--out', d, '--pin-file', h.passphrase)
+        h.must('backup-key', 'split', '2/2', '--out', d, '--pin-file', h.lines)
     h.generate('k')
     h.must('backup', 'create', '--pin-file', h.pin, '--to-key', f'{first}/backup-key.json', h.file)
     for n in (1, 2):
@@ -592,7 +593,8 @@ class Bare(Hsm):
         self.i = i
         os.makedirs(i.home, exist_ok=True)
         self.pin, self.passphrase = f'{i.home}/pin', f'{i.home}/pass'
-        for path, text in ((self.pin, PIN), (self.passphrase, PASS)):
+        self.lines = f'{i.home}/lines'
+        for path, text in ((self.pin, PIN), (self.passphrase, PASS), (self.lines, f'{PASS}\n' * 5)):
             open(path, 'w').write(text)
 
 
@@ -663,8 +665,81 @@ def test_a_lost_hsm_comes_back_whole(i):
         b.must('object', 'list', '--partition', 'box', '--pin-file', b.pin)
         b.i.kill('monitor')
         same(a, b)
-        assert b.restore(a.file).returncode == 1
-        assert b.restored(a.file, '--on-collision', 'skip')['kept'] == 2
+        assert b.restored(a.file)['same'] == 2, 'repeated, it changes nothing'
+        b.must('object', 'delete', '--partition', 'box', '--pin-file', b.pin, '--label', 'k1', '--yes')
+        r = b.restore(a.file)
+        assert r.returncode == 1 and 'COLLISION' in r.stderr, r.stderr
+        got = b.restored(a.file, '--on-collision', 'skip')
+        assert got['kept'] == 1 and got['same'] == 1, got
+
+
+def test_a_whole_backup_gives_the_partition_that_is_named(i):
+    with Lost(i) as (a, b):
+        furnish(a)
+        whole(a)
+        r = b.restore(a.file, '--partition', 'none')
+        assert r.returncode == 1 and "no partition 'none'" in r.stderr, r.stderr
+        assert json.loads(b.must('partition', 'list', '--json')) == []
+        assert b.restored(a.file, '--partition', 'other')['new'] == 1
+        assert [p['label'] for p in json.loads(b.must('partition', 'list', '--json'))] == ['other']
+        serial = [p['serial'] for p in json.loads(a.must('partition', 'list', '--json')) if p['label'] == 'box'][0]
+        assert b.restored(a.file, '--partition', serial)['new'] == 1
+        r = b.restore(a.file, '--label', 'k1')
+        assert r.returncode == 1 and '--partition' in r.stderr, r.stderr
+
+
+def test_a_label_that_is_taken_is_a_collision(i):
+    with Lost(i) as (a, b):
+        furnish(a)
+        whole(a)
+        b.must('partition', 'create', 'box', '--so-pin-file', b.pin, '--pin-file', b.pin)
+
+        def labels():
+            return sorted(p['label'] for p in json.loads(b.must('partition', 'list', '--json')))
+        r = b.restore(a.file)
+        assert r.returncode == 1 and 'COLLISION' in r.stderr and labels() == ['box'], r.stderr
+        got = b.restored(a.file, '--on-collision', 'skip')
+        assert got['kept'] == 1 and got['new'] == 1 and labels() == ['box', 'other'], got
+        got = b.restored(a.file, '--on-collision', 'rename', '--partition', 'box', '--dry-run')
+        assert got['renamed'] == 1 and got['called'] == 'box 2' and labels() == ['box', 'other'], got
+        got = b.restored(a.file, '--on-collision', 'rename', '--partition', 'box')
+        assert got['renamed'] == 1 and labels() == ['box', 'box 2', 'other'], got
+        b.must('object', 'list', '--partition', 'box 2', '--pin-file', b.pin)
+        assert b.restored(a.file, '--on-collision', 'rename')['same'] == 2
+
+
+def test_some_objects_of_a_backup_come_back(i):
+    with Two(i) as (a, b):
+        for label in ('one', 'two', 'three'):
+            a.generate(label)
+        a.generate('pair', 'ec:P-256', '--id', '0a0b')
+        a.create()
+        assert b.restored(a.file, '--label', 'two', '--dry-run')['new'] == 1
+        assert b.restored(a.file, '--label', 'two')['new'] == 1
+        assert b.restored(a.file, '--id', '0a0b', '--class', 'private')['new'] == 1
+        assert 'new' not in b.restored(a.file, '--label', 'none')
+        assert len(b.objects()) == 2
+        got = b.restored(a.file)
+        assert got['new'] == 3 and got['same'] == 2, got
+
+
+def test_each_custodian_has_a_passphrase_of_his_own(i):
+    h = Hsm(i)
+    lines, first, second = files(i, 'lines', 'first', 'second')
+    out = f'{i.home}/sh'
+    os.makedirs(out)
+    for make in (('backup-key', 'split', '2/2'), ('quorum', 'create', '2/2', '--yes')):
+        r = h.cli(*make, '--out', out, '--pin-file', h.passphrase)
+        assert r.returncode == 2 and 'no line 2' in r.stderr and not os.listdir(out), r.stderr
+    open(lines, 'w').write('first words of one\nsecond words of another\n')
+    open(first, 'w').write('first words of one\n')
+    open(second, 'w').write('second words of another\n')
+    h.must('backup-key', 'split', '2/2', '--out', out, '--pin-file', lines)
+    h.generate('k')
+    h.must('backup', 'create', '--pin-file', h.pin, '--to-key', f'{out}/backup-key.json', h.file)
+    assert h.cli('backup', 'share', h.file, f'{out}/share-2.json', '--pin-file', first).returncode == 1
+    h.must('backup', 'share', h.file, f'{out}/share-1.json', '--pin-file', first)
+    h.must('backup', 'share', h.file, f'{out}/share-2.json', '--pin-file', second)
 
 
 def test_a_partition_whose_key_was_replaced_comes_back(i):
@@ -924,7 +999,15 @@ def test_a_rehearsal_uses_every_key(i):
     h.file += '2'
     whole(h)
     got = json.loads(h.must('backup', 'rehearse', '--json', '--passphrase-file', h.passphrase, h.file))
-    assert got['partitions'][0]['objects'] == made['objects'], got
+    assert got['partitions'][0]['objects'] == made['objects'] and got['records opened'] > made['objects'], got
+    assert 'here' not in got['partitions'][0], got
+    told = f'holdfast_rehearsal_records {got["records opened"]}'
+    assert told in h.must('metrics')
+    i.kill('monitor')
+    after = h.must('metrics')
+    assert told in after and 'holdfast_rehearsal_timestamp_seconds ' in after
+    assert f'{got["records opened"]} records' in h.must('status')
+    assert h.must('audit', 'show').count('rehearse') >= 2
 
 
 def test_a_rehearsal_that_is_cut_short_leaves_nothing(i):

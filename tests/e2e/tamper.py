@@ -281,8 +281,10 @@ def test_who_may_not_zeroize_decommissions_nothing(i):
 
 def test_what_custodians_have_to_agree_to_is_not_decommissioned(i):
     prepare(i, 'log')
+    with open(f'{i.home}/pin', encoding='utf-8') as f, open(f'{i.home}/lines', 'w', encoding='utf-8') as to:
+        to.write(f'{f.read().strip()}\n' * 3)
     must(i, 'quorum', 'create', '2/3', '--beside', '--out', i.home, '--names', 'anna,bert,carl', '--yes',
-         '--pin-file', f'{i.home}/pin')
+         '--pin-file', f'{i.home}/lines')
     assert i.cli('quorum', 'require', 'zeroize').returncode != 0
     for n in (1, 2):
         must(i, 'quorum', 'share', f'{i.home}/share-{n}.json', '--pin-file', f'{i.home}/pin')

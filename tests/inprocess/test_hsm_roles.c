@@ -93,9 +93,9 @@ static enum hf_err reads_log(struct who *w)
 	return do_audit_read(w, &q, &(struct audit_read_res){ 0 });
 }
 
-static enum hf_err counts(struct who *w)
+static enum hf_err manages(struct who *w)
 {
-	return do_metrics(w, &(struct metrics_req){ 0 }, &(struct metrics_res){ 0 });
+	return do_unlock_methods(w, &(struct unlock_methods_req){ 0 }, &(struct unlock_methods_res){ 0 });
 }
 
 static void all_three(void)
@@ -112,10 +112,24 @@ static void without_pins_uids_hold(void **state)
 	(void)state;
 	assert_int_equal(partition(&root, "a"), HF_OK);
 	assert_int_equal(reads_log(&root), HF_OK);
-	assert_int_equal(counts(&root), HF_OK);
+	assert_int_equal(manages(&root), HF_OK);
 	assert_int_equal(partition(&worker, "b"), HF_E_DENIED);
 	assert_int_equal(reads_log(&worker), HF_E_DENIED);
 	assert_int_equal(enters(&root, "so", SO), HF_E_PIN_NOT_SET);
+}
+
+static void health_takes_no_role(void **state)
+{
+	struct metrics_res r = { 0 };
+
+	(void)state;
+	assert_int_equal(partition(&root, "a"), HF_OK);
+	all_three();
+	assert_int_equal(do_metrics(&root, &(struct metrics_req){ 0 }, &r), HF_OK);
+	assert_int_equal(r.partitions.n, 1);
+	assert_int_equal(do_metrics(&worker, &(struct metrics_req){ 0 }, &r), HF_OK);
+	assert_int_equal(r.state, HSM_OPERATIONAL);
+	assert_int_equal(r.partitions.n, 0); /* he is no client of it */
 }
 
 static void each_does_its_own_work_only(void **state)
@@ -124,7 +138,7 @@ static void each_does_its_own_work_only(void **state)
 	all_three();
 	assert_int_equal(partition(&root, "a"), HF_E_DENIED);
 	assert_int_equal(reads_log(&root), HF_E_DENIED);
-	assert_int_equal(counts(&root), HF_E_DENIED);
+	assert_int_equal(manages(&root), HF_E_DENIED);
 
 	assert_int_equal(enters(&root, "so", SO), HF_OK);
 	assert_int_equal(partition(&root, "a"), HF_OK);
@@ -137,11 +151,11 @@ static void each_does_its_own_work_only(void **state)
 	assert_int_equal(enters(&root, "auditor", AUD), HF_OK);
 	assert_int_equal(reads_log(&root), HF_OK);
 	assert_int_equal(partition(&root, "b"), HF_E_DENIED);
-	assert_int_equal(counts(&root), HF_E_DENIED);
+	assert_int_equal(manages(&root), HF_E_DENIED);
 	assert_int_equal(leaves(&root), HF_OK);
 
 	assert_int_equal(enters(&root, "administrator", ADM), HF_OK);
-	assert_int_equal(counts(&root), HF_OK);
+	assert_int_equal(manages(&root), HF_OK);
 	assert_int_equal(partition(&root, "b"), HF_E_DENIED);
 	assert_int_equal(reads_log(&root), HF_E_DENIED);
 }
@@ -238,7 +252,7 @@ static void a_new_pin_ends_the_logins_of_the_old(void **state)
 	assert_int_equal(enters(&worker, "administrator", ADM), HF_OK);
 	assert_int_equal(enters(&root, "so", SO), HF_OK);
 	assert_int_equal(set(&root, "administrator", "Another-pin-1"), HF_OK);
-	assert_int_equal(counts(&worker), HF_E_DENIED);
+	assert_int_equal(manages(&worker), HF_E_DENIED);
 }
 
 static void custodians_give_a_new_pin(void **state)
@@ -358,6 +372,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(without_pins_uids_hold),
+		T(health_takes_no_role),
 		T(each_does_its_own_work_only),
 		T(the_administrator_only_switches_partitions),
 		T(a_refusal_names_the_role),
