@@ -6,8 +6,10 @@
 #include "clock.h"
 
 #define NS_PER_S 1000000000u
-#define ASKS 32u
-#define ASKS_OF_ONE 4u /* user: her fifth takes the place of her first */
+#define ASKS 64u
+/* One user's, of the same custodians, and of all: one more takes the place of the first without shares. */
+#define ASKS_OF_SET 4u
+#define ASKS_OF_ONE 12u
 #define FIRST_MAX 9000u
 
 enum ask_state { ASK_FREE, ASK_WAITS, ASK_COMPLETE, ASK_AGREED, ASK_TAKEN };
@@ -142,35 +144,66 @@ static struct ask *ask_like(struct asks *a, const struct want *w)
 	return NULL;
 }
 
-/* free_place: her own oldest where she has many, else one that is free; NULL: none. */
-static struct ask *free_place(struct asks *a, uint64_t uid)
+static unsigned count(const struct ask *k)
 {
-	struct ask *empty = NULL, *oldest = NULL;
-	unsigned own = 0;
+	unsigned n = 0;
 
+	for (unsigned i = 0; i < SHAMIR_MAX; i++)
+		n += k->y[i].n > 0;
+	return n;
+}
+
+/* own_asks counts a user's, of one set of custodians or (id NULL) of all; *ret_oldest: the first of
+ * them that nobody gave a share for, or NULL. */
+static unsigned own_asks(struct asks *a, uint64_t uid, const uint8_t *id, struct ask **ret_oldest)
+{
+	unsigned n = 0;
+
+	*ret_oldest = NULL;
 	for (unsigned i = 0; i < ASKS; i++) {
 		struct ask *k = &a->v[i];
 
-		if (k->state == ASK_FREE) {
-			empty = k;
-		} else if (k->uid == uid && k->state != ASK_TAKEN) {
-			own++;
-			if (oldest == NULL || k->id < oldest->id)
-				oldest = k;
-		}
+		if (k->state == ASK_FREE || k->uid != uid ||
+		    (id != NULL && !slice_eq(SLICE_OF(k->quorum.id), (struct slice){ id, QUORUM_ID })))
+			continue;
+		n++;
+		if (k->state == ASK_WAITS && count(k) == 0 &&
+		    (*ret_oldest == NULL || k->id < (*ret_oldest)->id))
+			*ret_oldest = k;
 	}
-	if (own < ASKS_OF_ONE)
-		return empty;
-	ask_done(oldest);
-	return oldest;
+	return n;
+}
+
+static struct ask *empty_place(struct asks *a)
+{
+	for (unsigned i = 0; i < ASKS; i++)
+		if (a->v[i].state == ASK_FREE)
+			return &a->v[i];
+	return NULL;
+}
+
+/* free_place: nothing that has a share gives way; NULL: none. */
+static struct ask *free_place(struct asks *a, const struct want *w)
+{
+	struct ask *of_set, *of_all;
+	bool many = own_asks(a, w->uid, w->quorum->id, &of_set) >= ASKS_OF_SET;
+
+	if (!many) {
+		if (own_asks(a, w->uid, NULL, &of_all) < ASKS_OF_ONE)
+			return empty_place(a);
+		of_set = of_all;
+	}
+	if (of_set != NULL)
+		ask_done(of_set);
+	return of_set;
 }
 
 static enum hf_err ask_begin(struct asks *a, const struct want *w, struct ask **ret)
 {
-	struct ask *k = free_place(a, w->uid);
+	struct ask *k = free_place(a, w);
 
 	if (k == NULL)
-		return HF_E_MEMORY;
+		return HF_E_LIMIT;
 	*k = (struct ask){
 		.state = ASK_WAITS,
 		.id = ++a->last,
@@ -233,15 +266,6 @@ enum hf_err asks_cancel(struct asks *a, uint64_t id, uint64_t uid, bool admin)
 }
 
 /* --- giving ------------------------------------------------------------------------ */
-
-static unsigned count(const struct ask *k)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < SHAMIR_MAX; i++)
-		n += k->y[i].n > 0;
-	return n;
-}
 
 /* find_for: which ask a share without a number is for. Where none fits, *ret_why says
  * what is the matter with it. */

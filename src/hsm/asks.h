@@ -40,7 +40,7 @@ enum hf_err asks_digest(struct asks *a, struct slice place, struct slice fields,
 
 /* asks_need: HF_OK: they agreed, and the ask is taken until asks_end; *ret_secret is
  * what their shares made, empty if it is the HSM's. HF_E_QUORUM: it waits. *ret_id is
- * its number in both cases. */
+ * its number in both cases. HF_E_LIMIT: too many of this user wait, all with shares. */
 enum hf_err asks_need(struct asks *a, const struct want *w, uint64_t *ret_id,
 	struct secret *ret_secret) HF_MUST_CHECK;
 /* asks_end: used up, or to be had again because the call failed. */

@@ -176,16 +176,30 @@ static enum hf_err append_event(struct audit *a, const char *event, const char *
 	return append(a, &rec, signed_);
 }
 
+/* Signed records say which change of the store is durable already: a store that does not come up to
+ * it is an older one (audit_later). */
+static void say_store(const struct audit *a, char *detail, size_t size)
+{
+	size_t n = strlen(detail);
+
+	if (a->witness != NULL)
+		(void)snprintf(detail + n, size - n, "%s" AUDIT_STORE "%llu", n > 0 ? "; " : "",
+			(unsigned long long)records_sequence(a->witness->records));
+}
+
 static void checkpoint_if_due(struct audit *a)
 {
 	uint64_t since = a->seq - a->signed_seq;
+	char detail[48] = "";
 
 	if (!has_room(a->fill)) /* this thread is the one that makes room */
 		return;
 	if (since >= CHECKPOINT_RECORDS ||
-	    (since > 0 && clock_mono_ns() - a->signed_ns >= CHECKPOINT_NS))
-		if (append_event(a, "checkpoint", "", HF_OK, true) != HF_OK)
+	    (since > 0 && clock_mono_ns() - a->signed_ns >= CHECKPOINT_NS)) {
+		say_store(a, detail, sizeof(detail));
+		if (append_event(a, "checkpoint", detail, HF_OK, true) != HF_OK)
 			log_error("audit: a checkpoint could not be made");
+	}
 }
 
 /* wait_kept is called with the lock held, for a record just appended. */
@@ -461,6 +475,7 @@ static enum hf_err append_start(struct audit *a)
 	if (crypto_is_fips())
 		(void)snprintf(detail + n, sizeof(detail) - n, "; FIPS provider %s",
 			crypto_fips_version());
+	say_store(a, detail, sizeof(detail));
 	return append_event(a, "start", detail, HF_OK, true);
 }
 
@@ -547,7 +562,10 @@ static void stop(struct audit *a)
 {
 	{
 		MUTEX_HOLD(&a->lock);
-		if (append_event(a, "stop", "", HF_OK, true) != HF_OK)
+		char detail[48] = "";
+
+		say_store(a, detail, sizeof(detail));
+		if (append_event(a, "stop", detail, HF_OK, true) != HF_OK)
 			log_error("audit: the stop record could not be made");
 		a->fill->sync = true;
 		a->stop = true;
@@ -738,7 +756,7 @@ enum hf_err audit_uses(struct audit *a, const struct audit_uses *u)
 
 enum hf_err audit_call(struct audit *a, const struct calls_ctx *c, const struct audit_end *end)
 {
-	char label[33] = "";
+	char label[33] = "", detail[sizeof(c->audit.detail) + 32];
 	struct audit_record rec = {
 		.event = slice_str(c->row->name),
 		.kind = (uint8_t)kind_of(c->row),
@@ -758,5 +776,10 @@ enum hf_err audit_call(struct audit *a, const struct calls_ctx *c, const struct 
 	describe_part(c, &rec, label);
 	if (c->audit.has_object)
 		rec.object = SLICE_OF(c->audit.object);
+	if (audit_counts(end->result)) {
+		(void)snprintf(detail, sizeof(detail), "%s", c->audit.detail);
+		say_store(a, detail, sizeof(detail));
+		rec.detail = slice_str(detail);
+	}
 	return put(a, &rec, end->want);
 }

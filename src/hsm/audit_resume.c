@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "audit.h"
 #include "audit_check.h"
 #include "audit_sign.h"
 #include "keeper_ask.h"
@@ -102,5 +103,67 @@ enum hf_err audit_resume(struct keeper *k, const struct audit_pair *pair,
 	if (last.why == NULL && w != NULL)
 		TRY(check_witness(k, w, last.mark.seq, &last.why));
 	*ret = last;
+	return HF_OK;
+}
+
+/* --- an older store ---------------------------------------------------------------- */
+
+#define PAGE 256u /* records */
+
+bool audit_counts(enum hf_err result)
+{
+	return result == HF_E_PIN_INCORRECT || result == HF_E_PIN_LOCKED;
+}
+
+static bool tells(const struct audit_record *rec)
+{
+	return audit_counts((enum hf_err)rec->result) || (rec->kind == AUDIT_EVENT && rec->signature.n > 0);
+}
+
+/* store_of: the number at the end of the detail, which the vault itself put there; 0: none. */
+static uint64_t store_of(const struct audit_record *rec)
+{
+	const struct slice word = SLICE_STR(AUDIT_STORE);
+	struct slice d = rec->detail;
+	uint64_t n = 0, tens = 1;
+
+	while (d.n > 0 && d.p[d.n - 1] >= '0' && d.p[d.n - 1] <= '9' && tens <= UINT64_MAX / 100) {
+		n += (uint64_t)(d.p[--d.n] - '0') * tens;
+		tens *= 10;
+	}
+	return d.n >= word.n && slice_eq((struct slice){ d.p + d.n - word.n, word.n }, word) ? n : 0;
+}
+
+/* look goes through one page; *at moves behind it. A record that is damaged is audit_resume's matter. */
+static enum hf_err look(struct keeper *k, uint64_t *at, uint64_t sequence, uint64_t *ret, bool *ret_end)
+{
+	CLEANUP(arena_done) struct arena arena = { 0 };
+	struct entry_list l = { 0 };
+
+	TRY(keeper_audit_fetch(k, *at, PAGE, &arena, &l));
+	*ret_end = l.n == 0;
+	for (size_t i = 0; i < l.n; i++) {
+		struct rd r = rd_of(l.v[i].record);
+		struct audit_record rec;
+
+		(*at)++;
+		if (!audit_record_dec(&r, &arena, &rec) || !rd_done(&r))
+			continue;
+		if (rec.seq >= *at) /* the log's beginning was deleted */
+			*at = rec.seq + 1;
+		if (tells(&rec) && store_of(&rec) > sequence)
+			*ret = store_of(&rec);
+	}
+	return HF_OK;
+}
+
+enum hf_err audit_later(struct keeper *k, const struct audit_witness *w, uint64_t sequence, uint64_t *ret)
+{
+	uint64_t at = w->mark.seq + 1;
+	bool end = w->mark.seq == 0; /* a new store knows nothing of a log before it */
+
+	*ret = 0;
+	while (!end && *ret == 0)
+		TRY(look(k, &at, sequence, ret, &end));
 	return HF_OK;
 }

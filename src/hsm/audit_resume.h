@@ -19,4 +19,13 @@ enum hf_err audit_resume(struct keeper *k, const struct audit_pair *pair,
 /* audit_seq reads a record's number. HF_E_DAMAGED: it is none. */
 enum hf_err audit_seq(struct slice encoded, uint64_t *ret) HF_MUST_CHECK;
 
+/* audit_later looks through what the log has behind the record that the store knows last, for a change
+ * of the store later than sequence that it tells of. *ret is that, or 0. What tells of changes is what
+ * the vault writes once they are durable: signed records, and those of wrong PINs (audit_counts). So a
+ * crash, after which the log has more records than the store knows, is none. */
+#define AUDIT_STORE "store "
+bool audit_counts(enum hf_err result);
+enum hf_err audit_later(struct keeper *k, const struct audit_witness *w, uint64_t sequence,
+	uint64_t *ret) HF_MUST_CHECK;
+
 #endif

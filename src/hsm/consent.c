@@ -109,6 +109,9 @@ static enum hf_err need(struct calls_ctx *c, const char *place, struct want *w,
 	e = asks_need(c->hsm->asks, w, &id, ret_secret);
 	if (e == HF_OK)
 		c->asks[c->ask_count++] = id;
+	if (e == HF_E_LIMIT)
+		call_detail(c, "; too many requests of uid %llu wait, see 'holdfast quorum status'",
+			(unsigned long long)w->uid);
 	if (e == HF_E_QUORUM)
 		call_detail(c, "%srequest %llu waits for %u of %u custodians",
 			c->audit.detail[0] != '\0' ? "; " : "", (unsigned long long)id, w->quorum->m,
@@ -183,6 +186,10 @@ enum hf_err role_pin(struct calls_ctx *c, const struct partition *p, const struc
 	*ret = given;
 	if (r->quorum.m == 0 || (r->challenge_set && given.n > 0))
 		return HF_OK;
+	if (given.n > 0) {
+		call_detail(c, "; its custodians open %s: ask them with an empty PIN", r->name);
+		return HF_E_PIN_INCORRECT;
+	}
 	scope_of(p, r->name, scope);
 	(void)snprintf(as, sizeof(as), "%s as %s", c->row->name, r->name);
 	consent_tell(c, as, what);

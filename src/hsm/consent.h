@@ -28,7 +28,8 @@ enum hf_err consent_ask(struct calls_ctx *c) HF_MUST_CHECK;
 void consent_over(struct calls_ctx *c, enum hf_err e);
 
 /* role_pin is the PIN for r: the given one, which may be its challenge; or where r has
- * custodians what they made for this very call, in *hold. HF_E_QUORUM: they have to. */
+ * custodians what they made for this very call, in *hold. HF_E_QUORUM: they have to.
+ * HF_E_PIN_INCORRECT: a PIN was given, and there is none. */
 enum hf_err role_pin(struct calls_ctx *c, const struct partition *p, const struct role_record *r,
 	struct slice given, struct secret *hold, struct slice *ret) HF_MUST_CHECK;
 /* scope_of: by what name a role's custodians are known. */

@@ -7,6 +7,7 @@
 #include "asks.h"
 #include "attest.h"
 #include "audit.h"
+#include "audit_resume.h"
 #include "backup_keys.h"
 #include "clock.h"
 #include "consent.h"
@@ -109,7 +110,9 @@ static enum hf_err open_records(struct hsm *h)
 {
 	CLEANUP(secret_done) struct secret key = { 0 }, old = { 0 };
 	struct records_keys keys = { 0 };
+	struct audit_witness witness;
 	struct records_judged judged;
+	uint64_t later;
 
 	TRY(rotate_old(h));
 	TRY(crypto_derive(secret_slice(&h->root), "holdfast store", SLICE_NONE, &key));
@@ -118,6 +121,12 @@ static enum hf_err open_records(struct hsm *h)
 	keys.now = secret_slice(&key);
 	keys.old = secret_slice(&old);
 	TRY(records_open(h->keeper, &keys, &judged, &h->records));
+	TRY(audit_witness_open(h->records, &witness));
+	TRY(audit_later(h->keeper, &witness, records_sequence(h->records), &later));
+	if (later != 0) {
+		records_doubt(h->records, later);
+		judged.rollback = true;
+	}
 	h->anchor_lost = records_anchor_lost(h->records);
 	if (judged.rollback || judged.digest)
 		log_error("the store is not as it was left: %s", records_trouble(h->records));

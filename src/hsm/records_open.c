@@ -215,6 +215,14 @@ static enum hf_err gather(struct records *r, struct evidence *ev)
 	return records_names(r, "", &s, sum_name);
 }
 
+void records_doubt(struct records *r, uint64_t later)
+{
+	trouble(r, "store and anchor are at change %llu, the audit log knows of %llu: "
+		"older ones were put back",
+		(unsigned long long)r->now.sequence, (unsigned long long)later);
+	r->anchor_lost = true;
+}
+
 enum hf_err records_judge(struct records *r, bool *ret_rollback, bool *ret_digest)
 {
 	CLEANUP(evidence_done) struct evidence ev = { 0 };

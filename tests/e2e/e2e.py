@@ -196,6 +196,35 @@ def test_the_lock_out_survives_restart_and_an_older_database(i):
     assert json.loads(i.cli('status', '--json').stdout)['store'] != 'as it was left'
 
 
+def test_an_older_store_with_its_anchor_gives_no_try_back(i):
+    i.must('init', 'e2e')
+    i.stop()
+    shutil.copytree(f'{i.home}/data', f'{i.home}/copy')
+    assert i.must('wrong-pin', '4') == '0xa0'
+    for role in ('monitor', 'vault', 'keeper'):
+        i.kill(role)
+    i.stop()
+    for path in glob.glob(f'{i.home}/data/store.db*') + glob.glob(f'{i.home}/data/anchor*'):
+        os.unlink(path)
+    for path in glob.glob(f'{i.home}/copy/store.db*') + glob.glob(f'{i.home}/copy/anchor*'):
+        shutil.copy(path, f'{i.home}/data/')
+    i.must('wrong-pin', '1')
+    assert i.must('right-pin') == '0xa4', 'one try is left'
+    assert 'audit log knows of' in json.loads(i.cli('status', '--json').stdout)['store']
+    events = i.cli('audit', 'query', '--call', 'store-changed', '--json').stdout
+    assert 'older ones were put back' in events
+
+
+def test_a_crash_is_no_roll_back(i):
+    i.must('init', 'e2e')
+    for role in ('vault', 'keeper', 'monitor', 'vault'):
+        assert i.must('wrong-pin', '1') == '0xa0'
+        assert i.must('right-pin') == '0x0'
+        i.kill(role)
+    i.stop()
+    assert json.loads(i.cli('status', '--json').stdout)['store'] == 'as it was left'
+
+
 def test_no_key_bytes_in_the_application(i):
     if os.geteuid() != 0:
         raise Skip('needs root to read another process')

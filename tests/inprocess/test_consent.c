@@ -233,7 +233,7 @@ static void a_role_is_opened_by_its_custodians(void **state)
 {
 	(void)state;
 	split_user();
-	assert_int_equal(log_in(&anna, CKU_USER, USER_PIN), HF_E_QUORUM); /* the PIN before */
+	assert_int_equal(log_in(&anna, CKU_USER, USER_PIN), HF_E_PIN_INCORRECT); /* the PIN before */
 	assert_int_equal(log_in(&anna, CKU_USER, ""), HF_E_QUORUM);
 	assert_int_equal(give_to(&root, waiting(), 2), HF_OK);
 	assert_int_equal(log_in(&anna, CKU_USER, ""), HF_E_QUORUM);
@@ -304,6 +304,37 @@ static void shares_of_other_custodians_are_told(void **state)
 	assert_int_equal(give_to(&root, waiting(), 2), HF_E_SHARE_FOREIGN);
 }
 
+/* A request that has a share outlives any number that have none, of the same user too. */
+static void what_has_a_share_is_not_crowded_out(void **state)
+{
+	struct policy_value change = { 20, 5 };
+	struct partition_list_res l;
+	struct policy_set_res pr;
+	struct policy_set_req pq = { .so_pin = SLICE_STR(SO_PIN), .changes = { &change, 1 } };
+	char pin[] = "wrong-pin-0";
+	uint64_t id;
+
+	(void)state;
+	assert_int_equal(require("policies", true), HF_OK);
+	split_user();
+	custodians(2, 2);
+	assert_int_equal(do_partition_list(&anna, &(struct partition_list_req){ 0 }, &l), HF_OK);
+	pq.serial = l.partitions.v[0].serial;
+	assert_int_equal(do_policy_set(&anna, &pq, &pr), HF_E_QUORUM);
+	id = waiting();
+	assert_int_equal(give_to(&root, id, 0), HF_OK);
+	for (; pin[10] < '8'; pin[10]++) {
+		assert_int_equal(log_in(&anna, CKU_USER, pin), HF_E_PIN_INCORRECT);
+		pq.so_pin = slice_str(pin);
+		assert_int_equal(do_policy_set(&anna, &pq, &pr), HF_E_QUORUM);
+	}
+	assert_int_equal(log_in(&anna, CKU_USER, ""), HF_E_QUORUM);
+	assert_int_equal(log_in(&anna, CKU_USER, ""), HF_E_QUORUM); /* the same one */
+	assert_int_equal(give_to(&root, id, 1), HF_OK);
+	pq.so_pin = SLICE_STR(SO_PIN);
+	assert_int_equal(do_policy_set(&anna, &pq, &pr), HF_OK);
+}
+
 static void a_role_without_custodians_takes_no_empty_pin(void **state)
 {
 	(void)state;
@@ -327,6 +358,7 @@ int main(void)
 		T(what_is_required_survives_a_restart),
 		T(another_user_does_not_use_it),
 		T(a_role_is_opened_by_its_custodians),
+		T(what_has_a_share_is_not_crowded_out),
 		T(each_use_may_want_the_custodians),
 		T(shares_of_other_custodians_are_told),
 		T(a_role_without_custodians_takes_no_empty_pin),
