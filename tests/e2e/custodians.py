@@ -540,7 +540,7 @@ def test_an_officer_of_three_people(i):
         h.share(n, '--request', number)
     h.must(*make)
     h.refused('QUORUM', *make)  # once
-    h.refused('QUORUM', *make[:5], '--so-pin-file', h.passphrase, '--pin-file', h.passphrase)  # the old PIN
+    h.refused('PIN_INCORRECT', *make[:5], '--so-pin-file', h.passphrase, '--pin-file', h.passphrase)  # the old PIN
     for what in ['rotate', 'partition', 'box', '--so-pin-file', none, '--yes'], make:  # then who open the new key
         told = h.refused('QUORUM', *what)
         number = re.search(r'request (\d+) waits for 2 of 3', told).group(1)
