@@ -16,7 +16,8 @@ json_t *cli_audit_record(const struct audit_record *r)
 	const char *mech = name_of_mechanism(r->mechanism);
 
 	clock_iso(r->time_us, when);
-	return json_pack("{s:I, s:s, s:o, s:s, s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:s, s:I, s:o}",
+	return json_pack("{s:I, s:s, s:o, s:s, s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:s, s:I, s:o, "
+		"s:o, s:o, s:I, s:o, s:I, s:I}",
 		"seq", (json_int_t)r->seq, "time", when, "event", json_slice(r->event),
 		"kind", r->kind < 5 ? kinds[r->kind] : "?",
 		"partition", r->partition_label.n ? json_slice(r->partition_label) : json_null(),
@@ -28,7 +29,11 @@ json_t *cli_audit_record(const struct audit_record *r)
 			     mech != NULL ? json_string(mech) : json_sprintf("0x%x", r->mechanism),
 		"result", err_name((enum hf_err)r->result),
 		"us", (json_int_t)(r->duration_ns / 1000),
-		"detail", r->detail.n ? json_slice(r->detail) : json_null());
+		"detail", r->detail.n ? json_slice(r->detail) : json_null(),
+		"hsm", json_slice(r->hsm), "serial", json_slice(r->partition),
+		"connection", (json_int_t)r->connection,
+		"session", json_sprintf("%llu", (unsigned long long)r->session), /* too long for a double */
+		"request", (json_int_t)r->request, "mono_ns", (json_int_t)r->mono_ns);
 }
 
 /* page fetches from c->from on; *ret_last is the sequence number behind it. */

@@ -1,6 +1,6 @@
 /* audit_export.c: audit export: the log's files as lines for other programs. */
-#include "audit_codec.h"
 #include "audit_files.h"
+#include "audit_form.h"
 #include "audit_format.h"
 #include "cli.h"
 
@@ -12,9 +12,8 @@
 static enum hf_err print_line(const struct auditseg_record *r, enum audit_format format, struct arena *a)
 {
 	struct audit_record rec;
-	struct rd in = rd_of(r->bytes);
 
-	if (!r->whole || !audit_record_dec(&in, a, &rec) || !rd_done(&in))
+	if (!r->whole || !audit_read(r->bytes, a, &rec))
 		return HF_E_DAMAGED;
 	audit_format_print(format, &rec, stdout);
 	return putchar('\n') != EOF ? HF_OK : HF_E_STORE;

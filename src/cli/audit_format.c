@@ -75,12 +75,14 @@ static void collect(const struct audit_record *r, struct fields *f)
 	add(f, "event", "act", r->event);
 	add(f, "kind", "cat", slice_str(kind_name(r->kind)));
 	add(f, "result", "outcome", slice_str(err_name((enum hf_err)r->result)));
-	add(f, "serial", "deviceExternalId", r->partition);
+	add(f, "hsm", "deviceExternalId", r->hsm);
+	add(f, "serial", "cs5", r->partition);
 	add(f, "partition", "cs1", r->partition_label);
 	add(f, "role", "spriv", r->role);
 	add_number(f, "uid", "suid", r->uid);
 	add_number(f, "pid", "spid", r->pid);
 	add(f, "program", "sproc", r->program);
+	add_number(f, "connection", "flexNumber2", r->connection);
 	add_number(f, "session", "cn2", r->session);
 	add_number(f, "request", "cn3", r->request);
 	add_hex(f, "object", "cs2", r->object);
@@ -160,10 +162,6 @@ static void print_json(const struct audit_record *r, FILE *out)
 {
 	json_t *o = cli_audit_record(r);
 
-	json_object_set_new(o, "serial", json_slice(r->partition));
-	json_object_set_new(o, "session", json_integer((json_int_t)r->session));
-	json_object_set_new(o, "request", json_integer((json_int_t)r->request));
-	json_object_set_new(o, "mono_ns", json_integer((json_int_t)r->mono_ns));
 	if (o == NULL || json_dumpf(o, out, JSON_COMPACT) != 0)
 		(void)fprintf(out, "{\"seq\":%" PRIu64 ",\"error\":\"out of memory\"}", r->seq);
 	json_decref(o);

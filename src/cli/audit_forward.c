@@ -33,7 +33,8 @@ struct forward {
 	uint8_t hash[CRYPTO_HASH]; /* of the one before, where has_hash */
 	bool has_hash, resumed;  /* some were delivered before */
 	uint64_t lost;           /* not 0: where the cursor stood that the log does not know */
-	uint64_t time_us;        /* of the last record */
+	uint64_t time_us;        /* of the last record, and its HSM */
+	char hsm[17];
 	uint64_t sent;
 	char *text;              /* a batch */
 	size_t ends[BATCH_RECORDS + 1], n;
@@ -112,8 +113,7 @@ static enum hf_err reopen(struct forward *f, uint64_t at)
 static bool is_gap(struct forward *f, const struct auditseg_record *r)
 {
 	struct audit_record rec;
-	struct rd in = rd_of(r->bytes);
-	bool yes = r->whole && audit_record_dec(&in, &f->arena, &rec) && rd_done(&in) && audit_is_gap(&rec);
+	bool yes = r->whole && audit_read(r->bytes, &f->arena, &rec) && audit_is_gap(&rec);
 
 	arena_reset(&f->arena);
 	return yes;
@@ -179,17 +179,17 @@ static void own(struct forward *f, FILE *out, uint64_t seq, const char *event, c
 {
 	print(f, out, &(struct audit_record){ .seq = seq, .time_us = f->time_us != 0 ? f->time_us :
 		clock_wall_us(), .event = slice_str(event), .result = HF_E_DAMAGED, .mechanism = UINT32_MAX,
-		.detail = slice_str(detail) });
+		.detail = slice_str(detail), .hsm = slice_str(f->hsm) });
 }
 
 /* The collector hears of a record that cannot be read, too. */
 static void print_one(struct forward *f, FILE *out, const struct auditseg_record *r)
 {
 	struct audit_record rec;
-	struct rd in = rd_of(r->bytes);
 
-	if (r->whole && audit_record_dec(&in, &f->arena, &rec) && rd_done(&in)) {
+	if (r->whole && audit_read(r->bytes, &f->arena, &rec)) {
 		f->time_us = rec.time_us;
+		(void)snprintf(f->hsm, sizeof(f->hsm), "%.*s", (int)rec.hsm.n, (const char *)rec.hsm.p);
 		print(f, out, &rec);
 	} else {
 		own(f, out, r->seq, "damaged-record", "the record cannot be read");

@@ -82,13 +82,10 @@ static enum hf_err from_files(struct query *q, struct audit_files *f, struct are
 	bool more;
 
 	for (;;) {
-		struct rd in;
-
 		TRY(audit_files_next(f, &r, &more));
 		if (!more)
 			return HF_OK;
-		in = rd_of(r.bytes);
-		if (!r.whole || !audit_record_dec(&in, a, &rec) || !rd_done(&in))
+		if (!r.whole || !audit_read(r.bytes, a, &rec))
 			return HF_E_DAMAGED;
 		if (!take(q, &rec))
 			return HF_OK;
@@ -189,14 +186,12 @@ static enum hf_err last_seq(struct cli *c, uint64_t *ret)
 	struct audit_read_req req = { 0, 1 };
 	struct audit_read_res r;
 	struct audit_record rec;
-	struct rd in;
 
 	*ret = 0;
 	TRY(do_audit_read(c->client, 0, &req, &r, &c->arena));
 	if (r.records.n == 0)
 		return HF_OK;
-	in = rd_of(r.records.v[0].record);
-	if (!audit_record_dec(&in, &c->arena, &rec))
+	if (!audit_read(r.records.v[0].record, &c->arena, &rec))
 		return HF_E_DAMAGED;
 	*ret = rec.seq;
 	return HF_OK;

@@ -98,8 +98,10 @@ void audit_target_print(const struct audit_target *t, const struct audit_record 
 		return;
 	case TARGET_HTTP:
 	case TARGET_HTTPS:
-		(void)fprintf(out, "{\"time\":%llu.%06llu,\"source\":\"holdfast\",\"event\":",
-			(unsigned long long)r->time_us / 1000000, (unsigned long long)r->time_us % 1000000);
+		(void)fprintf(out, "{\"time\":%llu.%06llu,\"source\":\"holdfast\","
+			"\"sourcetype\":\"holdfast:audit\",\"host\":\"%.*s\",\"event\":",
+			(unsigned long long)r->time_us / 1000000, (unsigned long long)r->time_us % 1000000,
+			(int)r->hsm.n, (const char *)r->hsm.p);
 		audit_format_print(AUDIT_JSON, r, out);
 		(void)fputs("}\n", out);
 		return;

@@ -48,10 +48,9 @@ static void note(struct verify *v, const struct audit_record *rec)
 
 static bool says_gap(const struct auditseg_record *r, struct arena *a)
 {
-	struct rd in = rd_of(r->bytes);
 	struct audit_record rec;
 
-	return r->whole && audit_record_dec(&in, a, &rec) && rd_done(&in) && audit_is_gap(&rec);
+	return r->whole && audit_read(r->bytes, a, &rec) && audit_is_gap(&rec);
 }
 
 /* note_gap is called before the record is noted. Where no number is left out, records were
@@ -250,10 +249,9 @@ struct takeovers {
 
 static void add_takeover(struct takeovers *t, struct slice encoded, struct arena *a)
 {
-	struct rd r = rd_of(encoded);
 	struct audit_record rec;
 
-	if (t->n < TAKEOVERS && audit_record_dec(&r, a, &rec) && rd_done(&r) &&
+	if (t->n < TAKEOVERS && audit_read(encoded, a, &rec) &&
 	    audit_took_over(&rec, &t->v[t->n]))
 		t->n++;
 	arena_reset(a);

@@ -142,6 +142,7 @@ enum hf_err hsm_conn_open(struct hsm *h, const struct peer *p, struct hsm_conn *
 		return HF_E_LIMIT;
 	}
 	h->conns++;
+	c->id = ++h->conns_ever;
 	*ret = c;
 	return HF_OK;
 }

@@ -7,6 +7,7 @@
 
 struct hsm_conn {
 	struct hsm *hsm;
+	uint64_t id; /* 1, 2, 3, ... since the start */
 	struct peer peer;
 	_Atomic(struct app *) app; /* NULL before hello */
 	atomic_bool signs_slowly;  /* see hsm_is_slow */

@@ -46,6 +46,7 @@ struct batch {
 
 struct audit {
 	struct keeper *k;
+	const char *serial;       /* the HSM's */
 	struct audit_keys keys;   /* lock, since they may change */
 	const struct audit_pair *pair; /* while it opens */
 	struct audit_witness *witness; /* the thread's; NULL: none */
@@ -100,6 +101,7 @@ static enum hf_err encode(struct audit *a, struct audit_record *rec, bool signed
 	size_t before = b->bytes.n;
 
 	rec->format = AUDIT_FORMAT;
+	rec->hsm = slice_str(a->serial);
 	rec->seq = a->seq + 1;
 	rec->prev = SLICE_OF(a->prev);
 	rec->time_us = clock_wall_us();
@@ -420,6 +422,7 @@ static enum hf_err audit_new(const struct audit_setup *set, struct audit **ret)
 		return HF_E_MEMORY;
 	*ret = a;
 	a->k = set->keeper;
+	a->serial = set->serial != NULL ? set->serial : "";
 	a->witness = set->witness;
 	a->pair = set->pair;
 	mutex_init(&a->lock);
@@ -764,10 +767,12 @@ enum hf_err audit_call(struct audit *a, const struct calls_ctx *c, const struct 
 		.uid = c->conn->peer.uid,
 		.pid = c->conn->peer.pid,
 		.program = c->app != NULL ? slice_str(c->app->program) : SLICE_NONE,
+		.connection = c->conn->id,
 		.session = c->head.session,
 		.request = c->head.request,
 		.object_label = slice_str(c->audit.object_label),
-		.mechanism = c->audit.mechanism,
+		.mechanism = c->audit.mechanism == UINT32_MAX && c->worked != 0 ? c->worked - 1 :
+			c->audit.mechanism,
 		.result = (uint16_t)end->result,
 		.duration_ns = end->duration_ns,
 		.detail = slice_str(c->audit.detail),

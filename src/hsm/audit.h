@@ -13,6 +13,7 @@ enum audit_kind { AUDIT_EVENT, AUDIT_ADMIN, AUDIT_AUTH, AUDIT_KEYS, AUDIT_USE };
  * the seeds, 32 bytes each; ml_seed empty: no ML-DSA. witness NULL: none. */
 struct audit_setup {
 	struct keeper *keeper;
+	const char *serial; /* the HSM's; NULL: it has none */
 	struct slice seed, ml_seed;
 	struct audit_witness *witness;
 	const struct audit_pair *pair; /* while one key follows another; NULL */

@@ -154,8 +154,6 @@ static const char *what_is_wrong(struct audit_check *c, const struct audit_recor
 {
 	static const uint8_t zero[CRYPTO_HASH];
 
-	if (rec->format != AUDIT_FORMAT)
-		return "the record has a format that this program does not know";
 	if (c->seq != 0 && !follows(c, rec))
 		return "records are missing or out of order";
 	if (c->seq != 0 && !slice_eq(rec->prev, SLICE_OF(c->prev)))
@@ -172,13 +170,13 @@ static const char *what_is_wrong(struct audit_check *c, const struct audit_recor
 bool audit_check_next(struct audit_check *c, struct slice encoded, struct arena *a,
 	struct audit_record *ret, const char **ret_why)
 {
-	struct rd r = rd_of(encoded);
 	struct audit_record rec;
 	const char *why;
 
-	if (!audit_record_dec(&r, a, &rec) || !rd_done(&r)) {
+	if (!audit_read(encoded, a, &rec)) {
 		c->seq++;
-		*ret_why = "the record is damaged";
+		*ret_why = encoded.n > 0 && encoded.p[0] > AUDIT_FORMAT ?
+			"the record has a format that this program does not know" : "the record is damaged";
 		return false;
 	}
 	why = what_is_wrong(c, &rec);

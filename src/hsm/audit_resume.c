@@ -11,9 +11,8 @@ enum hf_err audit_seq(struct slice encoded, uint64_t *ret)
 {
 	CLEANUP(arena_done) struct arena a = { 0 };
 	struct audit_record rec;
-	struct rd r = rd_of(encoded);
 
-	if (!audit_record_dec(&r, &a, &rec) || !rd_done(&r) || rec.format != AUDIT_FORMAT)
+	if (!audit_read(encoded, &a, &rec))
 		return HF_E_DAMAGED;
 	*ret = rec.seq;
 	return HF_OK;
@@ -23,9 +22,8 @@ enum hf_err audit_seq(struct slice encoded, uint64_t *ret)
 static bool gap(struct slice encoded, struct arena *a)
 {
 	struct audit_record rec;
-	struct rd r = rd_of(encoded);
 
-	return audit_record_dec(&r, a, &rec) && rd_done(&r) && audit_is_gap(&rec);
+	return audit_read(encoded, a, &rec) && audit_is_gap(&rec);
 }
 
 /* check_last checks the last record with the one before it. */

@@ -23,7 +23,7 @@ void audit_signed(const struct audit_record *rec, struct buf *out)
 	struct audit_record unsigned_ = *rec;
 
 	unsigned_.signature = SLICE_NONE;
-	audit_record_enc(out, &unsigned_);
+	audit_write(out, &unsigned_);
 }
 
 enum hf_err audit_sign(const struct audit_keys *k, struct audit_record *rec,

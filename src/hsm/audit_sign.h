@@ -5,10 +5,9 @@
 #ifndef HF_AUDIT_SIGN_H
 #define HF_AUDIT_SIGN_H
 
-#include "audit_codec.h"
+#include "audit_form.h"
 #include "crypto.h"
 
-#define AUDIT_FORMAT 1
 #define AUDIT_ED25519 64u /* bytes of a signature */
 #define AUDIT_SIGNATURE_MAX (AUDIT_ED25519 + CRYPTO_ML_DSA65_SIGNATURE)
 

@@ -146,6 +146,38 @@ enum hf_err backup_start_to(struct calls_ctx *c, struct backup *b, struct backup
 	return arena_dup(c->arena, buf_slice(&head), &s->header);
 }
 
+#define TOLD 8 /* bytes of a hash that name a backup or a key */
+
+void backup_tell(struct calls_ctx *c, const struct backup_header *h)
+{
+	static const char *const kinds[] = { [BACKUP_TO_PASSPHRASE] = "a passphrase",
+		[BACKUP_TO_KEY] = "key ", [BACKUP_TO_TOKEN] = "a token", [BACKUP_TO_MEMBER] = "member " };
+	char hex[2 * TOLD + 1];
+
+	hex_encode((struct slice){ h->hash, TOLD }, hex);
+	call_detail(c, "backup %s to ", hex);
+	for (size_t i = 0; i < h->to_n; i++) {
+		const struct backup_recipient *r = &h->to[i];
+		struct backup_found f = { 0 };
+		bool keyed = r->kind == BACKUP_TO_KEY || r->kind == BACKUP_TO_MEMBER;
+
+		hex[0] = '\0';
+		if (keyed && backup_recipient_look(r, &f) == HF_OK)
+			hex_encode((struct slice){ f.card.id, TOLD }, hex);
+		call_detail(c, "%s%s, ", r->kind <= BACKUP_TO_MEMBER && kinds[r->kind] != NULL ?
+			kinds[r->kind] : "?", hex);
+	}
+}
+
+static enum hf_err tell_made(struct calls_ctx *c, struct slice header)
+{
+	struct backup_header h;
+
+	TRY(backup_header_read(header, &h));
+	backup_tell(c, &h);
+	return HF_OK;
+}
+
 enum hf_err backup_start(struct calls_ctx *c, struct backup *b, struct recipient_list to,
 	struct backup_start *s)
 {
@@ -154,7 +186,8 @@ enum hf_err backup_start(struct calls_ctx *c, struct backup *b, struct recipient
 
 	for (; m.to_n < to.n && m.to_n < BACKUP_RECIPIENTS; m.to_n++)
 		TRY(to_of(c, &to.v[m.to_n], s->approved, &v[m.to_n]));
-	return backup_start_to(c, b, &m, s);
+	TRY(backup_start_to(c, b, &m, s));
+	return tell_made(c, s->header);
 }
 
 enum hf_err on_backup_begin(struct calls_ctx *c, const struct backup_begin_req *q,

@@ -54,6 +54,10 @@ enum hf_err backup_permit(struct calls_ctx *c) HF_MUST_CHECK;
  * wants in no backup. In one it is without its count (onetime.h), and never signs again. */
 bool backup_stateful(const struct calls_ctx *c, const struct object *o);
 
+/* backup_tell puts the name of a backup and whom it is sealed to into the audit record: a key by
+ * the beginning of its SHA-256. */
+void backup_tell(struct calls_ctx *c, const struct backup_header *h);
+
 /* backup_start makes the header of h for those who may open it, and the chain; base is the
  * header of the backup to build on, or empty. backup_start_to is for who knows them already. */
 struct backup_start {

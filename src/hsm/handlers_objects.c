@@ -130,6 +130,7 @@ enum hf_err on_attr_get(struct calls_ctx *c, const struct attr_get_req *q, struc
 	if (v == NULL)
 		return HF_E_SECRET_MEMORY;
 	TRY(object_get(c, q->object, HF_E_OBJECT_HANDLE, &o));
+	object_audit(c, o);
 	for (size_t i = 0; i < n; i++)
 		TRY(get_one(c, o, q->types.v[i], &v[i]));
 	r->got = (struct got_list){ v, n };

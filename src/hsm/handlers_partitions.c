@@ -259,7 +259,7 @@ static enum hf_err fill_info(struct calls_ctx *c, struct partition *p, struct pa
 static bool sees(const struct calls_ctx *c, struct partition *p)
 {
 	return partition_sees(p, c->hsm, &c->conn->peer) ||
-		(hsm_roles_of(c) & (CALL_BY_H | CALL_BY_A)) != 0;
+		(hsm_roles_of(c) & CALL_BY_HSM) != 0;
 }
 
 static enum hf_err list_partitions(struct calls_ctx *c, struct partition **v, size_t n,
@@ -389,27 +389,41 @@ enum hf_err on_policy_get(struct calls_ctx *c, const struct policy_get_req *q,
 	return HF_OK;
 }
 
-#define CHANGES_NAMED 6 /* more have no room in a record by their names */
+#define CHANGES_NAMED 7 /* more have no room in a record by their names */
 
-/* A number that is no policy's is told as it is. */
-static void tell_change(struct calls_ctx *c, const struct policy_value *v, bool by_name)
+static bool changes_it(struct partition *p, const struct policy_value *v)
 {
 	enum policy k = policy_numbered(v->number);
 
-	if (by_name && k < POLICIES)
-		call_detail(c, "%s=%llu ", policy_rows[k].name, (unsigned long long)v->value);
+	return k >= POLICIES || policy_value(p, k) != v->value;
+}
+
+/* A number that is no policy's is told as it is. */
+static void tell_change(struct calls_ctx *c, struct partition *p, const struct policy_value *v, bool by_name)
+{
+	enum policy k = policy_numbered(v->number);
+	unsigned long long next = v->value, was = k < POLICIES ? policy_value(p, k) : 0;
+
+	if (k >= POLICIES)
+		call_detail(c, "%u=%llu ", v->number, next);
+	else if (by_name)
+		call_detail(c, "%s=%llu->%llu ", policy_rows[k].name, was, next);
 	else
-		call_detail(c, "%u=%llu ", v->number, (unsigned long long)v->value);
+		call_detail(c, "%u=%llu->%llu ", v->number, was, next);
 }
 
 enum hf_err on_policy_set(struct calls_ctx *c, const struct policy_set_req *q,
 	struct policy_set_res *r)
 {
 	struct partition *p;
+	size_t n = 0;
 
 	TRY(partition_seen(c, q->serial, &p));
 	for (size_t i = 0; i < q->changes.n; i++)
-		tell_change(c, &q->changes.v[i], q->changes.n <= CHANGES_NAMED);
+		n += changes_it(p, &q->changes.v[i]);
+	for (size_t i = 0; i < q->changes.n; i++)
+		if (changes_it(p, &q->changes.v[i]))
+			tell_change(c, p, &q->changes.v[i], n <= CHANGES_NAMED);
 	return partition_policies_set(c, p, q->so_pin, q->changes, q->destroy, &r->destroyed);
 }
 

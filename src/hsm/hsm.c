@@ -139,7 +139,7 @@ static enum hf_err open_audit(struct hsm *h)
 	struct audit_pair pair;
 	/* Until the old audit key said who follows it, it signs. */
 	struct slice root = secret_slice(h->rotate_phase == ROTATE_AUDIT ? &h->old_root : &h->root);
-	struct audit_setup set = { .keeper = h->keeper, .witness = &h->witness,
+	struct audit_setup set = { .keeper = h->keeper, .serial = h->serial, .witness = &h->witness,
 		.must = h->cfg.audit_closed != CLOSED_ADMIN };
 
 	TRY(crypto_derive(root, "holdfast audit", SLICE_NONE, &seed));

@@ -128,6 +128,11 @@ bool hsm_has_officer(const struct hsm *h)
 	return h->self != NULL && has_pin(h->self, "so");
 }
 
+bool hsm_has_auditor(const struct hsm *h)
+{
+	return h->self != NULL && has_pin(h->self, "auditor");
+}
+
 unsigned hsm_roles_of(const struct calls_ctx *c)
 {
 	struct partition *self = self_of(c);

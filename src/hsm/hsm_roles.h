@@ -30,6 +30,8 @@ unsigned hsm_roles_of(const struct calls_ctx *c);
 /* hsm_has_officer: the security officer has a PIN: somebody initialized this HSM, and new
  * partitions begin with strict policies. */
 bool hsm_has_officer(const struct hsm *h);
+/* hsm_has_auditor: the auditor has a PIN, and a say in what is recorded. */
+bool hsm_has_auditor(const struct hsm *h);
 /* hsm_need: HF_E_DENIED, with what it takes, unless he plays one of these; those
  * that are no roles of the HSM do not count. */
 enum hf_err hsm_need(struct calls_ctx *c, unsigned roles) HF_MUST_CHECK;

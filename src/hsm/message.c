@@ -207,6 +207,8 @@ static enum hf_err process(struct calls_ctx *c, enum op_kind k, bool within, str
 	if (op == NULL || (within && !op->in_message))
 		return HF_E_OP_NONE;
 	c->worked = op->crypt.mech->type + 1;
+	if (op->key != NULL)
+		object_audit(c, op->key);
 	TRY(op_usable(c, op, OP_FINAL));
 	if (!within && op->in_message)
 		return HF_E_OP_ACTIVE;

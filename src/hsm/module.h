@@ -280,6 +280,7 @@ struct hsm {
 	struct map partitions;    /* by slot */
 	struct map apps;          /* by the first 8 bytes of the id */
 	unsigned conns, app_count;
+	uint64_t conns_ever; /* connections that there were */
 	_Atomic bool stop;
 	_Atomic uint64_t pins_locked; /* calls that a locked PIN refused */
 	_Atomic unsigned slow_waiting; /* calls for the slow threads, see hsm_waiting */

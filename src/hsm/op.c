@@ -393,6 +393,8 @@ enum hf_err op_data(struct calls_ctx *c, enum op_kind k, enum op_step s, const s
 	if (op == NULL)
 		return HF_E_OP_NONE;
 	c->worked = op->crypt.mech->type + 1;
+	if (op->key != NULL)
+		object_audit(c, op->key);
 	e = op_usable(c, op, s);
 	if (e == HF_OK) {
 		switch (s) {

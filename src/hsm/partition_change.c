@@ -101,9 +101,9 @@ static enum hf_err become(struct hsm *h, struct partition *p, const struct remem
 /* --- policies ------------------------------------------------------------------- */
 
 static enum hf_err apply(struct policy_value_list changes, struct remembered *next,
-	bool *ret_destroys, bool *ret_both)
+	bool *ret_destroys)
 {
-	*ret_destroys = *ret_both = false;
+	*ret_destroys = false;
 	for (size_t i = 0; i < changes.n; i++) {
 		enum policy k = policy_numbered(changes.v[i].number);
 		uint64_t value = changes.v[i].value;
@@ -113,11 +113,46 @@ static enum hf_err apply(struct policy_value_list changes, struct remembered *ne
 		if (value == next->policy[k])
 			continue;
 		*ret_destroys |= policy_destroys_by(k, next->policy[k], value);
-		*ret_both |= policy_rows[k].who == POLICY_BY_BOTH;
 		next->policy[k] = value;
 	}
 	return next->policy[POLICY_PIN_MIN] <= next->policy[POLICY_PIN_MAX] ? HF_OK :
 		HF_E_POLICY_VALUE;
+}
+
+/* is_of_audit: the policy says what is recorded, or what stops where nothing can be. */
+static bool is_of_audit(enum policy k)
+{
+	return k == POLICY_AUDIT_USE || k == POLICY_AUDIT_AUTH || k == POLICY_AUDIT_KEYS ||
+		k == POLICY_AUDIT_FAILURES || k == POLICY_AUDIT_ALL || k == POLICY_AUDIT_CLOSED;
+}
+
+/* told: how much a value of an audit policy records. */
+static uint64_t told(enum policy k, uint64_t value)
+{
+	static const uint8_t of_use[] = { [USE_FIRST] = 1, [USE_COUNTED] = 2, [USE_EVERY] = 3 };
+
+	return k == POLICY_AUDIT_USE ? of_use[value] : value;
+}
+
+/* by_whom: what both have to agree to is the HSM's security officer's, but for less to be
+ * recorded: that is the auditor's, once there is one. */
+static enum hf_err by_whom(struct calls_ctx *c, const struct remembered *was,
+	const struct remembered *next)
+{
+	bool officer = false, auditor = false;
+
+	for (unsigned i = 0; i < POLICIES; i++) {
+		enum policy k = (enum policy)i;
+		bool less = is_of_audit(k) && told(k, next->policy[k]) < told(k, was->policy[k]);
+
+		if (next->policy[k] == was->policy[k] || policy_rows[k].who != POLICY_BY_BOTH)
+			continue;
+		auditor |= less && hsm_has_auditor(c->hsm);
+		officer |= !less || !hsm_has_auditor(c->hsm);
+	}
+	if (auditor)
+		TRY(hsm_need(c, CALL_BY_D));
+	return officer ? hsm_need(c, CALL_BY_H) : HF_OK;
 }
 
 static enum hf_err check_officer(struct calls_ctx *c, struct partition *p, struct slice so_pin)
@@ -170,13 +205,12 @@ enum hf_err partition_policies_set(struct calls_ctx *c, struct partition *p, str
 	struct policy_value_list changes, bool may_destroy, bool *ret_destroyed)
 {
 	struct remembered was, next;
-	bool destroys, both;
+	bool destroys;
 
 	remember(p, &was);
 	next = was;
-	TRY(apply(changes, &next, &destroys, &both));
-	if (both)
-		TRY(hsm_need(c, CALL_BY_H));
+	TRY(apply(changes, &next, &destroys));
+	TRY(by_whom(c, &was, &next));
 	if (destroys && !may_destroy)
 		return HF_E_DESTRUCTIVE;
 	TRY(check_officer(c, p, so_pin));

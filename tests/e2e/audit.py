@@ -253,6 +253,42 @@ def test_a_query_finds_what_matches_in_the_hsm_and_in_files(i):
     assert from_files == told
 
 
+def test_records_say_which_hsm_which_connection_and_which_key(i):
+    i.must('init', 'e2e')
+    files = {'so': '12345678', 'pin': '87654321', 'data': 'data', 'bad': 'x' * 64}
+    for name, text in files.items():
+        with open(f'{i.home}-{name}', 'w') as f:
+            f.write(text)
+    pin = ('--pin-file', f'{i.home}-pin')
+    for args in (('audit', 'config', '--so-pin-file', f'{i.home}-so', 'audit-all=yes'),
+                 ('key', 'generate', '--type', 'ec:P-256', '--label', 'seen', *pin),
+                 ('object', 'show', '--label', 'seen', *pin)):
+        r = i.cli(*args)
+        assert r.returncode == 0, (args, r.stderr)
+    r = i.cli('verify', '--key', 'seen', '--mechanism', 'ECDSA_SHA256', '--signature', f'{i.home}-bad', *pin, '--in',
+              f'{i.home}-data')
+    assert r.returncode != 0
+    serial = json.loads(i.cli('status', '--json').stdout)['serial']
+    i.stop()
+    d = f'{i.home}/data/audit'
+    rows = lines_of(i.cli('audit', 'export', d).stdout)
+    assert all(x['hsm'] == serial for x in rows), rows
+    assert all(isinstance(x['session'], str) and x['request'] < 2 ** 53 for x in rows)
+    calls = [x for x in rows if x['kind'] != 'event']
+    assert all((x['connection'] == 0) == (x['kind'] == 'event') for x in rows)
+    by_pid = {(x['connection'], x['pid']) for x in calls}
+    assert len({c for c, _ in by_pid}) == len(by_pid) >= 4, by_pid
+    read = [x for x in rows if x['event'] == 'attr_get']
+    assert read and all(x['object'] and x['label'] for x in read), read
+    failed = [x for x in rows if x['event'].startswith('verify') and x['result'] != 'OK']
+    assert failed and failed[-1]['label'] == 'seen' and failed[-1]['mechanism'] == 'ECDSA_SHA256', failed
+    changed = next(x for x in rows if x['event'] == 'policy_set')
+    assert changed['detail'].strip() == 'audit-all=0->1', changed
+    for name in ('cef', 'leef', 'rfc5424'):
+        lines = i.cli('audit', 'export', '--format', name, d).stdout.splitlines()
+        assert all(serial in x for x in lines), name
+
+
 def test_a_label_forges_no_line_and_no_colour(i):
     label = 'x\n99 2030-01-01T00:00:00Z login: OK \x1b[31m\u009b\u202e\\'
     told = 'x\\n99 2030-01-01T00:00:00Z login: OK \\x1b[31m\\u009b\\u202e\\\\'

@@ -245,6 +245,8 @@ def test_a_backup_verifies_without_an_hsm(i):
     h.create()
     i.stop()
     told = json.loads(away(h, 'inspect', h.file).stdout)
+    made = h.cli('audit', 'query', '--call', 'backup_begin').stdout
+    assert f'backup {told["id"]} to a passphrase' in made, made
     assert told['partition'] == 'box' and told['pieces'] == 3, told
     told = json.loads(away(h, 'verify', h.file, '--passphrase-file', h.passphrase).stdout)
     assert told['whole'] and told['objects'] == 1, told

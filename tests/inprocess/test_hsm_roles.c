@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "box.h"
+#include "policies.h"
 
 #define SO "Hsm-officer-1"
 #define ADM "Administrator-1"
@@ -202,6 +203,46 @@ static void others_may_try_by_their_group_only(void **state)
 	assert_int_equal(partition(&worker, "a"), HF_E_DENIED);
 }
 
+static enum hf_err policy(struct who *w, uint32_t number, uint64_t value)
+{
+	struct partition_list_req lq = { 0 };
+	struct partition_list_res lr;
+	struct policy_value change = { number, value };
+	struct policy_set_req q = { .so_pin = SLICE_STR(SO_PIN), .changes = { &change, 1 } };
+
+	assert_int_equal(do_partition_list(w, &lq, &lr), HF_OK);
+	assert_int_equal(lr.partitions.n, 1);
+	q.serial = lr.partitions.v[0].serial;
+	return do_policy_set(w, &q, &(struct policy_set_res){ 0 });
+}
+
+#define AUDIT_USE 71
+#define AUDIT_AUTH 140
+#define AUDIT_FAILURES 142
+
+static void less_is_recorded_only_with_the_auditor(void **state)
+{
+	(void)state;
+	assert_int_equal(partition(&root, "a"), HF_OK);
+	assert_int_equal(policy(&root, AUDIT_AUTH, 0), HF_OK); /* nobody is auditor yet */
+	assert_int_equal(policy(&root, AUDIT_AUTH, 1), HF_OK);
+	all_three();
+	assert_int_equal(enters(&root, "so", SO), HF_OK);
+	assert_int_equal(policy(&root, AUDIT_AUTH, 0), HF_E_DENIED);
+	assert_int_equal(policy(&root, AUDIT_USE, USE_COUNTED), HF_E_DENIED);
+	assert_int_equal(policy(&root, AUDIT_USE, USE_NONE), HF_E_DENIED);
+	assert_int_equal(policy(&root, AUDIT_FAILURES, 1), HF_OK); /* more */
+	assert_int_equal(leaves(&root), HF_OK);
+	assert_int_equal(enters(&root, "auditor", AUD), HF_OK);
+	assert_int_equal(policy(&root, AUDIT_USE, USE_FIRST), HF_OK);
+	assert_int_equal(policy(&root, AUDIT_AUTH, 0), HF_OK);
+	assert_int_equal(policy(&root, AUDIT_USE, USE_EVERY), HF_E_DENIED); /* more is the officer's */
+	assert_int_equal(policy(&root, 43, 0), HF_E_DENIED);
+	assert_int_equal(leaves(&root), HF_OK);
+	assert_int_equal(enters(&root, "so", SO), HF_OK);
+	assert_int_equal(policy(&root, AUDIT_USE, USE_COUNTED), HF_OK);
+}
+
 /* --- who sets whose PIN --------------------------------------------------------------------- */
 
 static void the_auditor_is_independent_of_the_officer(void **state)
@@ -374,6 +415,7 @@ int main(void)
 		T(without_pins_uids_hold),
 		T(health_takes_no_role),
 		T(each_does_its_own_work_only),
+		T(less_is_recorded_only_with_the_auditor),
 		T(the_administrator_only_switches_partitions),
 		T(a_refusal_names_the_role),
 		T(others_may_try_by_their_group_only),

@@ -255,7 +255,7 @@ static void changes_need_the_officers_pin(void **state)
 	(void)state;
 	assert_int_equal(set_by(&root, "wrong", POLICY_DATES, 1, false), HF_E_PIN_INCORRECT);
 	assert_int_equal(do_why(&root, &(struct why_req){ 0 }, &r), HF_OK);
-	assert_true(slice_eq(r.why, SLICE_STR("dates-enforced=1 ")));
+	assert_true(slice_eq(r.why, SLICE_STR("dates-enforced=0->1 ")));
 	assert_int_equal(set_by(&root, USER_PIN, POLICY_DATES, 1, false), HF_E_PIN_INCORRECT);
 	assert_int_equal(set_by(&anna, "wrong", POLICY_DATES, 1, false), HF_E_PIN_INCORRECT);
 	assert_int_equal(set_by(&anna, SO_PIN, POLICY_DATES, 1, false), HF_E_PIN_LOCKED);

@@ -189,6 +189,41 @@ static void a_log_that_lost_its_order_goes_on_with_a_gap_record(void **state)
 	assert_int_equal(verify_and_drop(&c), 5);
 }
 
+static void a_log_of_the_first_format_goes_on(void **state)
+{
+	static const uint8_t zero[CRYPTO_HASH];
+	CLEANUP(audit_keys_done) struct audit_keys keys = { 0 };
+	CLEANUP(buf_done) struct buf b = BUF_MAX(8192);
+	struct audit_record rec = { .format = 1, .seq = 1, .prev = SLICE_OF(zero),
+		.event = SLICE_STR("start"), .mechanism = UINT32_MAX, .detail = SLICE_STR("of old"),
+		.hsm = SLICE_STR("not in it") };
+	uint8_t signature[AUDIT_SIGNATURE_MAX];
+	struct audit_append_req q = { .first = 1, .sync = true };
+	struct log_copy c;
+	struct entry e;
+	bool mended;
+
+	(void)state;
+	audit_close(audit);
+	keeper_memory_free(memory);
+	memory = keeper_memory_new();
+	assert_int_equal(audit_keys_open(SLICE_OF(seed), SLICE_NONE, &keys), HF_OK);
+	assert_int_equal(audit_sign(&keys, &rec, signature), HF_OK);
+	audit_write(&b, &rec);
+	assert_int_equal(buf_err(&b), HF_OK);
+	e.record = buf_slice(&b);
+	q.records = (struct entry_list){ &e, 1 };
+	assert_int_equal(keeper_audit_append(keeper_memory_keeper(memory), &q, &mended), HF_OK);
+	open_audit();
+	take_log(&c);
+	assert_int_equal(c.l.n, 2); /* start after start, and no gap between */
+	assert_true(audit_read(c.l.v[0].record, &c.a, &rec));
+	assert_true(slice_eq(rec.detail, SLICE_STR("of old")) && rec.hsm.n == 0 && rec.format == 1);
+	assert_true(audit_read(c.l.v[1].record, &c.a, &rec));
+	assert_int_equal(rec.format, AUDIT_FORMAT);
+	assert_int_equal(verify_and_drop(&c), 0);
+}
+
 static void checkpoints_are_signed(void **state)
 {
 	struct audit_record rec;
@@ -376,6 +411,7 @@ int main(void)
 		T(a_forged_start_is_found),
 		T(what_cannot_be_kept_is_an_error_and_is_kept_later_once),
 		T(a_log_that_lost_its_order_goes_on_with_a_gap_record),
+		T(a_log_of_the_first_format_goes_on),
 		T(checkpoints_are_signed),
 		T(the_store_remembers_the_end_of_the_log),
 		T(ml_dsa_signs_besides_and_is_checked_with_its_key),
