@@ -58,5 +58,5 @@ int cmd_audit_export(struct cli *c)
 	if (e == HF_OK)
 		return EXIT_DONE;
 	fprintf(stderr, "holdfast: what follows record %" PRIu64 " was not exported\n", last);
-	return cli_fail(c->args[0], e);
+	return audit_files_fail(c->args[0], e);
 }

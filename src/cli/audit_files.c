@@ -1,5 +1,7 @@
 #include "audit_files.h"
 
+#include "cli.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -105,4 +107,13 @@ enum hf_err audit_files_next(struct audit_files *f, struct auditseg_record *ret,
 			return HF_OK;
 		TRY(open_segment(f));
 	}
+}
+
+int audit_files_fail(const char *dir, enum hf_err e)
+{
+	if (e != HF_E_DAMAGED)
+		return cli_fail(dir, e);
+	(void)cli_usage("%s: a record of the log is damaged; 'holdfast audit verify' names the first one",
+		dir);
+	return EXIT_FAILED;
 }

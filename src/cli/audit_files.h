@@ -23,6 +23,8 @@ void audit_files_seek(struct audit_files *f, uint64_t seq);
 /* audit_files_refresh looks for what was written since: behind the last record,
  * audit_files_next goes on with it. */
 enum hf_err audit_files_refresh(struct audit_files *f) HF_MUST_CHECK;
+/* audit_files_fail says what is wrong with the log in dir; EXIT_FAILED. */
+int audit_files_fail(const char *dir, enum hf_err e);
 /* audit_files_lost: the file that is read was deleted, replaced or cut behind the reading. */
 bool audit_files_lost(const struct audit_files *f);
 bool audit_files_at_end(const struct audit_files *f); /* in the last segment */

@@ -1,8 +1,10 @@
 #include "audit_filter.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
+#include "calls_codec.h"
 #include "clock.h"
 
 /* span_of: "10m" is so long before now. */
@@ -59,6 +61,86 @@ static bool read_time(const struct cli *c, enum opt o, const char *name, uint64_
 	return false;
 }
 
+/* --- names ---------------------------------------------------------------------------- */
+
+/* word takes the next one off a comma-separated list, into out; false: there is none. */
+static bool word(const char **list, char *out, size_t size)
+{
+	size_t n = strcspn(*list, ",");
+
+	if (**list == '\0')
+		return false;
+	(void)snprintf(out, size, "%.*s", (int)n, *list);
+	*list += n + ((*list)[n] == ',');
+	return true;
+}
+
+static bool one_of(const char *const *v, size_t n, const char *s)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(v[i], s) == 0)
+			return true;
+	return false;
+}
+
+static bool is_call(const char *s)
+{
+	static const char *const events[] = { "start", "stop", "checkpoint", "audit-gap", "audit-mended",
+		"audit-dropped", "audit-key", "clock-jump", "damage", "error", "key_uses", "lock_out",
+		"partition-rotated", "root-rotated", "store-changed", "tamper" };
+
+	for (size_t i = 0; i < CALLS_ROWS; i++)
+		if (calls_rows[i].name != NULL && strcmp(calls_rows[i].name, s) == 0)
+			return true;
+	return one_of(events, sizeof(events) / sizeof(events[0]), s);
+}
+
+static bool is_result_name(const char *s)
+{
+	for (unsigned i = 0; i < HF_ERR_COUNT; i++)
+		if (strcmp(err_name((enum hf_err)i), s) == 0)
+			return true;
+	return strcmp(s, "failed") == 0;
+}
+
+static bool is_role(const char *s)
+{
+	static const char *const roles[] = { "public", "user", "so", "limited", "crypto-user", "hsm-so",
+		"administrator", "auditor", "admin" };
+
+	return one_of(roles, sizeof(roles) / sizeof(roles[0]), s);
+}
+
+static bool is_mechanism_name(const char *s)
+{
+	uint32_t unused;
+
+	return mechanism_of_name(s, &unused);
+}
+
+/* names_known says which word of an option means nothing. */
+static bool names_known(const struct cli *c)
+{
+	static const struct { enum opt opt; const char *what; bool (*known)(const char *s); } rows[] = {
+		{ OPT_CALL, "call or event", is_call },
+		{ OPT_RESULT, "result", is_result_name },
+		{ OPT_ROLE, "role", is_role },
+		{ OPT_MECHANISM, "mechanism", is_mechanism_name },
+	};
+	char one[80];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *list = c->opt[rows[i].opt];
+
+		while (list != NULL && word(&list, one, sizeof(one)))
+			if (!rows[i].known(one)) {
+				(void)cli_usage("there is no %s '%s'", rows[i].what, one);
+				return false;
+			}
+	}
+	return true;
+}
+
 bool audit_filter_of(struct cli *c, struct audit_filter *ret)
 {
 	*ret = (struct audit_filter){
@@ -75,7 +157,7 @@ bool audit_filter_of(struct cli *c, struct audit_filter *ret)
 		(void)cli_usage("--uid wants a number, not '%s'", c->opt[OPT_UID]);
 		return false;
 	}
-	return read_time(c, OPT_SINCE, "since", &ret->since_us) &&
+	return names_known(c) && read_time(c, OPT_SINCE, "since", &ret->since_us) &&
 		read_time(c, OPT_UNTIL, "until", &ret->until_us);
 }
 
@@ -106,9 +188,15 @@ static bool is_object(const char *wish, const struct audit_record *r)
 
 static bool is_mechanism(const char *wish, uint32_t mechanism)
 {
-	const char *name = mechanism != UINT32_MAX ? name_of_mechanism(mechanism) : NULL;
+	uint32_t wanted;
+	char one[80];
 
-	return is(wish, slice_str(name != NULL ? name : ""));
+	if (wish == NULL)
+		return true;
+	while (word(&wish, one, sizeof(one)))
+		if (mechanism_of_name(one, &wanted) && wanted == mechanism)
+			return true;
+	return false;
 }
 
 static bool is_result(const char *wish, uint16_t result)

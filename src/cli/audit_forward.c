@@ -29,6 +29,7 @@ struct forward {
 	const char *cursor_file; /* NULL: none */
 	const char *dir;
 	bool follow, failing;
+	char said[256];          /* why, last time */
 	uint64_t next;           /* the first record that was not delivered */
 	uint8_t hash[CRYPTO_HASH]; /* of the one before, where has_hash */
 	bool has_hash, resumed;  /* some were delivered before */
@@ -266,10 +267,11 @@ static enum hf_err deliver(struct forward *f)
 	enum hf_err e;
 
 	while ((e = audit_target_send(&f->target, text, f->ends, f->n)) != HF_OK) {
-		if (!f->failing)
+		if (!f->failing || strcmp(f->said, f->target.why) != 0)
 			fprintf(stderr, "holdfast: record %" PRIu64 " and what follows wait: %s\n", f->next,
 				f->target.why);
 		f->failing = true;
+		(void)snprintf(f->said, sizeof(f->said), "%s", f->target.why);
 		if (!f->follow)
 			return e;
 		nap(RETRY_NS);
@@ -277,6 +279,7 @@ static enum hf_err deliver(struct forward *f)
 	if (f->failing)
 		fprintf(stderr, "holdfast: records are delivered again\n");
 	f->failing = false;
+	f->target.why[0] = '\0';
 	return HF_OK;
 }
 
@@ -344,7 +347,7 @@ static int read_options(struct cli *c, struct forward *f)
 static int failed(const struct forward *f, enum hf_err e)
 {
 	if (*f->target.why == '\0')
-		return cli_fail(f->dir, e);
+		return audit_files_fail(f->dir, e);
 	(void)cli_usage("%s", f->target.why);
 	return EXIT_FAILED;
 }

@@ -20,7 +20,7 @@ struct query {
 	struct audit_filter filter;
 	struct audit_check check; /* of the HSM's records */
 	uint64_t at;              /* the next one to ask the HSM for */
-	uint64_t next, left;
+	uint64_t next, left, shown;
 	bool json;
 };
 
@@ -69,8 +69,17 @@ static bool take(struct query *q, const struct audit_record *r)
 {
 	if (r->seq < q->next || !audit_filter_matches(&q->filter, r))
 		return true;
+	q->shown++;
 	(q->json ? print_json : print_text)(r);
 	return --q->left > 0;
+}
+
+/* A name that is misspelt looks like a good sign otherwise. */
+static int done(const struct query *q)
+{
+	if (q->shown == 0)
+		fprintf(stderr, "holdfast: no record matches\n");
+	return EXIT_DONE;
 }
 
 /* --- out of files ------------------------------------------------------------------ */
@@ -105,7 +114,7 @@ static int query_files(struct cli *c, struct query *q, const char *dir)
 	audit_files_seek(&f, q->next);
 	e = from_files(q, &f, &c->arena);
 	audit_files_done(&f);
-	return e == HF_OK ? EXIT_DONE : cli_fail(dir, e);
+	return e == HF_OK ? done(q) : audit_files_fail(dir, e);
 }
 
 /* --- out of the HSM --------------------------------------------------------------- */
@@ -177,7 +186,7 @@ int cmd_audit_query(struct cli *c)
 	if (!cli_connect(c))
 		return EXIT_FAILED;
 	e = all_pages(c, &q);
-	return e == HF_OK ? EXIT_DONE : cli_fail("audit", e);
+	return e == HF_OK ? done(&q) : cli_fail("audit", e);
 }
 
 /* last_seq is the number of the last record there is. */

@@ -119,6 +119,12 @@ static enum hf_err failed(struct audit_target *t, const char *what, const char *
 	return HF_E_CONNECTION;
 }
 
+/* trouble: the limits of the socket end a wait with errors that say nothing to a person. */
+static const char *trouble(int e)
+{
+	return e == EAGAIN || e == EINPROGRESS ? "the collector did not answer in time" : strerror(e);
+}
+
 static enum hf_err write_all(struct audit_target *t, int fd, struct slice s)
 {
 	while (s.n > 0) {
@@ -127,7 +133,7 @@ static enum hf_err write_all(struct audit_target *t, int fd, struct slice s)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return failed(t, "write", strerror(errno));
+			return failed(t, "write", trouble(errno));
 		s.p += n;
 		s.n -= (size_t)n;
 	}
@@ -181,7 +187,7 @@ static enum hf_err connect_to(struct audit_target *t, int type, int *ret)
 	*ret = connect_any(found);
 	e = errno;
 	freeaddrinfo(found);
-	return *ret >= 0 ? HF_OK : failed(t, t->host, strerror(e));
+	return *ret >= 0 ? HF_OK : failed(t, t->host, trouble(e));
 }
 
 static enum hf_err send_datagrams(struct audit_target *t, int fd, struct slice bytes,
@@ -189,7 +195,7 @@ static enum hf_err send_datagrams(struct audit_target *t, int fd, struct slice b
 {
 	for (size_t i = 0, at = 0; i < n; at = ends[i], i++)
 		if (send(fd, bytes.p + at, ends[i] - at, 0) < 0)
-			return failed(t, "send", strerror(errno));
+			return failed(t, "send", trouble(errno));
 	return HF_OK;
 }
 
@@ -250,7 +256,7 @@ static enum hf_err stream_read(struct audit_target *t, struct stream *s, uint8_t
 		return tls_stream_read(s->tls, p, max, ret_n) == HF_OK ? HF_OK : failed(t, "TLS", "read");
 	n = read(s->fd, p, max);
 	if (n < 0)
-		return failed(t, "read", strerror(errno));
+		return failed(t, "read", trouble(errno));
 	*ret_n = (size_t)n;
 	return HF_OK;
 }

@@ -227,7 +227,7 @@ def test_an_export_is_a_line_a_record_up_to_the_damage(i):
     log.records[3][40] ^= 1
     log.write()
     r = log.instance.cli('audit', 'export', '--from', '2', log.dir)
-    assert r.returncode == 1 and 'record 3 ' in r.stderr, r.stderr
+    assert r.returncode == 1 and 'record 3 ' in r.stderr and 'audit verify' in r.stderr, r.stderr
     assert [json.loads(x)['seq'] for x in r.stdout.splitlines()] == [2, 3]
 
 
@@ -248,6 +248,13 @@ def test_a_query_finds_what_matches_in_the_hsm_and_in_files(i):
     assert len(r) == 2 and all(x['label'] == label for x in r)
     assert i.cli('audit', 'query', '--until', '2001-01-01').stdout == ''
     assert i.cli('audit', 'query', '--since', 'yesterday').returncode == 2
+    for option, word in (('call', 'logn'), ('result', 'fine'), ('mechanism', 'RSA_PKC'), ('role', 'boss')):
+        r = i.cli('audit', 'query', f'--{option}', word)
+        assert r.returncode == 2 and word in r.stderr and r.stdout == '', (option, r.stderr)
+    r = i.cli('audit', 'query', '--partition', 'bx')
+    assert r.returncode == 0 and 'no record matches' in r.stderr, r.stderr
+    named = i.cli('audit', 'query', '--mechanism', 'CKM_ECDSA_SHA256,SHA256_HMAC,ecdsa', '--result', 'OK,failed')
+    assert named.returncode == 0, named.stderr
     i.stop()
     from_files = lines_of(i.cli('audit', 'query', *asked, f'{i.home}/data/audit').stdout)
     assert from_files == told
