@@ -134,14 +134,12 @@ bool point_size_ok(const struct curve *c, struct slice raw)
 	return raw.p[0] == 4 && raw.n == 1 + 2 * c->n;
 }
 
-enum hf_err parts_put_point(struct parts *p, EVP_PKEY *pkey)
+enum hf_err parts_put_point(struct parts *p, struct slice raw)
 {
-	CLEANUP(secret_done) struct secret raw = { 0 };
 	CLEANUP(buf_done) struct buf b = BUF_MAX(1024);
 
-	TRY(pkey_octets(pkey, OSSL_PKEY_PARAM_PUB_KEY, &raw));
 	der_head(&b, DER_OCTET_STRING, raw.n);
-	buf_raw(&b, secret_slice(&raw));
+	buf_raw(&b, raw);
 	TRY(buf_err(&b));
 	return parts_put(p, CKA_EC_POINT, buf_slice(&b));
 }

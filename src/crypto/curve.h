@@ -24,7 +24,7 @@ struct slice point_raw(const struct curve *c, struct slice point);
 /* point_size_ok: the length that a raw point on c can have. */
 bool point_size_ok(const struct curve *c, struct slice raw);
 /* parts_put_point writes CKA_EC_POINT as DER OCTET STRING. */
-enum hf_err parts_put_point(struct parts *p, EVP_PKEY *pkey) HF_MUST_CHECK;
+enum hf_err parts_put_point(struct parts *p, struct slice raw) HF_MUST_CHECK;
 
 /* ec_public makes a public key of a raw point: HF_E_PUBLIC_KEY if it is none. */
 enum hf_err ec_public(const struct curve *c, struct slice raw, EVP_PKEY **ret) HF_MUST_CHECK;

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "der.h"
 
 /* --- hash ------------------------------------------------------------------ */
 
@@ -350,23 +349,6 @@ enum hf_err hbs_take_leaf(struct crypt *c, uint64_t *ret)
 	c->has_leaf = false;
 	*ret = c->leaf;
 	return HF_OK;
-}
-
-enum hf_err hbs_info(struct parts *p, struct slice oid, struct slice value)
-{
-	CLEANUP(buf_done) struct buf id = BUF_MAX(64), key = BUF_MAX(512), all = BUF_MAX(1024);
-
-	der_head(&id, DER_OID, oid.n);
-	buf_raw(&id, oid);
-	der_head(&key, DER_SEQUENCE, id.n);
-	buf_raw(&key, buf_slice(&id));
-	der_head(&key, DER_BIT_STRING, value.n + 1);
-	buf_u8(&key, 0);
-	buf_raw(&key, value);
-	der_head(&all, DER_SEQUENCE, key.n);
-	buf_raw(&all, buf_slice(&key));
-	TRY(buf_err(&all));
-	return parts_put(p, CKA_PUBLIC_KEY_INFO, buf_slice(&all));
 }
 
 enum hf_err hbs_begin(struct crypt *c)

@@ -144,8 +144,6 @@ enum hf_err hbs_root(struct hbs_work *w, unsigned height, const struct hbs_leaf 
 
 /* hbs_take_leaf: the number that the engine took for this signature, once. */
 enum hf_err hbs_take_leaf(struct crypt *c, uint64_t *ret) HF_MUST_CHECK;
-/* hbs_info writes CKA_PUBLIC_KEY_INFO: the key's value in a BIT STRING (RFC 9802). */
-enum hf_err hbs_info(struct parts *p, struct slice oid, struct slice value) HF_MUST_CHECK;
 /* Those members of a family that are the same. */
 enum hf_err hbs_begin(struct crypt *c);
 size_t hbs_bound(const struct crypt *c, size_t in, bool last);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "crypto.h"
+#include "der.h"
 #include "families.h"
 #include "hss.h"
 #include "lms.h"
@@ -11,7 +12,8 @@
 #define PRIVATE_MOST (1u << 18)
 
 /* id-alg-hss-lms-hashsig, RFC 9708 */
-static const uint8_t oid[] = { 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x10, 0x03, 0x11 };
+static const uint8_t oid[] = { DER_OID, 11,
+	0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x10, 0x03, 0x11 };
 
 /* --- trees --------------------------------------------------------------------- */
 
@@ -142,7 +144,7 @@ static enum hf_err output_public(const struct hbs *k, struct parts *ret)
 	TRY(parts_put_u64(ret, CKA_HSS_LMS_TYPE, k->level[0].lms->type));
 	TRY(parts_put_u64(ret, CKA_HSS_LMOTS_TYPE, k->level[0].ots->type));
 	TRY(parts_put(ret, CKA_VALUE, secret_slice(&k->pub)));
-	return hbs_info(ret, SLICE_OF(oid), secret_slice(&k->pub));
+	return parts_put_spki(ret, SLICE_OF(oid), secret_slice(&k->pub));
 }
 
 static enum hf_err output_private(const struct hbs *k, struct parts *ret)
@@ -164,7 +166,7 @@ static enum hf_err output_private(const struct hbs *k, struct parts *ret)
 	TRY(put_types(ret, CKA_HSS_LMS_TYPES, k, false));
 	TRY(put_types(ret, CKA_HSS_LMOTS_TYPES, k, true));
 	TRY(parts_put_u64(ret, CKA_HSS_KEYS_REMAINING, (uint64_t)1 << k->total));
-	return hbs_info(ret, SLICE_OF(oid), secret_slice(&k->pub));
+	return parts_put_spki(ret, SLICE_OF(oid), secret_slice(&k->pub));
 }
 
 static enum hf_err output(const struct key *k, struct parts *ret)

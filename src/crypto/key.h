@@ -95,6 +95,9 @@ enum hf_err parts_put_octets(struct parts *p, uint32_t cka, EVP_PKEY *pkey, cons
 	HF_MUST_CHECK;
 /* parts_put_info writes CKA_PUBLIC_KEY_INFO. */
 enum hf_err parts_put_info(struct parts *p, EVP_PKEY *pkey) HF_MUST_CHECK;
+/* parts_put_spki does so for a key whose value lies in the BIT STRING as it is. algorithm: what
+ * the AlgorithmIdentifier holds, in DER (RFC 5280 §4.1.2.7). */
+enum hf_err parts_put_spki(struct parts *p, struct slice algorithm, struct slice value) HF_MUST_CHECK;
 /* pkey_octets reads the named octet-string parameter. */
 enum hf_err pkey_octets(EVP_PKEY *pkey, const char *name, struct secret *ret) HF_MUST_CHECK;
 

@@ -4,7 +4,10 @@
 #include <openssl/objects.h>
 
 #include "curve.h"
+#include "der.h"
 #include "fips.h"
+
+#define POINT_MAX 160 /* bytes; secp521r1 needs 133 */
 
 static enum hf_err read_curve(struct key *k, const struct key_source *s)
 {
@@ -22,6 +25,32 @@ static enum hf_err parse_public(struct key *k, const struct key_source *s)
 
 	TRY(source_need(s, CKA_EC_POINT, &point));
 	return ec_public(k->curve, point_raw(k->curve, point), &k->pkey);
+}
+
+/* put_info: ecPublicKey with the curve as its parameter (RFC 5480 §2.1.1), or the curve's own
+ * OID (RFC 8410 §3). */
+static enum hf_err put_info(const struct curve *c, struct slice point, struct parts *ret)
+{
+	static const uint8_t ec_public_key[] = { DER_OID, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1 };
+	CLEANUP(buf_done) struct buf algorithm = BUF_MAX(64);
+
+	if (c->ckk == CKK_EC)
+		buf_raw(&algorithm, SLICE_OF(ec_public_key));
+	buf_raw(&algorithm, c->oid);
+	TRY(buf_err(&algorithm));
+	return parts_put_spki(ret, buf_slice(&algorithm), point);
+}
+
+/* put_public: what tells the point; computing its coordinates is done once. */
+static enum hf_err put_public(const struct key *k, struct parts *ret)
+{
+	uint8_t raw[POINT_MAX];
+	struct slice point = { raw, 0 };
+
+	OSSL_TRY(EVP_PKEY_get_octet_string_param(k->pkey, OSSL_PKEY_PARAM_PUB_KEY, raw, sizeof(raw),
+			 &point.n), HF_E_INTERNAL);
+	TRY(put_info(k->curve, point, ret));
+	return k->cko == CKO_PUBLIC_KEY ? parts_put_point(ret, point) : HF_OK;
 }
 
 /* --- Weierstrass --------------------------------------------------------- */
@@ -119,11 +148,9 @@ static enum hf_err ec_put_private(const struct key *k, struct parts *ret)
 static enum hf_err ec_output(const struct key *k, struct parts *ret)
 {
 	TRY(parts_put(ret, CKA_EC_PARAMS, k->curve->oid));
-	if (k->cko == CKO_PUBLIC_KEY)
-		TRY(parts_put_point(ret, k->pkey));
-	else
+	if (k->cko == CKO_PRIVATE_KEY)
 		TRY(ec_put_private(k, ret));
-	return parts_put_info(ret, k->pkey);
+	return put_public(k, ret);
 }
 
 const struct key_kind kind_ec = { CKK_EC, ec_parse, ec_check, ec_adopt, ec_output };
@@ -159,11 +186,9 @@ static enum hf_err raw_adopt(struct key *k, EVP_PKEY *pkey)
 static enum hf_err raw_output(const struct key *k, struct parts *ret)
 {
 	TRY(parts_put(ret, CKA_EC_PARAMS, k->curve->oid));
-	if (k->cko == CKO_PUBLIC_KEY)
-		TRY(parts_put_point(ret, k->pkey));
-	else
+	if (k->cko == CKO_PRIVATE_KEY)
 		TRY(parts_put_octets(ret, CKA_VALUE, k->pkey, OSSL_PKEY_PARAM_PRIV_KEY));
-	return parts_put_info(ret, k->pkey);
+	return put_public(k, ret);
 }
 
 const struct key_kind kind_edwards = { CKK_EC_EDWARDS, raw_parse, edwards_check, raw_adopt,

@@ -1,6 +1,7 @@
 /* parts.c: components of keys, read from a source and collected for the engine. */
 #include <openssl/x509.h>
 
+#include "der.h"
 #include "key.h"
 
 enum hf_err parts_put(struct parts *p, uint32_t cka, struct slice value)
@@ -112,4 +113,20 @@ enum hf_err parts_put_info(struct parts *p, EVP_PKEY *pkey)
 	e = parts_put(p, CKA_PUBLIC_KEY_INFO, (struct slice){ der, (size_t)n });
 	OPENSSL_free(der);
 	return e;
+}
+
+/* SEQUENCE { SEQUENCE { algorithm }, BIT STRING { value } } */
+enum hf_err parts_put_spki(struct parts *p, struct slice algorithm, struct slice value)
+{
+	CLEANUP(buf_done) struct buf key = BUF_MAX(512), all = BUF_MAX(1024);
+
+	der_head(&key, DER_SEQUENCE, algorithm.n);
+	buf_raw(&key, algorithm);
+	der_head(&key, DER_BIT_STRING, value.n + 1);
+	buf_u8(&key, 0);
+	buf_raw(&key, value);
+	der_head(&all, DER_SEQUENCE, key.n);
+	buf_raw(&all, buf_slice(&key));
+	TRY(buf_err(&all));
+	return parts_put(p, CKA_PUBLIC_KEY_INFO, buf_slice(&all));
 }

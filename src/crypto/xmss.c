@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "crypto.h"
+#include "der.h"
 #include "families.h"
 #include "hbs.h"
 
@@ -14,8 +15,8 @@
 #define CHECK_DIGITS 3
 
 /* id-alg-xmss-hashsig and id-alg-xmssmt-hashsig, RFC 9802 */
-static const uint8_t oid_xmss[] = { 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x06, 0x22 };
-static const uint8_t oid_xmssmt[] = { 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x06, 0x23 };
+static const uint8_t oid_xmss[] = { DER_OID, 8, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x06, 0x22 };
+static const uint8_t oid_xmssmt[] = { DER_OID, 8, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x06, 0x23 };
 
 #define ONE(first, hash, n, pad, approved)                                     \
 	{ CKK_XMSS, (first), hash, n, pad, 10, 1, approved },                      \
@@ -329,7 +330,7 @@ static enum hf_err output_any(const struct hbs *k, struct parts *ret)
 	bool one = k->xmss->ckk == CKK_XMSS;
 
 	TRY(parts_put_u64(ret, CKA_PARAMETER_SET, k->xmss->oid));
-	return hbs_info(ret, one ? SLICE_OF(oid_xmss) : SLICE_OF(oid_xmssmt), secret_slice(&k->pub));
+	return parts_put_spki(ret, one ? SLICE_OF(oid_xmss) : SLICE_OF(oid_xmssmt), secret_slice(&k->pub));
 }
 
 static enum hf_err output_public(const struct hbs *k, struct parts *ret)

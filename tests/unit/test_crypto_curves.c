@@ -1,4 +1,6 @@
 /* Keys on curves: ECDSA, ECDH, EdDSA, X25519 and X448. */
+#include <openssl/x509.h>
+
 #include "crypt.h"
 
 #define P256 "06082a8648ce3d030107"
@@ -82,6 +84,33 @@ static void every_curve_makes_pairs_that_import_again(void **state)
 		parts_done(&pub);
 		parts_done(&priv);
 		parts_done(&extra);
+	}
+}
+
+static void a_public_keys_info_is_what_openssl_writes(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ITEMS(curves); i++) {
+		struct parts pub = { 0 }, priv = { 0 };
+		unsigned char *der = NULL;
+		struct slice info;
+		const unsigned char *p;
+		EVP_PKEY *pkey;
+		int n;
+
+		pair_of(&curves[i], &pub, &priv);
+		info = parts_get(&pub, CKA_PUBLIC_KEY_INFO);
+		p = info.p;
+		pkey = d2i_PUBKEY(NULL, &p, (long)info.n);
+		assert_non_null(pkey);
+		assert_ptr_equal(p, info.p + info.n);
+		n = i2d_PUBKEY(pkey, &der);
+		assert_true(n > 0);
+		assert_same(((struct slice){ der, (size_t)n }), info);
+		OPENSSL_free(der);
+		EVP_PKEY_free(pkey);
+		parts_done(&pub);
+		parts_done(&priv);
 	}
 }
 
@@ -545,6 +574,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_curve_makes_pairs_that_import_again),
+		cmocka_unit_test(a_public_keys_info_is_what_openssl_writes),
 		cmocka_unit_test(every_private_key_survives_encoding),
 		cmocka_unit_test(points_come_raw_or_in_an_octet_string_and_leave_in_one),
 		cmocka_unit_test(curves_are_named_by_oid_or_name),
