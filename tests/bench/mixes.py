@@ -3,9 +3,7 @@
 makes a large RSA key does to the latency of another one's signatures. Prints a table; --json writes the
 figures. --short: smaller numbers, a few seconds. Ends with 1 if something could not be done at all."""
 import argparse
-import concurrent.futures
 import json
-import statistics
 import subprocess
 import sys
 import time
@@ -55,20 +53,12 @@ def by_sessions(m, best):
 
 
 def by_processes(m, best):
-    """by_processes has all of them connected at once; each signs for the same time, as many at a time as
-    the machine gives them. They do not all work at the same time, so the rate is what all did by the time that
-    it took, starts and logins among it: a lower bound."""
+    """by_processes has all of them connected at once."""
     n, began = m.args.processes, time.monotonic()
-    seconds = m.args.seconds + n / 40
-    with concurrent.futures.ThreadPoolExecutor(n) as pool:
-        found = [r for r in pool.map(lambda _: m.ours.run(WORK, 1, seconds), range(n)) if r]
-    m.whole = m.whole and len(found) == n
-    took = time.monotonic() - began
-    print(f'{len(found)} of {n} processes did their work, {took:.0f} s', file=sys.stderr)
-    if found:
-        m.judge(f'{n} processes', {'per_second': sum(r['per_second'] for r in found) * seconds / took,
-                                   'p50_us': statistics.median(r['p50_us'] for r in found),
-                                   'p99_us': statistics.median(r['p99_us'] for r in found)}, best)
+    did, r = m.ours.processes(WORK, n, m.args.seconds + n / 40)
+    m.whole = m.whole and did == n
+    print(f'{did} of {n} processes did their work, {time.monotonic() - began:.0f} s', file=sys.stderr)
+    m.judge(f'{n} processes', r, best)
 
 
 def beside_generation(m):
