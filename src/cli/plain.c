@@ -43,14 +43,13 @@ static size_t escape(struct slice s, bool text, char out[ESCAPE])
 char *cli_plain(struct slice s)
 {
 	bool text = utf8_valid(s);
-	char *out = hf_alloc(s.n + 1, 4), one[ESCAPE];
+	char *out = hf_alloc(s.n + 2, 4);
 	size_t at = 0;
 
 	while (out != NULL && s.n > 0) {
-		size_t taken = escape(s, text, one), n = strlen(one);
+		size_t taken = escape(s, text, out + at);
 
-		memcpy(out + at, one, n);
-		at += n;
+		at += strlen(out + at);
 		s = (struct slice){ s.p + taken, s.n - taken };
 	}
 	return out;
