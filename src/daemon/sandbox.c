@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <linux/landlock.h>
 #include <malloc.h>
-#include <pthread.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -16,7 +15,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "secret.h"
 #include "log.h"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -238,36 +236,11 @@ static bool allow_with_care(scmp_filter_ctx f)
 	return seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), CALL(clone3), 0) == 0;
 }
 
-/* glibc reads /proc/sys/vm/overcommit_memory when a heap of a thread other than the first shrinks for
- * the first time, and remembers the answer. A file opened later would end the process: it happens here. */
-static void *shrink_a_heap(void *unused)
-{
-	/* Volatile, so that they are really taken; each is too small for a mapping of its own. */
-	void *volatile blocks[32];
-
-	for (size_t i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++)
-		blocks[i] = hf_alloc(1, 65536);
-	for (size_t i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++)
-		hf_free(blocks[i]);
-	return unused;
-}
-
-static void settle_heap(void)
-{
-	pthread_t t;
-
-	if (pthread_create(&t, NULL, shrink_a_heap, NULL) == 0)
-		(void)pthread_join(t, NULL);
-}
-
 enum hf_err sandbox_calls(enum sandbox_role role)
 {
 	scmp_filter_ctx f = seccomp_init(SANITIZED ? SCMP_ACT_ALLOW : SCMP_ACT_KILL_PROCESS);
-	bool ok;
-
-	settle_heap();
-	ok = f != NULL && seccomp_attr_set(f, SCMP_FLTATR_CTL_TSYNC, 1) == 0 &&
-	     seccomp_attr_set(f, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) == 0;
+	bool ok = f != NULL && seccomp_attr_set(f, SCMP_FLTATR_CTL_TSYNC, 1) == 0 &&
+		  seccomp_attr_set(f, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) == 0;
 
 	if (!SANITIZED) {
 		ok = ok && allow(f, common_calls, sizeof(common_calls) / sizeof(int)) &&
