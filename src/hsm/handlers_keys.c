@@ -157,6 +157,36 @@ static uint32_t class_made(const struct mech *m)
 	return (m->flags & MECH_OTP) != 0 ? CKO_OTP_KEY : CKO_SECRET_KEY;
 }
 
+struct generation {
+	const struct mech_use *u;
+	const struct key_source *pub_src, *priv_src;
+	struct parts *pub, *priv;
+};
+
+static enum hf_err generate(void *ctx)
+{
+	const struct generation *g = ctx;
+
+	return g->u->mech->family->generate(g->u->mech, &g->u->params, g->pub_src, g->priv_src, g->pub,
+		g->priv);
+}
+
+/* takes_long: up to a minute and more, by the size. */
+static bool takes_long(const struct mech *m)
+{
+	static const uint32_t types[] = { CKK_RSA, CKK_HSS, CKK_XMSS, CKK_XMSSMT };
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if (m->key == types[i])
+			return true;
+	return (m->flags & MECH_DOMAIN) != 0;
+}
+
+static enum hf_err make(struct generation *g)
+{
+	return takes_long(g->u->mech) ? lowly(generate, g) : generate(g);
+}
+
 enum hf_err on_key_generate(struct calls_ctx *c, const struct key_generate_req *q,
 	struct key_generate_res *r)
 {
@@ -177,7 +207,7 @@ enum hf_err on_key_generate(struct calls_ctx *c, const struct key_generate_req *
 	TRY(makes(u.mech, &a));
 	TRY(object_permit(c, &a));
 	s = attrs_source(&a);
-	TRY(u.mech->family->generate(u.mech, &u.params, NULL, &s, &besides, &p));
+	TRY(make(&(struct generation){ &u, NULL, &s, &besides, &p }));
 	TRY(arena_dup(c->arena, parts_get(&besides, PARTS_TOLD), &r->told));
 	return add_key(c, &a, &p, &r->key);
 }
@@ -213,31 +243,6 @@ static enum hf_err birth_pair(struct calls_ctx *c, const struct mech *m,
 	return object_permit(c, priv);
 }
 
-struct generation {
-	const struct mech_use *u;
-	const struct key_source *pub_src, *priv_src;
-	struct parts *pub, *priv;
-};
-
-static enum hf_err generate(void *ctx)
-{
-	const struct generation *g = ctx;
-
-	return g->u->mech->family->generate(g->u->mech, &g->u->params, g->pub_src, g->priv_src, g->pub,
-		g->priv);
-}
-
-/* takes_long: up to a minute and more, by the size. */
-static bool takes_long(const struct mech *m)
-{
-	static const uint32_t types[] = { CKK_RSA, CKK_HSS, CKK_XMSS, CKK_XMSSMT };
-
-	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
-		if (m->key == types[i])
-			return true;
-	return false;
-}
-
 enum hf_err on_key_pair_generate(struct calls_ctx *c, const struct key_pair_generate_req *q,
 	struct key_pair_generate_res *r)
 {
@@ -258,7 +263,7 @@ enum hf_err on_key_pair_generate(struct calls_ctx *c, const struct key_pair_gene
 	pub_src = attrs_source(&pub);
 	priv_src = attrs_source(&priv);
 	g = (struct generation){ &u, &pub_src, &priv_src, &pub_parts, &priv_parts };
-	TRY(takes_long(u.mech) ? lowly(generate, &g) : generate(&g));
+	TRY(make(&g));
 	TRY(attrs_put_parts(&pub, &pub_parts));
 	TRY(attrs_put_parts(&priv, &priv_parts));
 	TRY(attrs_check_complete(&pub));
