@@ -358,6 +358,17 @@ enum hf_err hbs_begin(struct crypt *c)
 	return c->key->cko == (sign ? CKO_PRIVATE_KEY : CKO_PUBLIC_KEY) ? HF_OK : HF_E_KEY_TYPE;
 }
 
+enum hf_err hbs_sign(struct crypt *c, enum hf_err (*sign)(struct crypt *c, struct slice in, struct buf *out),
+	struct slice in, struct buf *out)
+{
+	size_t before = out->n;
+	enum hf_err e = sign(c, in, out);
+
+	if (e != HF_OK)
+		buf_cut(out, before);
+	return e;
+}
+
 size_t hbs_bound(const struct crypt *c, size_t in, bool last)
 {
 	(void)in;

@@ -146,6 +146,9 @@ enum hf_err hbs_root(struct hbs_work *w, unsigned height, const struct hbs_leaf 
 enum hf_err hbs_take_leaf(struct crypt *c, uint64_t *ret) HF_MUST_CHECK;
 /* Those members of a family that are the same. */
 enum hf_err hbs_begin(struct crypt *c);
+/* hbs_sign does what sign does; after an error nothing of the signature is in out. */
+enum hf_err hbs_sign(struct crypt *c, enum hf_err (*sign)(struct crypt *c, struct slice in, struct buf *out),
+	struct slice in, struct buf *out) HF_MUST_CHECK;
 size_t hbs_bound(const struct crypt *c, size_t in, bool last);
 void hbs_end(struct crypt *c);
 

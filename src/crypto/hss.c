@@ -334,16 +334,7 @@ static enum hf_err verify(const struct crypt *c, struct slice message, struct sl
 
 static enum hf_err finish(struct crypt *c, struct slice in, struct slice sig, struct buf *out)
 {
-	enum hf_err e;
-	size_t before;
-
-	if (c->verb == VERB_VERIFY)
-		return verify(c, in, sig);
-	before = out->n;
-	e = sign(c, in, out);
-	if (e != HF_OK)
-		buf_cut(out, before);
-	return e;
+	return c->verb == VERB_VERIFY ? verify(c, in, sig) : hbs_sign(c, sign, in, out);
 }
 
 const struct family family_hss = {
