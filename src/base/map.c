@@ -94,3 +94,15 @@ void map_done(struct map *m)
 	hf_free(m->slot);
 	*m = (struct map){ 0 };
 }
+
+void map_free(struct map *m, void (*drop)(struct map_node *node))
+{
+	struct map_node *next;
+
+	for (size_t i = 0; i < m->slots; i++)
+		for (struct map_node *node = m->slot[i]; node != NULL; node = next) {
+			next = node->next;
+			drop(node);
+		}
+	map_done(m);
+}

@@ -26,6 +26,8 @@ struct map_node *map_del(struct map *m, uint64_t key); /* removed node or NULL *
  * after the next one was fetched. No order. */
 struct map_node *map_next(const struct map *m, const struct map_node *after);
 void map_done(struct map *m); /* frees the table, not the nodes */
+/* map_free hands every node to drop, which may free it, and frees the table. */
+void map_free(struct map *m, void (*drop)(struct map_node *node));
 
 /* container_of finds the struct around a member. */
 #define container_of(ptr, type, member)                                        \

@@ -23,19 +23,17 @@ struct login *login_of(struct client *c, uint64_t slot)
 	return l;
 }
 
+static void login_free(struct map_node *n)
+{
+	struct login *l = container_of(n, struct login, node);
+
+	secret_done(&l->ticket);
+	hf_free(l);
+}
+
 void logins_done(struct client *c)
 {
-	struct map_node *n = map_next(&c->logins, NULL);
-
-	while (n != NULL) {
-		struct map_node *next = map_next(&c->logins, n);
-		struct login *l = container_of(n, struct login, node);
-
-		secret_done(&l->ticket);
-		hf_free(l);
-		n = next;
-	}
-	map_done(&c->logins);
+	map_free(&c->logins, login_free);
 }
 
 void login_forget(struct client *c, struct login *l)

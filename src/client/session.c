@@ -95,17 +95,14 @@ static void session_drop(struct client *c, struct session *s)
 	session_put(c, s);
 }
 
+static void drop(struct map_node *n)
+{
+	session_free(container_of(n, struct session, node));
+}
+
 void sessions_done(struct client *c)
 {
-	struct map_node *n = map_next(&c->sessions, NULL);
-
-	while (n != NULL) {
-		struct map_node *next = map_next(&c->sessions, n);
-
-		session_free(container_of(n, struct session, node));
-		n = next;
-	}
-	map_done(&c->sessions);
+	map_free(&c->sessions, drop);
 }
 
 /* --- opening again -------------------------------------------------------- */

@@ -58,18 +58,10 @@ enum hf_err whole_tell(struct calls_ctx *c, const struct whole *w, struct backed
 	return HF_OK;
 }
 
-/* uncount forgets the stateful keys. */
-static void uncount(struct whole *w)
+/* uncount forgets a stateful key. */
+static void uncount(struct map_node *n)
 {
-	struct map_node *n = map_next(&w->counted, NULL);
-
-	while (n != NULL) {
-		struct map_node *next = map_next(&w->counted, n);
-
-		hf_free(n);
-		n = next;
-	}
-	map_done(&w->counted);
+	hf_free(n);
 }
 
 void whole_free(struct whole *w)
@@ -77,7 +69,7 @@ void whole_free(struct whole *w)
 	for (size_t i = 0; i < w->n; i++)
 		buf_done(&w->parts[i].own);
 	hf_free(w->parts);
-	uncount(w);
+	map_free(&w->counted, uncount);
 	hf_free(w);
 }
 

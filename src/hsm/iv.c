@@ -26,20 +26,15 @@ static struct iv_state *state_at(struct map_node *n)
 	return container_of(n, struct iv_state, by_value);
 }
 
-static void forget(struct map *m, struct iv_state *s)
+static void state_free(struct map_node *n)
 {
-	(void)map_del(m, s->by_value.key);
-	secret_wipe(s, sizeof(*s));
-	hf_free(s);
+	secret_wipe(state_at(n), sizeof(struct iv_state));
+	hf_free(state_at(n));
 }
 
 void ivs_free(struct map *m)
 {
-	struct map_node *n;
-
-	while ((n = map_next(m, NULL)) != NULL)
-		forget(m, state_at(n));
-	map_done(m);
+	map_free(m, state_free);
 }
 
 /* sweep forgets keys that are gone, once there are many. */
@@ -50,7 +45,7 @@ static void sweep(struct partition *p)
 	for (; n != NULL; n = next) {
 		next = map_next(&p->ivs, n);
 		if (!object_is_there(p, state_at(n)->handle))
-			forget(&p->ivs, state_at(n));
+			state_free(map_del(&p->ivs, n->key));
 	}
 }
 

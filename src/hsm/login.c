@@ -267,17 +267,14 @@ static enum hf_err gone_put(struct roles *r, struct gone *g)
 	return e;
 }
 
+static void drop(struct map_node *n)
+{
+	hf_free(of_node(n));
+}
+
 void gone_free(struct roles *r)
 {
-	struct map_node *n = map_next(&r->gone, NULL);
-
-	while (n != NULL) {
-		struct map_node *next = map_next(&r->gone, n);
-
-		hf_free(of_node(n));
-		n = next;
-	}
-	map_done(&r->gone);
+	map_free(&r->gone, drop);
 }
 
 bool login_revoked(struct partition *p, const uint8_t id[LOGIN_ID_LEN])

@@ -48,19 +48,16 @@ enum hf_err onetimes_new(struct onetimes **ret)
 	return HF_OK;
 }
 
+static void drop(struct map_node *n)
+{
+	hf_free(of_node(n));
+}
+
 void onetimes_clear(struct onetimes *t)
 {
-	struct map_node *n;
-
 	MUTEX_HOLD(&t->lock);
-	n = map_next(&t->by_handle, NULL);
-	while (n != NULL) {
-		struct map_node *next = map_next(&t->by_handle, n);
 
-		hf_free(of_node(n));
-		n = next;
-	}
-	map_done(&t->by_handle);
+	map_free(&t->by_handle, drop);
 }
 
 void onetimes_free(struct onetimes *t)

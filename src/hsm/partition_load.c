@@ -477,17 +477,15 @@ enum hf_err partition_adopt(struct hsm *h, const char *serial)
 	return e;
 }
 
+static void drop(struct map_node *n)
+{
+	struct partition *p = container_of(n, struct partition, by_slot);
+
+	opening_end(p);
+	partition_unref(p);
+}
+
 void partitions_drop(struct hsm *h)
 {
-	struct map_node *n = map_next(&h->partitions, NULL);
-
-	while (n != NULL) {
-		struct map_node *next = map_next(&h->partitions, n);
-		struct partition *p = container_of(n, struct partition, by_slot);
-
-		opening_end(p);
-		partition_unref(p);
-		n = next;
-	}
-	map_done(&h->partitions);
+	map_free(&h->partitions, drop);
 }

@@ -56,16 +56,15 @@ enum hf_err usages_new(struct usages **ret)
 	return HF_OK;
 }
 
+static void drop(struct map_node *n)
+{
+	usage_unref(of_node(n));
+}
+
 void usages_clear(struct usages *t)
 {
-	struct map_node *n, *next;
-
 	rwlock_write(&t->lock);
-	for (n = map_next(&t->by_handle, NULL); n != NULL; n = next) {
-		next = map_next(&t->by_handle, n);
-		usage_unref(of_node(n));
-	}
-	map_done(&t->by_handle);
+	map_free(&t->by_handle, drop);
 	rwlock_unlock(&t->lock);
 }
 

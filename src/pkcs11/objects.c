@@ -160,19 +160,16 @@ void find_sweep(struct client *c)
 	}
 }
 
+static void drop(struct map_node *n)
+{
+	find_free(container_of(n, struct find, node));
+}
+
 void find_clear(void)
 {
 	MUTEX_HOLD(&finds_lock);
-	struct map_node *n = map_next(&finds, NULL);
 
-	while (n != NULL) {
-		struct map_node *next = map_next(&finds, n);
-
-		find_free(container_of(n, struct find, node));
-		n = next;
-	}
-	map_done(&finds);
-	finds = (struct map){ 0 };
+	map_free(&finds, drop);
 }
 
 void find_abandon(void)

@@ -142,6 +142,33 @@ static void a_walk_meets_every_node_once_and_survives_deleting(void **state)
 	map_done(&m);
 }
 
+static unsigned freed;
+
+static void count_free(struct map_node *n)
+{
+	freed++;
+	hf_free(n);
+}
+
+static void a_map_is_freed_with_its_nodes(void **state)
+{
+	struct map m = { 0 };
+
+	(void)state;
+	map_free(&m, count_free);
+	assert_int_equal(freed, 0);
+	for (uint64_t i = 0; i < 100; i++) {
+		struct map_node *n = hf_alloc(1, sizeof(*n));
+
+		assert_non_null(n);
+		assert_int_equal(map_put(&m, i, n), HF_OK);
+	}
+	map_free(&m, count_free);
+	assert_int_equal(freed, 100);
+	assert_null(map_next(&m, NULL));
+	assert_int_equal(m.n, 0);
+}
+
 static void a_map_without_memory_stays_as_it_was(void **state)
 {
 	struct map_node node;
@@ -349,6 +376,7 @@ int main(void)
 		cmocka_unit_test(a_map_finds_what_was_put_and_not_what_was_deleted),
 		cmocka_unit_test(a_key_is_in_a_map_once),
 		cmocka_unit_test(a_walk_meets_every_node_once_and_survives_deleting),
+		cmocka_unit_test(a_map_is_freed_with_its_nodes),
 		cmocka_unit_test(a_map_without_memory_stays_as_it_was),
 		cmocka_unit_test(a_log_line_has_name_level_and_text),
 		cmocka_unit_test(a_log_line_carries_the_time_where_the_journal_does_not),
