@@ -18,12 +18,16 @@ struct slice cli_u64(struct cli *c, uint64_t v)
 	return (struct slice){ p, 8 };
 }
 
-static bool is_named(const struct partition_info *p, const char *name)
+/* how_named: 0: not so; the higher, the surer. Nobody chooses his serial number, anybody his label. */
+static unsigned how_named(const struct partition_info *p, const char *name)
 {
 	uint64_t slot;
 
-	return slice_eq(p->label, slice_str(name)) || slice_eq(p->serial, slice_str(name)) ||
-	       (cli_number(name, 0, UINT64_MAX, &slot) && slot == p->slot);
+	if (name == NULL || slice_eq(p->serial, slice_str(name)))
+		return 3;
+	if (slice_eq(p->label, slice_str(name)))
+		return 2;
+	return cli_number(name, 0, UINT64_MAX, &slot) && slot == p->slot;
 }
 
 /* cli_partition: a label that two partitions share is refused, not guessed. */
@@ -32,6 +36,7 @@ bool cli_partition(struct cli *c, const char *name, struct partition_info *ret)
 	struct partition_list_req q = { 0 };
 	struct partition_list_res r;
 	enum hf_err e = do_partition_list(c->client, 0, &q, &r, &c->arena);
+	unsigned best = 1;
 	size_t found = 0;
 
 	if (e != HF_OK) {
@@ -39,10 +44,13 @@ bool cli_partition(struct cli *c, const char *name, struct partition_info *ret)
 		return false;
 	}
 	for (size_t i = 0; i < r.partitions.n; i++) {
-		if (name != NULL && !is_named(&r.partitions.v[i], name))
+		unsigned how = how_named(&r.partitions.v[i], name);
+
+		if (how < best)
 			continue;
+		found = how > best ? 1 : found + 1;
+		best = how;
 		*ret = r.partitions.v[i];
-		found++;
 	}
 	if (found == 1)
 		return true;

@@ -239,7 +239,7 @@ static enum hf_err fill_info(struct calls_ctx *c, struct partition *p, struct pa
 	(void)pthread_rwlock_rdlock(&p->lock);
 	r->slot = p->slot;
 	r->created = p->created;
-	r->objects = objects_count(p->objects);
+	r->objects = objects_held(p);
 	r->user_pin_set = p->user_pin_set;
 	r->enabled = !p->disabled;
 	r->max_objects = p->max_objects;

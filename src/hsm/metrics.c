@@ -304,7 +304,7 @@ static enum hf_err tell_partition(struct partition *p, struct arena *a, struct p
 	enum hf_err e;
 
 	(void)pthread_rwlock_rdlock(&p->lock);
-	*ret = (struct partition_count){ .objects = objects_count(p->objects), .sessions = p->sessions,
+	*ret = (struct partition_count){ .objects = objects_held(p), .sessions = p->sessions,
 		.rw_sessions = p->rw_sessions };
 	e = arena_dup(a, slice_str(p->label), &ret->label);
 	(void)pthread_rwlock_unlock(&p->lock);

@@ -102,6 +102,7 @@ struct partition {
 	uint64_t max_objects, max_bytes; /* 0: as the HSM has it */
 	uint8_t domain[DOMAIN_ID]; /* its security domain; all zero: none */
 	struct objects *objects;
+	atomic_size_t stored;     /* token objects in the store, and those on the way there */
 	struct opening opening;
 	struct guards *guards;    /* guard.h; NULL: none can be */
 	struct usages *usages;    /* usage.h */

@@ -62,6 +62,9 @@ size_t objects_bytes(const struct objects *t); /* of their attributes */
 
 /* Record names: "p/SERIAL/pub/UID" and "p/SERIAL/prv/UID" (hex). The store key
  * seals the first, the partition key the second. */
+/* objects_held: how many objects p has: those in the store, known without a login, or in memory the
+ * token's and the sessions' together, whichever are more. */
+size_t objects_held(struct partition *p);
 #define OBJECT_PUBLIC_PREFIX "p/%s/pub/"
 #define OBJECT_PRIVATE_PREFIX "p/%s/prv/"
 

@@ -113,6 +113,7 @@ static enum hf_err write_gone(struct calls_ctx *c, const struct object *o)
 	if (attrs_one_time(&o->attrs) && onetime_stage_gone(c, o, &count, &ch[1]))
 		n = 2;
 	TRY(write_staged(c, ch, n));
+	(void)atomic_fetch_sub(&c->part->stored, 1);
 	if (attrs_one_time(&o->attrs))
 		onetime_gone(c, o);
 	return HF_OK;
@@ -206,24 +207,62 @@ static enum hf_err may_keep(struct calls_ctx *c)
 	return HF_E_DENIED;
 }
 
-/* has_room for so many more objects, of so many bytes together. */
-static enum hf_err has_room(struct calls_ctx *c, size_t n, size_t more)
+size_t objects_held(struct partition *p)
+{
+	size_t stored = atomic_load(&p->stored), here = objects_count(p->objects);
+
+	return stored > here ? stored : here;
+}
+
+static uint64_t most_objects(struct calls_ctx *c)
 {
 	struct partition *p = c->part;
-	uint64_t most = c->hsm->cfg.max_objects, bytes;
-	bool limited;
+	uint64_t most = c->hsm->cfg.max_objects;
 
 	lock_check(pthread_rwlock_rdlock(&p->lock));
 	if (p->max_objects != 0 && p->max_objects < most)
 		most = p->max_objects;
-	bytes = p->max_bytes;
-	limited = p->max_objects != 0 || bytes != 0;
 	lock_check(pthread_rwlock_unlock(&p->lock));
-	if (limited) /* the HSM's own limit may be late */
-		TRY(opening_wait(p));
-	if (objects_count(p->objects) + n > most)
-		return HF_E_LIMIT;
-	return bytes != 0 && objects_bytes(p->objects) + more > bytes ? HF_E_LIMIT : HF_OK;
+	return most;
+}
+
+static enum hf_err too_many(struct calls_ctx *c, uint64_t most)
+{
+	call_detail(c, "the partition's or the HSM's limit of %llu objects", (unsigned long long)most);
+	return HF_E_LIMIT;
+}
+
+/* has_room for so many more objects, of so many bytes together. */
+static enum hf_err has_room(struct calls_ctx *c, size_t n, size_t more)
+{
+	struct partition *p = c->part;
+	uint64_t most = most_objects(c), bytes;
+
+	lock_check(pthread_rwlock_rdlock(&p->lock));
+	bytes = p->max_bytes;
+	lock_check(pthread_rwlock_unlock(&p->lock));
+	if (objects_held(p) + n > most)
+		return too_many(c, most);
+	if (bytes == 0)
+		return HF_OK;
+	TRY(opening_wait(p));
+	if (objects_bytes(p->objects) + more <= bytes)
+		return HF_OK;
+	call_detail(c, "the partition's limit of %llu bytes", (unsigned long long)bytes);
+	return HF_E_LIMIT;
+}
+
+/* claim takes places for n objects on their way to the store: of many threads none comes too many. */
+static enum hf_err claim(struct calls_ctx *c, size_t n)
+{
+	uint64_t most = n != 0 ? most_objects(c) : 0;
+	size_t now = atomic_load(&c->part->stored);
+
+	do
+		if (n != 0 && now + n > most)
+			return too_many(c, most);
+	while (!atomic_compare_exchange_weak(&c->part->stored, &now, now + n));
+	return HF_OK;
 }
 
 enum hf_err object_permit(struct calls_ctx *c, const struct attrs *a)
@@ -303,10 +342,17 @@ static enum hf_err publish(struct calls_ctx *c, struct object **v, size_t n)
 
 static enum hf_err add_all(struct calls_ctx *c, struct object **v, size_t n)
 {
+	size_t kept = 0;
 	enum hf_err e;
 
-	TRY(write_new(c, v, n));
-	e = HF_OK;
+	for (size_t i = 0; i < n; i++)
+		kept += v[i]->token;
+	TRY(claim(c, kept));
+	e = write_new(c, v, n);
+	if (e != HF_OK) {
+		(void)atomic_fetch_sub(&c->part->stored, kept);
+		return e;
+	}
 	for (size_t i = 0; e == HF_OK && i < n; i++)
 		e = onetime_born(c, v[i]);
 	if (e == HF_OK)
@@ -549,7 +595,12 @@ enum hf_err objects_restore(struct calls_ctx *c, struct object **v, const uint64
 		return HF_OK;
 	if (fresh != 0)
 		TRY(has_room(c, fresh, more));
-	TRY(write_all(c, v, expect, n));
+	TRY(claim(c, fresh));
+	e = write_all(c, v, expect, n);
+	if (e != HF_OK) {
+		(void)atomic_fetch_sub(&p->stored, fresh);
+		return e;
+	}
 	lock_check(pthread_rwlock_rdlock(&p->lock));
 	rwlock_write(&p->objects->lock);
 	for (size_t i = 0; i < n && e == HF_OK; i++)

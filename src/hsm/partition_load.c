@@ -358,6 +358,30 @@ static enum hf_err load_from(struct hsm *h, struct partition *p)
 	return records_get(h->records, name, SEAL_STORE, SLICE_NONE, &v);
 }
 
+static enum hf_err count_one(void *ctx, const char *name, uint64_t version)
+{
+	struct partition *p = ctx;
+
+	(void)name;
+	(void)version;
+	(void)atomic_fetch_add(&p->stored, 1);
+	return HF_OK;
+}
+
+/* What is private is counted by its names. */
+static enum hf_err count_stored(struct hsm *h, struct partition *p)
+{
+	static const char *const where[] = { OBJECT_PUBLIC_PREFIX, OBJECT_PRIVATE_PREFIX };
+	char prefix[PART_NAME_LEN];
+
+	atomic_store(&p->stored, 0);
+	for (size_t i = 0; i < sizeof(where) / sizeof(where[0]); i++) {
+		(void)snprintf(prefix, sizeof(prefix), where[i], p->serial);
+		TRY(records_names(h->records, prefix, p, count_one));
+	}
+	return HF_OK;
+}
+
 enum hf_err partition_load_public(struct hsm *h, struct partition *p)
 {
 	return scan_part(h, p, "pub", visit_object);
@@ -380,6 +404,7 @@ static enum hf_err load_rest(struct hsm *h, struct partition *p)
 	TRY(scan_part(h, p, "usage", visit_usage));
 	TRY(scan_part(h, p, "onetime", visit_onetime));
 	TRY(partition_load_public(h, p));
+	TRY(count_stored(h, p));
 	TRY(partition_after_lost_anchor(h, p));
 	return activations_load(h, p);
 }

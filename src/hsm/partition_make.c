@@ -260,6 +260,7 @@ enum hf_err partition_wipe_objects(struct hsm *h, struct partition *p)
 	(void)pthread_rwlock_wrlock(&p->lock);
 	old = p->objects;
 	p->objects = fresh;
+	atomic_store(&p->stored, 0);
 	(void)pthread_rwlock_unlock(&p->lock);
 	objects_free(old);
 	MUTEX_HOLD(&p->roles->lock);

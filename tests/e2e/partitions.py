@@ -93,5 +93,18 @@ def test_hundreds_of_partitions(i):
     assert len(listed(i)) == MANY - 1
 
 
+def test_a_label_hides_no_other_partition(i):
+    os.makedirs(i.home, 0o700)
+    with open(f'{i.home}/pin', 'w') as f:
+        f.write(PIN)
+    make = 'partition', 'create', '--so-pin-file', f'{i.home}/pin', '--pin-file', f'{i.home}/pin'
+    must(i, *make, 'first')
+    serial = listed(i)[0]['serial']
+    must(i, *make, serial)
+    must(i, *make, '0')
+    for name, label in (serial, 'first'), ('first', 'first'), ('0', '0'):
+        assert json.loads(must(i, 'partition', 'show', name, '--json'))['label'] == label
+
+
 if __name__ == '__main__':
     sys.exit(e2e.main(globals()))

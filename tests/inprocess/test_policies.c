@@ -641,6 +641,46 @@ static void limits_hold(void **state)
 	assert_int_equal(makes(&anna, "c", true), HF_OK);
 }
 
+static uint64_t objects_told(void)
+{
+	struct partition_list_req q = { 0 };
+	struct partition_list_res l;
+
+	assert_int_equal(do_partition_list(&anna, &q, &l), HF_OK);
+	return l.partitions.v[0].objects;
+}
+
+static enum hf_err makes_pair(void)
+{
+	static const uint8_t p256[] = { 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7 }, yes = 1;
+	const struct attr pub[] = { { CKA_EC_PARAMS, SLICE_OF(p256) }, { CKA_TOKEN, { &yes, 1 } } };
+	const struct attr priv[] = { { CKA_TOKEN, { &yes, 1 } }, { CKA_PRIVATE, { &yes, 1 } } };
+	struct key_pair_generate_req q = { { CKM_EC_KEY_PAIR_GEN, SLICE_NONE }, { pub, 2 }, { priv, 2 } };
+	struct key_pair_generate_res r;
+
+	return do_key_pair_generate(&anna, &q, &r);
+}
+
+static void what_is_in_the_store_counts(void **state)
+{
+	(void)state;
+	assert_int_equal(edit(&root, (struct partition_change_req){ .what = 4, .max_objects = 3 }), HF_OK);
+	enter();
+	assert_int_equal(makes(&anna, "a", true), HF_OK);
+	assert_int_equal(makes(&anna, "b", true), HF_OK);
+	assert_int_equal(makes_pair(), HF_E_LIMIT); /* it is two */
+	assert_int_equal(objects_told(), 2);
+	assert_int_equal(log_out(&anna), HF_OK);
+	assert_int_equal(objects_told(), 2); /* nobody sees them */
+	restart();
+	assert_int_equal(objects_told(), 2);
+	opens(&anna, 0, true);
+	assert_int_equal(log_in(&anna, CKU_SO, SO_PIN), HF_OK);
+	assert_int_equal(makes(&anna, "c", false), HF_OK);
+	assert_int_equal(makes(&anna, "d", false), HF_E_LIMIT);
+	assert_int_equal(objects_told(), 3);
+}
+
 static void other_clients(void **state)
 {
 	struct identity bob_only = { IDENTITY_UID, OWNER + 1 };
@@ -690,6 +730,7 @@ int main(void)
 		T(a_partition_is_renamed),
 		T(a_disabled_partition_is_shut),
 		T(limits_hold),
+		T(what_is_in_the_store_counts),
 		T(other_clients),
 	};
 
