@@ -28,6 +28,7 @@ struct conn {
 	bool busy;
 	uint64_t boot;       /* of the vault at the other end */
 	uint64_t generation;
+	uint64_t calls;      /* of it */
 	struct buf in;       /* the last response's fields, if they came by the socket */
 	struct slice answer; /* they, wherever they are; until the next exchange */
 };
@@ -117,7 +118,7 @@ struct call {
 struct conn *link_take(struct client *c);
 void link_give(struct client *c, struct conn *k);
 void link_drop(struct client *c, struct conn *k);
-/* link_up connects k to the running vault. HF_E_CONNECTION, HF_E_TIMEOUT: trying
+/* link_up connects k to the running vault, for one more call. HF_E_CONNECTION, HF_E_TIMEOUT: trying
  * again may help; HF_E_NO_DAEMON: it will not. */
 enum hf_err link_up(struct client *c, struct conn *k) HF_MUST_CHECK;
 /* link_ask makes one exchange. The error is the link's (then k is closed); *ret_answer is

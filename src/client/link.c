@@ -6,6 +6,9 @@
 #include "clock.h"
 
 #define CONNECT_MS 2000u
+/* Sharing memory costs both sides as much as some calls by the socket: a program that only looks
+ * what there is, or does one thing and ends, is served without. */
+#define CALLS_BEFORE_SHARING 3
 
 /* Which place of a pool this thread used last: it will find its own connection
  * again, and nobody has to be told when the thread ends. A plain number, since
@@ -115,13 +118,18 @@ static enum hf_err find_instance(struct client *c, struct instance *ret)
 }
 
 /* share: HOLDFAST_TRANSPORT=socket is for tests, and for who suspects the memory. */
-static enum hf_err share(struct client *c, struct transport *t)
+static enum hf_err share(struct client *c, struct conn *k)
 {
 	const char *wish = secure_getenv("HOLDFAST_TRANSPORT");
+	enum hf_err e;
 
-	if (c->o.connect != NULL || (wish != NULL && strcmp(wish, "socket") == 0))
+	if (k->calls++ != CALLS_BEFORE_SHARING || c->o.connect != NULL ||
+	    (wish != NULL && strcmp(wish, "socket") == 0))
 		return HF_OK;
-	return transport_unix_share(t, link_request_id(c));
+	e = transport_unix_share(k->t, link_request_id(c));
+	if (e != HF_OK)
+		link_drop(c, k);
+	return e;
 }
 
 static enum hf_err connect_instance(struct client *c, struct transport **ret)
@@ -199,17 +207,16 @@ enum hf_err link_up(struct client *c, struct conn *k)
 	enum hf_err e;
 
 	if (is_current(c, k))
-		return HF_OK;
+		return share(c, k);
 	link_drop(c, k);
 	TRY(c->o.connect != NULL ? c->o.connect(c->o.connect_ctx, &t) : connect_instance(c, &t));
 	e = hello(c, k, t, &r);
-	if (e == HF_OK)
-		e = share(c, t);
 	if (e != HF_OK) {
 		t->ops->close(t);
 		return e;
 	}
 	k->t = t;
+	k->calls = 0;
 	note_hello(c, k, &r);
-	return HF_OK;
+	return share(c, k);
 }

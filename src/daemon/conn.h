@@ -21,6 +21,7 @@ struct conn {
 	struct conn *prev, *next; /* the server's */
 	struct conn *next_slow;   /* the server's */
 	int fd;
+	bool awaited;             /* the server's: in its epoll set */
 	struct hsm_conn *hsm;     /* NULL: refused, every request is answered `refused` */
 	enum hf_err refused;
 	size_t max_message;       /* bytes of a request's fields */

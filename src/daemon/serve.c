@@ -121,10 +121,10 @@ static bool peer_of(int fd, struct peer *ret)
 	return true;
 }
 
-static void conn_new(struct server *s, int fd)
+/* conn_new: NULL if there is no memory. */
+static struct conn *conn_new(struct server *s, int fd)
 {
 	struct conn *c = hf_alloc(1, sizeof(*c));
-	struct epoll_event e = { .events = EPOLLIN | EPOLLONESHOT | EPOLLRDHUP, .data.ptr = c };
 	struct hsm_conn *hsm = NULL;
 	enum hf_err refused;
 	struct peer p;
@@ -132,30 +132,27 @@ static void conn_new(struct server *s, int fd)
 	if (c == NULL || !peer_of(fd, &p)) {
 		hf_free(c);
 		close(fd);
-		return;
+		return NULL;
 	}
 	refused = hsm_conn_open(s->hsm, &p, &hsm);
 	conn_open(c, fd, refused == HF_OK ? hsm : NULL, refused, s->max_message);
 	conn_link(s, c);
-	if (epoll_ctl(s->ep, EPOLL_CTL_ADD, fd, &e) != 0)
-		conn_close(s, c);
+	return c;
 }
 
-/* Without a descriptor left, who connects waits in the queue until one is free. */
-static void accept_all(struct server *s)
+/* accept_one: NULL if it came to nothing; who else waits will call again. Without a descriptor
+ * left, who connects waits in the queue until one is free. */
+static struct conn *accept_one(struct server *s)
 {
-	int fd;
+	int fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	while ((fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0 ||
-	       errno == ECONNABORTED || errno == EINTR)
-		if (fd >= 0)
-			conn_new(s, fd);
-	if (errno == EAGAIN) {
+	if (fd >= 0 || errno == EAGAIN || errno == ECONNABORTED || errno == EINTR) {
 		arm_listen(s);
-		return;
+		return fd >= 0 ? conn_new(s, fd) : NULL;
 	}
 	log_warn("another client cannot be accepted: %m (raise LimitNOFILE, or lower max-connections)");
 	atomic_store(&s->accept_later, true);
+	return NULL;
 }
 
 /* --- work -------------------------------------------------------------------- */
@@ -246,8 +243,10 @@ static void to_slow(struct server *s, struct conn *c)
 static void arm(struct server *s, struct conn *c, uint32_t events)
 {
 	struct epoll_event e = { .events = events | EPOLLONESHOT | EPOLLRDHUP, .data.ptr = c };
+	int op = c->awaited ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
 
-	if (epoll_ctl(s->ep, EPOLL_CTL_MOD, c->fd, &e) != 0)
+	c->awaited = true;
+	if (epoll_ctl(s->ep, op, c->fd, &e) != 0)
 		conn_close(s, c);
 }
 
@@ -364,6 +363,7 @@ static void *worker(void *arg)
 	CLEANUP(lane_done) struct lane lane = { 0 };
 	struct epoll_event e, next = { 0 };
 	struct server *s = arg;
+	struct conn *c;
 	const struct waiting tell = { worker_waits, s };
 
 	waiting_tell(&tell);
@@ -378,10 +378,9 @@ static void *worker(void *arg)
 			continue;
 		if (e.data.ptr == &s->quit)
 			return NULL;
-		if (e.data.ptr == &s->listen_fd)
-			accept_all(s);
-		else
-			advance(s, e.data.ptr, &lane, &next);
+		c = e.data.ptr == &s->listen_fd ? accept_one(s) : e.data.ptr;
+		if (c != NULL) /* who connects says something at once */
+			advance(s, c, &lane, &next);
 	}
 }
 

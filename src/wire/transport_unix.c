@@ -60,25 +60,31 @@ static enum hf_err connect_err(void)
 	}
 }
 
-/* A socket's address holds 107 bytes, a directory's name may be longer. */
-static enum hf_err address_of(int dir_fd, const char *name, struct sockaddr_un *ret)
+/* address_of: false if that is longer than the 107 bytes that an address holds. */
+static bool address_of(const char *dir, const char *name, struct sockaddr_un *ret)
 {
 	int n;
 
 	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	n = snprintf(ret->sun_path, sizeof(ret->sun_path), "/proc/self/fd/%d/%s", dir_fd, name);
-	return n > 0 && (size_t)n < sizeof(ret->sun_path) ? HF_OK : HF_E_ARGUMENTS;
+	n = snprintf(ret->sun_path, sizeof(ret->sun_path), "%s/%s", dir, name);
+	return n > 0 && (size_t)n < sizeof(ret->sun_path);
 }
 
 static enum hf_err connect_to(int fd, const char *dir, const char *name)
 {
-	CLEANUP(close_fd) int dir_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	CLEANUP(close_fd) int dir_fd = -1;
 	struct sockaddr_un a;
+	char shorter[32];
 	int e;
 
-	if (dir_fd < 0)
-		return connect_err();
-	TRY(address_of(dir_fd, name, &a));
+	if (!address_of(dir, name, &a)) {
+		dir_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (dir_fd < 0)
+			return connect_err();
+		(void)snprintf(shorter, sizeof(shorter), "/proc/self/fd/%d", dir_fd);
+		if (!address_of(shorter, name, &a))
+			return HF_E_ARGUMENTS;
+	}
 	do
 		e = connect(fd, (const struct sockaddr *)&a, sizeof(a));
 	while (e != 0 && errno == EINTR);
