@@ -30,7 +30,8 @@ struct segment {
 
 /* Only the last segment is ever written, so all others are on the disk. */
 struct auditlog {
-	int dir;
+	int parent, dir;
+	const char *name;    /* of dir in parent */
 	size_t segment_bytes;
 	uint64_t segment_us; /* 0: no limit */
 	uint64_t began_us;   /* the last segment */
@@ -219,13 +220,33 @@ enum hf_err auditlog_skip(struct auditlog *l, uint64_t next)
 	return HF_OK;
 }
 
-/* stands: the name still leads to the open file. */
-static bool stands(const struct auditlog *l, const char *name)
+/* stands: the name in dir still leads to what is open. */
+static bool stands(int fd, int dir, const char *name)
 {
 	struct stat here, there;
 
-	return fstat(l->fd, &here) == 0 && fstatat(l->dir, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+	return fstat(fd, &here) == 0 && fstatat(dir, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
 		here.st_ino == there.st_ino && here.st_dev == there.st_dev;
+}
+
+/* The descriptor keeps its number: others borrowed it. */
+static enum hf_err mend_dir(struct auditlog *l)
+{
+	int fd;
+
+	if (stands(l->dir, l->parent, l->name))
+		return HF_OK;
+	log_error("audit: the directory %s was deleted or replaced by somebody", l->name);
+	(void)mkdirat(l->parent, l->name, 0700);
+	fd = openat(l->parent, l->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd >= 0 && dup3(fd, l->dir, O_CLOEXEC) == l->dir) {
+		close(fd);
+		return HF_OK;
+	}
+	log_error("audit: it cannot be made anew: %m");
+	if (fd >= 0)
+		close(fd);
+	return HF_E_STORE;
 }
 
 static bool copy_open(const struct auditlog *l, int to)
@@ -250,10 +271,11 @@ enum hf_err auditlog_mend(struct auditlog *l, bool *ret_mended)
 	int fd;
 
 	*ret_mended = false;
+	TRY(mend_dir(l));
 	if (l->fd < 0)
 		return HF_OK;
 	auditseg_name(l->v[l->n - 1].first, false, name);
-	if (stands(l, name))
+	if (stands(l->fd, l->dir, name))
 		return HF_OK;
 	log_error("audit: the open file %s was deleted or replaced by somebody; it is written anew", name);
 	(void)snprintf(aside, sizeof(aside), "replaced-%s", name);
@@ -454,11 +476,14 @@ enum hf_err auditlog_open(int dirfd, const char *name, size_t segment_bytes, str
 
 	if (l == NULL)
 		return HF_E_MEMORY;
-	l->fd = -1;
+	l->fd = l->dir = -1;
+	l->name = name;
+	l->parent = fcntl(dirfd, F_DUPFD_CLOEXEC, 0);
 	l->segment_bytes = segment_bytes;
 	if (mkdirat(dirfd, name, 0700) != 0 && errno != EEXIST)
 		log_error("audit: directory %s cannot be made: %m", name);
-	l->dir = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (l->parent >= 0)
+		l->dir = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (l->dir < 0)
 		log_error("audit: directory %s cannot be opened: %m", name);
 	e = l->dir < 0 ? HF_E_STORE : list_segments(l, &plain);
@@ -493,5 +518,7 @@ void auditlog_close(struct auditlog *l)
 		close(l->fd);
 	if (l->dir >= 0)
 		close(l->dir);
+	if (l->parent >= 0)
+		close(l->parent);
 	hf_free(l);
 }

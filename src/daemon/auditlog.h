@@ -14,7 +14,7 @@
 
 struct auditlog;
 
-/* auditlog_open opens or makes the directory `name` in dirfd. An incomplete last
+/* auditlog_open opens or makes the directory `name` (borrowed) in dirfd. An incomplete last
  * record (a torn write) is cut off and said in the log. A segment takes records
  * until it has segment_bytes. */
 enum hf_err auditlog_open(int dirfd, const char *name, size_t segment_bytes, struct auditlog **ret)
@@ -32,8 +32,8 @@ enum hf_err auditlog_append(struct auditlog *l, uint64_t first, const struct sli
 /* auditlog_skip leaves numbers out: the next record is `next`, in a segment of its own.
  * HF_OK too where it is that already. HF_E_CONFLICT: it is used. */
 enum hf_err auditlog_skip(struct auditlog *l, uint64_t next) HF_MUST_CHECK;
-/* auditlog_mend looks whether the open segment still stands in the directory under its
- * name; where not, it is written anew of what the open file holds. HF_E_STORE: it cannot be. */
+/* auditlog_mend looks whether directory and open segment still stand under their
+ * names; where not, it is written anew of what the open file holds. HF_E_STORE: it cannot be. */
 enum hf_err auditlog_mend(struct auditlog *l, bool *ret_mended) HF_MUST_CHECK;
 enum hf_err auditlog_sync(struct auditlog *l) HF_MUST_CHECK;
 uint64_t auditlog_last(const struct auditlog *l); /* 0: empty */

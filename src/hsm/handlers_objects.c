@@ -1,5 +1,6 @@
 /* handlers_objects.c: objects made, copied, changed, read, found, destroyed. */
 #include "attrs.h"
+#include "gate.h"
 #include "guard.h"
 #include "handlers_keys.h"
 #include "module.h"
@@ -163,5 +164,10 @@ enum hf_err on_attr_set(struct calls_ctx *c, const struct attr_set_req *q, struc
 
 enum hf_err on_find(struct calls_ctx *c, const struct find_req *q, struct find_res *r)
 {
-	return objects_find(c, q->attrs, q->after, q->max, &r->objects, &r->cursor);
+	for (size_t i = 0; i < q->attrs.n; i++)
+		if (q->attrs.v[i].type == CKA_LABEL)
+			audit_label(c, q->attrs.v[i].value);
+	TRY(objects_find(c, q->attrs, q->after, q->max, &r->objects, &r->cursor));
+	call_detail(c, "%zu found", r->objects.n);
+	return HF_OK;
 }

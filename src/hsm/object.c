@@ -294,11 +294,15 @@ enum hf_err object_get(struct calls_ctx *c, uint64_t handle, enum hf_err missing
 /* Labels are whatever bytes somebody chose; the audit record takes text. */
 void object_audit(struct calls_ctx *c, const struct object *o)
 {
-	struct slice label = attrs_get(&o->attrs, CKA_LABEL);
-	char *to = c->audit.object_label;
-
 	memcpy(c->audit.object, o->uid, UID_LEN);
 	c->audit.has_object = true;
+	audit_label(c, attrs_get(&o->attrs, CKA_LABEL));
+}
+
+void audit_label(struct calls_ctx *c, struct slice label)
+{
+	char *to = c->audit.object_label;
+
 	if (label.n >= sizeof(c->audit.object_label)) {
 		label.n = sizeof(c->audit.object_label) - 1;
 		while (label.n > 0 && (label.p[label.n] & 0xc0) == 0x80)

@@ -107,5 +107,7 @@ enum hf_err objects_find(struct calls_ctx *c, struct attr_list tmpl, uint64_t af
 
 /* object_audit puts the object's id and label into the call's audit record. */
 void object_audit(struct calls_ctx *c, const struct object *o);
+/* audit_label puts a label alone there. */
+void audit_label(struct calls_ctx *c, struct slice label);
 
 #endif

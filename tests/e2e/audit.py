@@ -203,6 +203,21 @@ def test_an_open_file_that_is_deleted_or_replaced_is_written_anew_and_on_record(
     assert open(f'{d}/replaced-{1:020}.log').read() == 'mine'
 
 
+def test_a_directory_that_is_deleted_under_the_hsm_comes_back(i):
+    i.must('init', 'e2e')
+    d = f'{i.home}/data/audit'
+    shutil.rmtree(d)
+    i.must('sign', '0.1', '1')
+    e2e.wait_for(lambda: 'holdfast_audit_gaps_total 1' in i.cli('metrics').stdout)
+    os.rename(d, f'{i.home}-moved')
+    i.must('sign', '0.1', '1')
+    e2e.wait_for(lambda: 'holdfast_audit_gaps_total 2' in i.cli('metrics').stdout)
+    told = json.loads(i.cli('audit', 'key', '--json').stdout)
+    i.stop()
+    r = i.cli('audit', 'verify', '--audit-key', told['key'], '--last', f'{told["last"]}:{told["hash"]}', d)
+    assert r.returncode == 0, r.stderr
+
+
 def test_another_key_verifies_nothing(i):
     log = Log(i, 1)
     told = log.verify(key='00' * 32)
