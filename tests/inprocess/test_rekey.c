@@ -21,7 +21,6 @@
 static struct box box;
 static struct who anna, root;
 static struct slice serial;
-static uint8_t record[1 << 16];
 
 static void everybody_comes(void)
 {
@@ -133,22 +132,7 @@ static void key_now(struct secret *ret)
 /* opens_records counts the private records that this key opens. */
 static size_t opens_records(const struct secret *key)
 {
-	CLEANUP(secret_done) struct secret seal = { 0 };
-	size_t opened = 0;
-	const char *name;
-
-	assert_int_equal(crypto_derive(secret_slice(key), "holdfast record", SLICE_NONE, &seal), HF_OK);
-	for (size_t i = 0; (name = keeper_memory_find(box.keeper, "p/", i)) != NULL; i++) {
-		CLEANUP(secret_done) struct secret plain = { 0 };
-		CLEANUP(buf_done) struct buf place = BUF_MAX(512);
-		size_t n = keeper_memory_value(box.keeper, name, record, sizeof(record));
-
-		buf_raw(&place, slice_str(name));
-		buf_u64(&place, keeper_memory_version(box.keeper, name));
-		opened += crypto_open(secret_slice(&seal), buf_slice(&place), (struct slice){ record, n },
-			&plain) == HF_OK;
-	}
-	return opened;
+	return box_opens(&box, "p/", secret_slice(key));
 }
 
 static void everything_is_there(void)

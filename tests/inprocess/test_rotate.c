@@ -114,23 +114,10 @@ static void open_by_file(struct secret *ret)
 /* opens_records counts the records that this root key's store key opens. */
 static size_t opens_records(const struct secret *key)
 {
-	CLEANUP(secret_done) struct secret store = { 0 }, seal = { 0 };
-	size_t opened = 0;
-	const char *name;
+	CLEANUP(secret_done) struct secret store = { 0 };
 
 	assert_int_equal(crypto_derive(secret_slice(key), "holdfast store", SLICE_NONE, &store), HF_OK);
-	assert_int_equal(crypto_derive(secret_slice(&store), "holdfast record", SLICE_NONE, &seal), HF_OK);
-	for (size_t i = 0; (name = keeper_memory_find(box.keeper, "", i)) != NULL; i++) {
-		CLEANUP(secret_done) struct secret plain = { 0 };
-		CLEANUP(buf_done) struct buf place = BUF_MAX(512);
-		size_t n = keeper_memory_value(box.keeper, name, record, sizeof(record));
-
-		buf_raw(&place, slice_str(name));
-		buf_u64(&place, keeper_memory_version(box.keeper, name));
-		opened += crypto_open(secret_slice(&seal), buf_slice(&place), (struct slice){ record, n },
-			&plain) == HF_OK;
-	}
-	return opened;
+	return box_opens(&box, "", secret_slice(&store));
 }
 
 static void everything_is_there(void)

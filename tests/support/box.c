@@ -60,6 +60,27 @@ uint64_t box_role_version(struct box *b)
 	return 0;
 }
 
+size_t box_opens(struct box *b, const char *prefix, struct slice key)
+{
+	static uint8_t record[1 << 16];
+	CLEANUP(secret_done) struct secret seal = { 0 };
+	size_t opened = 0;
+	const char *name;
+
+	assert_int_equal(crypto_derive(key, "holdfast record", SLICE_NONE, &seal), HF_OK);
+	for (size_t i = 0; (name = keeper_memory_find(b->keeper, prefix, i)) != NULL; i++) {
+		CLEANUP(secret_done) struct secret plain = { 0 };
+		CLEANUP(buf_done) struct buf place = BUF_MAX(512);
+		size_t n = keeper_memory_value(b->keeper, name, record, sizeof(record));
+
+		buf_raw(&place, slice_str(name));
+		buf_u64(&place, keeper_memory_version(b->keeper, name));
+		opened += crypto_open(secret_slice(&seal), buf_slice(&place), (struct slice){ record, n },
+			&plain) == HF_OK;
+	}
+	return opened;
+}
+
 void box_restart(struct box *b)
 {
 	box_stop(b);

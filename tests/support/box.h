@@ -31,6 +31,8 @@ void box_stop(struct box *b);
 /* box_role_version of the user of the first partition: each time that a PIN is wrapped the
  * record moves on by one. */
 uint64_t box_role_version(struct box *b);
+/* box_opens counts the records under prefix that this key of a partition, or of the store, opens. */
+size_t box_opens(struct box *b, const char *prefix, struct slice key);
 
 struct who {
 	struct box *box;
