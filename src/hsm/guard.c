@@ -29,17 +29,14 @@ enum hf_err guards_new(struct guards **ret)
 	return HF_OK;
 }
 
+static void drop(struct map_node *n)
+{
+	hf_free(of_node(n));
+}
+
 void guards_clear(struct guards *g)
 {
-	struct map_node *n = map_next(&g->by_handle, NULL);
-
-	while (n != NULL) {
-		struct map_node *next = map_next(&g->by_handle, n);
-
-		hf_free(of_node(n));
-		n = next;
-	}
-	map_done(&g->by_handle);
+	map_free(&g->by_handle, drop);
 }
 
 void guards_free(struct guards *g)
