@@ -68,9 +68,24 @@ static int set(struct cli *c, const char *role)
 	return e == HF_OK ? EXIT_DONE : cli_fail("hsm", e);
 }
 
+/* warn_alone: what nobody believes until it is too late. */
+static void warn_alone(struct cli *c)
+{
+	struct quorum_status_req q = { 0 };
+	struct quorum_status_res r;
+
+	if (do_quorum_status(c->client, 0, &q, &r, &c->arena) == HF_OK && r.m == 0)
+		fputs("holdfast: this HSM has no custodians: nobody unlocks its officer after\n"
+			"holdfast: too many wrong PINs ('holdfast quorum create' makes some)\n", stderr);
+}
+
 int cmd_hsm_init(struct cli *c)
 {
-	return set(c, "so");
+	int code = set(c, "so");
+
+	if (code == EXIT_DONE)
+		warn_alone(c);
+	return code;
 }
 
 int cmd_hsm_set(struct cli *c)

@@ -19,7 +19,10 @@ uint64_t policy_value(const struct partition *p, enum policy k)
 
 static enum hf_err forbid(struct calls_ctx *c, enum policy k, enum hf_err e)
 {
-	call_detail(c, "policy %s", policy_rows[k].name);
+	size_t n = strlen(c->audit.detail);
+
+	call_detail(c, "%spolicy %s", n > 0 && c->audit.detail[n - 1] != ' ' ? "; " : "",
+		policy_rows[k].name);
 	return e;
 }
 

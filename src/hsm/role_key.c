@@ -84,6 +84,7 @@ enum hf_err role_wrap(struct hsm *h, const struct partition *p, struct slice pin
 
 	remember(now, &t);
 	t.set = true;
+	t.form = pin_name_len(pin) != 0 ? PIN_FORM_NAMED : PIN_FORM_PLAIN;
 	t.quorum = (struct quorum){ .m = 0 };
 	t.change = false;
 	t.changed = clock_wall_us();

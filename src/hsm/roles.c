@@ -12,7 +12,8 @@
 #include "rights.h"
 #include "roles_int.h"
 
-#define FORMAT 9
+#define FORMAT 10
+#define FORMAT_9 9 /* before they told the form of a PIN */
 #define FORMAT_8 8 /* before they told persons apart */
 #define FORMAT_7 7 /* before they named the role key */
 #define FORMAT_6 6 /* before they had key pairs */
@@ -118,6 +119,15 @@ bool user_name_valid(struct slice name)
 			return false;
 	}
 	return true;
+}
+
+size_t pin_name_len(struct slice pin)
+{
+	size_t i = 0;
+
+	while (i < pin.n && i <= USER_NAME_MAX && pin.p[i] != ':')
+		i++;
+	return i < pin.n && pin.p[i] == ':' && user_name_valid((struct slice){ pin.p, i }) ? i : 0;
 }
 
 struct role_record *role_named(struct roles *r, struct slice name)
@@ -266,6 +276,7 @@ void role_record_enc(const struct role_record *r, struct buf *out)
 	}
 	buf_raw(out, SLICE_OF(r->under));
 	buf_u64(out, r->person);
+	buf_u8(out, r->form);
 }
 
 static bool dec_1(struct rd *r, struct role_record *t)
@@ -337,12 +348,17 @@ static bool dec_9(struct rd *r, struct role_record *t)
 	return dec_8(r, t) && rd_u64(r, &t->person);
 }
 
+static bool dec_10(struct rd *r, struct role_record *t)
+{
+	return dec_9(r, t) && rd_u8(r, &t->form) && t->form <= PIN_FORM_NAMED;
+}
+
 static bool dec_any(struct rd *r, struct role_record *t)
 {
 	static bool (*const dec[])(struct rd *, struct role_record *) = {
 		[FORMAT_1] = dec_1, [FORMAT_2] = dec_2, [FORMAT_3] = dec_3, [FORMAT_4] = dec_4,
 		[FORMAT_5] = dec_5, [FORMAT_6] = dec_6, [FORMAT_7] = dec_7,
-		[FORMAT_8] = dec_8, [FORMAT] = dec_9,
+		[FORMAT_8] = dec_8, [FORMAT_9] = dec_9, [FORMAT] = dec_10,
 	};
 	uint8_t format;
 
@@ -357,6 +373,7 @@ enum hf_err role_record_dec(struct slice in, struct role_record *ret)
 	t.old_n = 0;
 	t.paired = false;
 	t.person = 0;
+	t.form = PIN_FORM_UNKNOWN;
 	memset(t.under, 0, sizeof(t.under));
 	t.quorum = (struct quorum){ .m = 0 };
 	t.rights = (struct rights){ .may = RIGHTS_ALL };

@@ -43,6 +43,7 @@ struct role_record {
 	uint32_t id;              /* of its lock-out counter */
 	uint64_t person;          /* drawn anew whenever another than herself sets the PIN; 0: since before */
 	bool set;                 /* has a PIN */
+	uint8_t form;             /* enum pin_form: whether the PIN looks like "name:PIN" */
 	bool change;              /* which has to be changed before it opens anything */
 	bool blocked;             /* by the officer: no login, whatever the PIN */
 	bool challenge_set;
@@ -95,6 +96,9 @@ enum hf_err roles_add(struct roles *r, struct slice name, enum role role, uint32
 void roles_remove(struct roles *r, struct role_record *rec);
 uint32_t roles_free_id(struct roles *r);
 bool user_name_valid(struct slice name);
+/* pin_name_len: the length of the name before the colon in "name:PIN"; 0: it is not of this form. */
+size_t pin_name_len(struct slice pin);
+enum pin_form { PIN_FORM_UNKNOWN, PIN_FORM_PLAIN, PIN_FORM_NAMED };
 
 /* What the HSM's settings and the partition's policies (p may be NULL) say together. */
 unsigned pin_min(const struct hsm *h, const struct partition *p);

@@ -692,6 +692,27 @@ static void a_name_before_both_pins_is_none_of_the_pin(void **state)
 	assert_int_equal(log_in_as(&anna, "bob", "another-pin"), HF_OK);
 }
 
+static void a_mistyped_name_locks_nobody(void **state)
+{
+	(void)state;
+	makes_user("bob", ROLE_CRYPTO_USER);
+	opens(&anna, 0, true);
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(log_in(&anna, CKU_USER, "bbo:" PIN), HF_E_PIN_INCORRECT);
+	assert_int_equal(log_in(&anna, CKU_USER, USER_PIN), HF_OK);
+}
+
+/* Where the crypto officer's own PIN may look so it is an attempt, and counts. */
+static void a_pin_with_a_colon_stays_a_pin(void **state)
+{
+	(void)state;
+	opens(&anna, 0, true);
+	assert_int_equal(new_pin(USER_PIN, "bbo:pin-of-mine"), HF_OK);
+	for (unsigned i = 0; i < box.cfg.pin_failures; i++)
+		(void)!log_in(&anna, CKU_USER, "bbo:" PIN);
+	assert_int_equal(log_in(&anna, CKU_USER, "bbo:pin-of-mine"), HF_E_PIN_LOCKED);
+}
+
 static void a_pin_is_changed_by_name(void **state)
 {
 	struct pin_change_req q = { SLICE_STR("so"), SLICE_STR(SO_PIN), SLICE_STR("another-pin") };
@@ -819,6 +840,8 @@ int main(void)
 		T(a_pin_from_the_officer_is_changed_first),
 		T(a_name_before_both_pins_is_none_of_the_pin),
 		T(a_pin_is_changed_by_name),
+		T(a_mistyped_name_locks_nobody),
+		T(a_pin_with_a_colon_stays_a_pin),
 		T(the_policy_says_so_for_all),
 		T(classes_of_characters),
 		T(no_pin_comes_back_soon),
