@@ -117,9 +117,9 @@ static bool for_arg(const char *s, uint8_t *ret)
 {
 	static const char *const names[] = { "use", "guard", "pin" };
 
-	for (uint8_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (s == NULL || strcmp(s, names[i]) == 0) {
-			*ret = i;
+			*ret = (uint8_t)i;
 			return true;
 		}
 	return false;
