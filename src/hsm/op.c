@@ -257,6 +257,23 @@ static enum hf_err answer_room(struct calls_ctx *c, const struct op_io *io, size
 	return HF_OK;
 }
 
+/* take_numbers: those of this signature, from keys that count them. */
+static enum hf_err take_numbers(struct calls_ctx *c, struct op *op)
+{
+	bool once = op->crypt.verb == VERB_SIGN && (op->crypt.mech->flags & MECH_ONE_TIME) != 0;
+
+	if (!op->crypt.counts && !once)
+		return HF_OK;
+	if (op->key == NULL)
+		return HF_E_INTERNAL;
+	if (op->crypt.counts)
+		TRY(object_count(c, op->key->handle, CKA_OTP_COUNTER, &op->crypt.counter));
+	if (once)
+		TRY(onetime_take(c, op->key, &op->crypt.leaf));
+	op->crypt.has_leaf = once;
+	return HF_OK;
+}
+
 /* finish runs the family over the last data. */
 static enum hf_err finish(struct calls_ctx *c, struct op *op, const struct op_io *io,
 	struct slice in, struct buf *out)
@@ -266,12 +283,7 @@ static enum hf_err finish(struct calls_ctx *c, struct op *op, const struct op_io
 	size_t room = io->ret_out != NULL ? f->bound(&op->crypt, in.n, true) : 0;
 
 	TRY(answer_room(c, io, room, out));
-	if (op->crypt.counts)
-		TRY(object_count(c, op->key->handle, CKA_OTP_COUNTER, &op->crypt.counter));
-	if (op->crypt.verb == VERB_SIGN && (op->crypt.mech->flags & MECH_ONE_TIME) != 0) {
-		TRY(onetime_take(c, op->key, &op->crypt.leaf));
-		op->crypt.has_leaf = true;
-	}
+	TRY(take_numbers(c, op));
 	TRY(f->finish(&op->crypt, in, signature, out));
 	return buf_err(out);
 }
