@@ -66,6 +66,7 @@ json_t *cli_audit_record(const struct audit_record *r);
 enum hf_err cli_pin(struct cli *c, enum opt file, enum opt fd, const char *prompt, bool fresh,
 	struct secret *ret) HF_MUST_CHECK;
 
+const char *cli_option_name(enum opt o);
 /* cli_pin_of is that for the i-th of several custodians: of --pin-file it reads the line of his.
  * cli_pin_lines: the file has one for each of n; else it says so. */
 enum hf_err cli_pin_of(struct cli *c, size_t i, const char *prompt, bool fresh, struct secret *ret)

@@ -276,7 +276,7 @@ static enum hf_err read_line(int fd, struct secret *ret)
 	return HF_OK;
 }
 
-static enum hf_err from_terminal(const char *prompt, struct secret *ret)
+static enum hf_err from_terminal(const char *prompt, enum opt by_file, enum opt by_fd, struct secret *ret)
 {
 	struct termios was, quiet;
 	int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
@@ -285,8 +285,8 @@ static enum hf_err from_terminal(const char *prompt, struct secret *ret)
 	if (fd < 0 || tcgetattr(fd, &was) != 0) {
 		if (fd >= 0)
 			close(fd);
-		cli_usage("%s: there is no terminal to ask at; use --pin-file or --pin-fd "
-			  "(--so-pin-file, --so-pin-fd)", prompt);
+		cli_usage("%s: there is no terminal to ask at; use --%s or --%s", prompt,
+			cli_option_name(by_file), cli_option_name(by_fd));
 		return HF_E_ARGUMENTS;
 	}
 	quiet = was;
@@ -358,10 +358,10 @@ enum hf_err cli_pin(struct cli *c, enum opt file, enum opt fd, const char *promp
 		}
 		return read_line((int)n, ret);
 	}
-	TRY(from_terminal(prompt, &a));
+	TRY(from_terminal(prompt, file, fd, &a));
 	if (fresh) {
 		snprintf(again, sizeof(again), "%s, once more", prompt);
-		TRY(from_terminal(again, &b));
+		TRY(from_terminal(again, file, fd, &b));
 		if (!secret_eq(secret_slice(&a), secret_slice(&b))) {
 			cli_usage("the two are not the same");
 			return HF_E_PIN_INVALID;

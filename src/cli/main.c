@@ -67,6 +67,11 @@ static void help_command(const struct command *k)
 	}
 }
 
+const char *cli_option_name(enum opt o)
+{
+	return options[o].name;
+}
+
 /* help_group lists the commands of one group, or of all (NULL). */
 static void help_group(const char *group)
 {
@@ -250,13 +255,39 @@ bool cli_connect(struct cli *c)
 	return e == HF_OK && cli_enter(c);
 }
 
+/* general is how many words the general option at w takes; 0: it is none. */
+static int general(const char *w)
+{
+	size_t len = strcspn(w, "=");
+
+	for (size_t i = 0; i < OPTS && strncmp(w, "--", 2) == 0; i++)
+		if ((EVERYWHERE & ~O(HELP)) >> i & 1 && strlen(options[i].name) + 2 == len &&
+		    strncmp(w + 2, options[i].name, len - 2) == 0)
+			return *options[i].arg && w[len] == '\0' ? 2 : 1;
+	return 0;
+}
+
+/* move_general puts general options that stand before the command behind it. */
+static void move_general(int argc, char **argv)
+{
+	for (int left = argc - 1, n = 0; left > 1 && (n = general(argv[1])) > 0; left -= n)
+		for (int i = 0; i < n; i++) {
+			char *first = argv[1];
+
+			memmove(argv + 1, argv + 2, (size_t)(argc - 2) * sizeof(*argv));
+			argv[argc - 1] = first;
+		}
+}
+
 int main(int argc, char **argv)
 {
 	struct cli c = { 0 };
 	int words = 0, code;
-	const struct command *k = find_command(argc, argv, &words);
+	const struct command *k;
 	enum hf_err e = HF_OK;
 
+	move_general(argc, argv);
+	k = find_command(argc, argv, &words);
 	setlocale(LC_CTYPE, "");
 	json_set_alloc_funcs(json_alloc, hf_free);
 	if (k == NULL)

@@ -5,11 +5,25 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static bool say_errno(const char *path)
 {
 	(void)cli_usage("%s: %s; no backup was made", path, strerror(errno));
+	return false;
+}
+
+/* alone: nobody else writes it, and it is still the file of that name. */
+static bool alone(int fd, const char *part)
+{
+	struct stat mine, there;
+
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &mine) == 0 && stat(part, &there) == 0 &&
+	    mine.st_ino == there.st_ino && mine.st_dev == there.st_dev)
+		return ftruncate(fd, 0) == 0;
+	errno = EBUSY;
 	return false;
 }
 
@@ -21,7 +35,11 @@ bool making_open(const char *path, struct making *m)
 	else if (access(path, F_OK) == 0)
 		errno = EEXIST;
 	else
-		m->fd = open(m->part, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+		m->fd = open(m->part, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (m->fd >= 0 && !alone(m->fd, m->part)) {
+		(void)close(m->fd);
+		m->fd = -1;
+	}
 	return m->fd >= 0 || say_errno(path);
 }
 

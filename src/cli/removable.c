@@ -3,6 +3,7 @@
 #include "backup_seal.h"
 
 #include <errno.h>
+#include <ftw.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,8 +139,12 @@ static bool stop(const struct making *m)
 
 static bool begin(struct making *m)
 {
-	if (mkdir(m->c->args[0], 0700) != 0 || realpath(m->c->args[0], m->home) == NULL)
+	if (mkdir(m->c->args[0], 0700) != 0)
 		return say(m->c->args[0]);
+	if (realpath(m->c->args[0], m->home) == NULL) {
+		m->home[0] = '\0';
+		return say(m->c->args[0]);
+	}
 	return cli_pin(m->c, OPT_PASS_FILE, OPT_PASS_FD, "passphrase of the token", true,
 		&m->passphrase) == HF_OK && write_file(m, "holdfast.conf", "unlock = passphrase\n");
 }
@@ -201,16 +206,30 @@ static bool finish(const struct making *m)
 	return true;
 }
 
+static int delete_one(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+	(void)st;
+	(void)kind;
+	(void)at;
+	return remove(path);
+}
+
+/* give_up deletes the directory if it is ours: the same command can be said again. */
+static int give_up(const struct making *m)
+{
+	if (m->home[0] != '\0' && nftw(m->home, delete_one, 16, FTW_DEPTH | FTW_PHYS) != 0)
+		return cli_usage("%s is no token yet: delete it (%s)", m->home, strerror(errno));
+	return EXIT_FAILED;
+}
+
 int cmd_removable(struct cli *c)
 {
 	CLEANUP(making_done) struct making m = { .c = c };
 	json_t *told = NULL;
 
-	if (!begin(&m) || !back_up(&m, &told))
-		return EXIT_FAILED;
-	if (!fill(&m) || !finish(&m)) {
+	if (!begin(&m) || !back_up(&m, &told) || !fill(&m) || !finish(&m)) {
 		json_decref(told);
-		return cli_usage("%s is no token yet: delete it", m.home);
+		return give_up(&m);
 	}
 	json_object_set_new(told, "token", json_string(m.home));
 	cli_print(c, told);

@@ -32,6 +32,7 @@ struct restore {
 	bool whole, rehearse; /* by the HSM, not in a session */
 	char only[17];        /* serial number of the partition of --partition; "": all */
 	char called[33];      /* the label that the last renamed one got */
+	bool full;            /* there is no room for all of it */
 	bool looking;         /* for those that --partition names */
 	size_t named;         /* that many there are */
 	struct attr_list match; /* objects */
@@ -80,6 +81,7 @@ static enum hf_err give_objects(struct cli *c, struct restore *r, struct arena *
 	TRY(do_restore_next(c->client, r->session, &q, &s, a));
 	for (size_t i = 0; i < s.objects.n; i++)
 		note(r, &s.objects.v[i]);
+	r->full = s.full;
 	*ret_last = s.last;
 	return HF_OK;
 }
@@ -138,6 +140,11 @@ static bool give_frame(struct cli *c, struct restore *r, bool *ret_last)
 /* open_file opens the next file of the chain. */
 static bool open_file(struct cli *c, struct restore *r, size_t at)
 {
+	if (at > 0 && r->b.head.base.n == 0) {
+		cli_usage("%s builds on nothing, so no other stands behind it: name the newest first",
+			r->paths[at - 1]);
+		return false;
+	}
 	backup_file_done(&r->b);
 	r->at = at;
 	if (r->clone != NULL)
@@ -242,6 +249,8 @@ static void report(struct cli *c, const struct restore *r, bool dry)
 	for (size_t i = 0; i < OUTCOMES; i++)
 		if (r->count[i] != 0)
 			json_object_set_new(o, outcomes[i], json_integer((json_int_t)r->count[i]));
+	if (json_object_size(o) == 2)
+		json_object_set_new(o, outcomes[0], json_integer(0));
 	if (r->called[0] != '\0')
 		json_object_set_new(o, "called", json_string(r->called));
 	cli_print(c, o);
@@ -292,6 +301,8 @@ static int both_passes(struct cli *c, struct restore *r)
 		report(c, r, true);
 	if (r->count[DIFFERS] != 0)
 		return cli_fail(r->paths[0], HF_E_BACKUP_COLLISION);
+	if (r->full)
+		return cli_fail(r->paths[0], HF_E_LIMIT);
 	if (!dry && !pass(c, r, false))
 		return stopped(r);
 	report(c, r, dry);

@@ -92,6 +92,14 @@ enum hf_err backup_snapshot(struct calls_ctx *c, struct backup *b, struct u64_li
 
 /* --- beginning -------------------------------------------------------------------------- */
 
+static enum hf_err passphrase_length(struct calls_ctx *c, struct slice passphrase)
+{
+	if (pin_length(c->hsm, NULL, passphrase) == HF_OK)
+		return HF_OK;
+	call_detail(c, "it takes %u to %u bytes", pin_min(c->hsm, NULL), pin_max(c->hsm, NULL));
+	return HF_E_BACKUP_PASSPHRASE;
+}
+
 /* Members of a domain get clones, and ask for them (clone.h). */
 static enum hf_err to_of(struct calls_ctx *c, const struct recipient *r, bool approved,
 	struct backup_to *ret)
@@ -101,7 +109,7 @@ static enum hf_err to_of(struct calls_ctx *c, const struct recipient *r, bool ap
 
 	passphrase_kdf(c->hsm, approved, &to.kib, &to.passes);
 	if (r->kind == BACKUP_TO_PASSPHRASE)
-		TRY(pin_length(c->hsm, NULL, r->secret));
+		TRY(passphrase_length(c, r->secret));
 	else if (r->kind == BACKUP_TO_KEY) {
 		to.body = to.secret = SLICE_NONE;
 		TRY(backup_card_dec(r->body, &to.card));

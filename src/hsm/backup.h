@@ -41,6 +41,8 @@ struct backup {
 	uint8_t next_hash[CRYPTO_HASH]; /* of its header */
 	struct backup_index live;
 	struct arena kept;            /* holds only */
+	size_t would, would_bytes;    /* dry: new objects so far */
+	bool full;                    /* dry: they have no room */
 	struct attr_list only;        /* objects that match it; empty: all */
 	struct whole *whole;          /* owned; NULL: objects of one partition */
 };

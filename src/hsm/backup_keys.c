@@ -301,6 +301,23 @@ enum hf_err backup_openers_get(struct calls_ctx *c, struct opener_list keys,
 	return add_custodians(c, ret);
 }
 
+enum hf_err backup_key_missing(struct calls_ctx *c, struct slice header)
+{
+	struct backup_keys *k = c->hsm->backup_keys;
+	uint8_t id[BACKUP_KEY_ID];
+	struct quorum of;
+	unsigned have;
+	MUTEX_HOLD(&k->lock);
+
+	if (quorum_of(header, SLICE_NONE, &of, id) != HF_OK || !slice_eq(SLICE_OF(k->id), SLICE_OF(id)))
+		return HF_E_BACKUP_KEY;
+	have = gathering_count(&k->shares);
+	if (have == 0)
+		return HF_E_BACKUP_KEY;
+	call_detail(c, "; %u of %u shares were given", have, of.m);
+	return HF_E_BACKUP_SHARES;
+}
+
 enum hf_err on_backup_end_key(struct calls_ctx *c, const struct backup_end_key_req *q,
 	struct backup_end_key_res *r)
 {

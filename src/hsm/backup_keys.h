@@ -30,6 +30,9 @@ struct backup_openers {
 };
 void backup_openers_done(struct backup_openers *o);
 /* keys stay the caller's. */
+/* backup_key_missing: why nothing opens it: HF_E_BACKUP_KEY, or HF_E_BACKUP_SHARES if some of its
+ * custodians gave theirs. */
+enum hf_err backup_key_missing(struct calls_ctx *c, struct slice header) HF_MUST_CHECK;
 enum hf_err backup_openers_get(struct calls_ctx *c, struct opener_list keys,
 	struct backup_openers *ret) HF_MUST_CHECK;
 

@@ -206,6 +206,18 @@ static enum hf_err audit(struct calls_ctx *c, enum hf_err e, uint64_t began)
 	return HF_E_AUDIT;
 }
 
+/* says_all: what else the record has (whose PIN, which backup) would not help the caller. */
+static bool says_all(enum hf_err e)
+{
+	static const enum hf_err all[] = { HF_E_PIN_INCORRECT, HF_E_PIN_LOCKED, HF_E_PIN_NOT_SET,
+		HF_E_PIN_EXPIRED, HF_E_USER_BLOCKED, HF_E_BACKUP_KEY, HF_E_SHARE_WRONG };
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (all[i] == e)
+			return true;
+	return false;
+}
+
 /* remember_why keeps for the caller what the refused call would have taken. */
 static void remember_why(struct calls_ctx *c, enum hf_err e)
 {
@@ -214,7 +226,10 @@ static void remember_why(struct calls_ctx *c, enum hf_err e)
 	log_info("%s refused to uid %llu: %s: %s", c->row->name, (unsigned long long)c->conn->peer.uid,
 		err_name(e), c->audit.detail);
 	MUTEX_HOLD(&c->app->lock);
-	memcpy(c->app->why, c->audit.detail, sizeof(c->app->why));
+	if (says_all(e))
+		c->app->why[0] = '\0';
+	else
+		memcpy(c->app->why, c->audit.detail, sizeof(c->app->why));
 }
 
 static void log_own_fault(const struct calls_ctx *c, enum hf_err e)

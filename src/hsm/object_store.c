@@ -232,8 +232,7 @@ static enum hf_err too_many(struct calls_ctx *c, uint64_t most)
 	return HF_E_LIMIT;
 }
 
-/* has_room for so many more objects, of so many bytes together. */
-static enum hf_err has_room(struct calls_ctx *c, size_t n, size_t more)
+enum hf_err object_room(struct calls_ctx *c, size_t n, size_t more)
 {
 	struct partition *p = c->part;
 	uint64_t most = most_objects(c), bytes;
@@ -275,7 +274,7 @@ enum hf_err object_permit(struct calls_ctx *c, const struct attrs *a)
 		call_detail(c, "this user is restricted to keys called %s", c->rights.keys);
 		return HF_E_DENIED;
 	}
-	TRY(has_room(c, 1, a->n));
+	TRY(object_room(c, 1, a->n));
 	return policy_birth(c, a);
 }
 
@@ -594,7 +593,7 @@ enum hf_err objects_restore(struct calls_ctx *c, struct object **v, const uint64
 	if (n == 0)
 		return HF_OK;
 	if (fresh != 0)
-		TRY(has_room(c, fresh, more));
+		TRY(object_room(c, fresh, more));
 	TRY(claim(c, fresh));
 	e = write_all(c, v, expect, n);
 	if (e != HF_OK) {

@@ -45,6 +45,8 @@ void object_enc(const struct object *o, struct buf *out);
 /* object_dec reads it into an object that has its unique id. */
 enum hf_err object_dec(struct object *o, uint64_t version, struct slice plain) HF_MUST_CHECK;
 
+/* object_room: HF_E_LIMIT unless so many more objects, of so many bytes together, have room. */
+enum hf_err object_room(struct calls_ctx *c, size_t n, size_t more) HF_MUST_CHECK;
 /* objects_restore writes token objects of a backup, all or none, each in the place of what is
  * there in the version expect[i] (0: nothing), and shows them. */
 enum hf_err objects_restore(struct calls_ctx *c, struct object **v, const uint64_t *expect, size_t n)

@@ -93,9 +93,11 @@ enum hf_err restore_open(struct calls_ctx *c, struct backup *b, struct slice hea
 	struct opener_list keys)
 {
 	CLEANUP(backup_openers_done) struct backup_openers o = { 0 };
+	enum hf_err e;
 
 	TRY(backup_openers_get(c, keys, &o));
-	return restore_open_with(c, b, header, o.v, o.n);
+	e = restore_open_with(c, b, header, o.v, o.n);
+	return e == HF_E_BACKUP_KEY ? backup_key_missing(c, header) : e;
 }
 
 /* Only between two files. */
@@ -309,6 +311,10 @@ static enum hf_err restore_one(struct calls_ctx *c, struct backup *b, const stru
 		return HF_OK;
 	TRY(find_place(c, b, o, &at));
 	TRY(tell(c, o, at.outcome, &to->told[to->told_n++]));
+	if (written(at.outcome) && at.expect == 0) {
+		b->would++;
+		b->would_bytes += o->attrs.n;
+	}
 	if (b->dry || !written(at.outcome))
 		return HF_OK;
 	if (in->guard.n != 0)
@@ -341,6 +347,7 @@ static enum hf_err restore_objects(struct calls_ctx *c, struct backup *b, struct
 			TRY(restore_one(c, b, &in, to));
 	}
 	TRY(objects_restore(c, to->v, to->expect, to->n));
+	b->full = b->dry && b->would != 0 && object_room(c, b->would, b->would_bytes) == HF_E_LIMIT;
 	call_detail(c, "%zu of %zu objects", to->n, to->told_n);
 	*ret = (struct restored_list){ to->told, to->told_n };
 	return HF_OK;
@@ -408,6 +415,7 @@ enum hf_err on_restore_next(struct calls_ctx *c, const struct restore_next_req *
 	e = restore_frame(c, b, q->frame, &f);
 	r->objects = f.objects;
 	r->last = f.last;
+	r->full = b->full;
 	if (e != HF_OK || (f.last && !b->awaits))
 		backup_drop(c->session);
 	return e;

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """backup.py BUILD TEST: what a backup brings back, and what it does not take."""
 import ctypes
+import fcntl
 import glob
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -742,6 +744,60 @@ def test_each_custodian_has_a_passphrase_of_his_own(i):
     assert h.cli('backup', 'share', h.file, f'{out}/share-2.json', '--pin-file', first).returncode == 1
     h.must('backup', 'share', h.file, f'{out}/share-1.json', '--pin-file', first)
     h.must('backup', 'share', h.file, f'{out}/share-2.json', '--pin-file', second)
+
+
+def test_a_dry_run_finds_that_there_is_no_room(i):
+    with Two(i) as (a, b):
+        for n in range(5):
+            a.generate(f'k{n}')
+        a.create()
+        b.must('partition', 'resize', 'box', '--count', '3')
+        for more in (('--dry-run',), ()):
+            r = b.restore(a.file, *more)
+            assert r.returncode == 1 and 'LIMIT' in r.stderr and b.objects() == [], r.stderr
+        b.must('backup', 'list', '--pin-file', b.pin, '--passphrase-file', b.passphrase, a.file)
+        assert b.restored(a.file, '--dry-run', '--label', 'k1')['new'] == 1
+
+
+def test_what_goes_wrong_is_said_as_it_is(i):
+    h = Hsm(i)
+    h.generate('k')
+    short, wrong = files(i, 'short', 'wrong')
+    open(short, 'w').write('abc')
+    open(wrong, 'w').write('87654321')
+    token = f'{i.home}/token'
+    for make in (('backup', 'create', '--pin-file', h.pin, h.file), ('backup', 'token', token)):
+        r = h.cli(*make, '--passphrase-file', short)
+        assert r.returncode == 1 and 'passphrase' in r.stderr and re.search('takes [0-9]+ to [0-9]+ bytes', r.stderr), \
+            r.stderr
+    assert not os.path.exists(token) and not glob.glob(h.file + '*')
+    h.must('backup', 'token', token, '--passphrase-file', h.passphrase)
+    r = h.cli('object', 'list', '--pin-file', wrong)
+    assert r.stderr.count('holdfast: ') == 1, r.stderr
+    with open(h.file + '.part', 'w') as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        r = h.cli('backup', 'create', '--pin-file', h.pin, '--passphrase-file', h.passphrase, h.file)
+        assert r.returncode == 1 and 'busy' in r.stderr and not os.path.exists(h.file), r.stderr
+    h.create()
+    told = json.loads(h.must('--json', 'backup', 'verify', '--passphrase-file', h.passphrase, h.file))
+    assert told['objects'] == 1, told
+    told = json.loads(h.must('--home', i.home, '--json', 'backup', 'inspect', h.file))
+    assert told['pieces'] > 0, told
+    r = subprocess.run([f'{e2e.BUILD}/holdfast', 'backup', 'verify', h.file], env=i.env, text=True, start_new_session=True,
+                       capture_output=True)
+    assert r.returncode == 1 and 'use --passphrase-file or --passphrase-fd' in r.stderr, r.stderr
+    base, h.file = h.file, h.file + '-2'
+    told = h.create('--base', base)
+    r = h.restore(h.file, base)
+    assert r.returncode == 1 and 'name the newest first' in r.stderr, r.stderr
+    out, lines = files(i, 'shares', 'lines')
+    os.makedirs(out)
+    h.must('backup-key', 'split', '2/3', '--out', out, '--pin-file', lines)
+    h.file += '3'
+    h.must('backup', 'create', '--pin-file', h.pin, '--to-key', f'{out}/backup-key.json', h.file)
+    h.must('backup', 'share', h.file, f'{out}/share-1.json', '--pin-file', lines)
+    r = h.cli('backup', 'restore', '--pin-file', h.pin, h.file)
+    assert r.returncode == 1 and '1 of 2 shares were given' in r.stderr, r.stderr
 
 
 def test_a_partition_whose_key_was_replaced_comes_back(i):

@@ -4,11 +4,12 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
-import time
 
 import e2e
+from faults import Disk
 
 PACKAGING = f'{os.path.dirname(os.path.abspath(__file__))}/../../packaging'
 
@@ -89,6 +90,43 @@ def test_a_pin_that_locks_is_told_at_once(i):
     told = must(i, 'metrics')
     assert 'holdfast_pins_locked_total 1' in told and 'holdfast_locked_pin_calls_total 0' in told, told
     assert 'pin-locked' in must(i, 'audit', 'show')
+
+
+def test_health_knows_a_store_that_refuses(i):
+    disk = Disk(i, '64m')
+    try:
+        pin = secret(i, 'pin', '12345678')
+        must(i, 'partition', 'create', 'box', '--so-pin-file', pin, '--pin-file', pin)
+        assert get(i, '/readyz').startswith('HTTP/1.1 200 ')
+        disk.fill()
+        assert i.cli('object', 'list', '--pin-file', pin).returncode == 1
+        told = json.loads(i.cli('health', '--json').stdout)
+        assert not told['ready'] and not told['store'], told
+        assert get(i, '/readyz').startswith('HTTP/1.1 503 ') and get(i, '/healthz').startswith('HTTP/1.1 200 ')
+        assert '\nholdfast_store_failing 1\n' in get(i, '/metrics')
+        disk.free()
+        e2e.wait_for(lambda: i.cli('health').returncode == 0)
+        must(i, 'object', 'list', '--pin-file', pin)
+    finally:
+        disk.umount(i)
+
+
+def test_an_archive_that_fails_is_told(i):
+    archive = f'{i.home}-archive'
+    os.makedirs(i.home, exist_ok=True)
+    os.mkdir(archive)
+    with open(f'{i.home}/holdfast.conf', 'w', encoding='utf-8') as f:
+        f.write(f'audit-segment-size = 4096\naudit-archive = {archive}\n')
+    pin = secret(i, 'pin', '12345678')
+    must(i, 'partition', 'create', 'box', '--so-pin-file', pin, '--pin-file', pin)
+    assert '\nholdfast_audit_archive_failing 0\n' in must(i, 'metrics')
+    shutil.rmtree(archive)
+
+    def failing():
+        must(i, 'object', 'list', '--pin-file', pin)
+        return '\nholdfast_audit_archive_failing 1\n' in must(i, 'metrics')
+    e2e.wait_for(failing)
+    assert not json.loads(i.cli('health', '--json').stdout)['audit_archive']
 
 
 if __name__ == '__main__':
