@@ -104,8 +104,7 @@ int cmd_backup_verify(struct cli *c)
 	if (e != HF_OK)
 		return cli_fail(c->args[0], e);
 	o = json_head(&b);
-	json_object_set_new(o, b.head.base.n != 0 ? "objects, new or changed" : "objects",
-		json_integer((json_int_t)end.objects));
+	json_object_set_new(o, "objects", json_integer((json_int_t)end.objects));
 	json_object_set_new(o, "left out (stateful keys)", json_integer((json_int_t)end.left_out));
 	json_object_set_new(o, "whole", json_true());
 	cli_print(c, o);
