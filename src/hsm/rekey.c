@@ -271,6 +271,7 @@ static enum hf_err start(struct hsm *h, struct work *w)
 
 	if (atomic_load(&h->rekeys.stop))
 		return HF_E_FUNCTION_CANCELED;
+	say(h, w->p, "begun");
 	if (pthread_create(&t, NULL, run, w) != 0)
 		return HF_E_MEMORY;
 	(void)pthread_detach(t);
