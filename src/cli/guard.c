@@ -181,17 +181,25 @@ int cmd_key_requests(struct cli *c)
 	return EXIT_DONE;
 }
 
+/* one_request reads the number that was given, and opens a session with the key it is for. */
+static int one_request(struct cli *c, uint64_t *ret_session, uint64_t *ret_request, uint64_t *ret_key)
+{
+	if (!cli_number(c->args[0], 1, UINT64_MAX, ret_request))
+		return cli_usage("'%s' is no request's number", c->args[0]);
+	return cli_session(c, true, ret_session) && cli_any_key(c, *ret_session, ret_key) ? EXIT_DONE :
+		EXIT_FAILED;
+}
+
 int cmd_key_cancel(struct cli *c)
 {
 	struct guard_cancel_req q;
 	struct guard_cancel_res r;
 	uint64_t session;
+	int code = one_request(c, &session, &q.request, &q.key);
 	enum hf_err e;
 
-	if (!cli_number(c->args[0], 1, UINT64_MAX, &q.request))
-		return cli_usage("'%s' is no request's number", c->args[0]);
-	if (!cli_session(c, true, &session) || !cli_any_key(c, session, &q.key))
-		return EXIT_FAILED;
+	if (code != EXIT_DONE)
+		return code;
 	e = do_guard_cancel(c->client, session, &q, &r, &c->arena);
 	return e == HF_OK ? EXIT_DONE : cli_fail("cancel", e);
 }
@@ -201,12 +209,11 @@ int cmd_key_approve(struct cli *c)
 	struct guard_approve_req q;
 	struct guard_approve_res r;
 	uint64_t session;
+	int code = one_request(c, &session, &q.request, &q.key);
 	enum hf_err e;
 
-	if (!cli_number(c->args[0], 1, UINT64_MAX, &q.request))
-		return cli_usage("'%s' is no request's number", c->args[0]);
-	if (!cli_session(c, true, &session) || !cli_any_key(c, session, &q.key))
-		return EXIT_FAILED;
+	if (code != EXIT_DONE)
+		return code;
 	e = do_guard_approve(c->client, session, &q, &r, &c->arena);
 	if (e != HF_OK)
 		return cli_fail("approve", e);

@@ -262,10 +262,11 @@ static bool is_crowded(struct server *s, uint64_t now)
  * What a client says of its own is no more than a wish. */
 static void sit(const struct server *s, struct lane *l, unsigned seat)
 {
-	cpu_set_t set = s->seats;
+	cpu_set_t set;
 
 	if (seat == l->seat || seat > CPU_SETSIZE || (seat > 0 && !CPU_ISSET(seat - 1, &s->seats)))
 		return;
+	set = s->seats;
 	if (seat > 0) {
 		CPU_ZERO(&set);
 		CPU_SET(seat - 1, &set);
