@@ -192,9 +192,9 @@ static int one_request(struct cli *c, uint64_t *ret_session, uint64_t *ret_reque
 
 int cmd_key_cancel(struct cli *c)
 {
-	struct guard_cancel_req q;
+	struct guard_cancel_req q = { 0 };
 	struct guard_cancel_res r;
-	uint64_t session;
+	uint64_t session = 0;
 	int code = one_request(c, &session, &q.request, &q.key);
 	enum hf_err e;
 
@@ -206,9 +206,9 @@ int cmd_key_cancel(struct cli *c)
 
 int cmd_key_approve(struct cli *c)
 {
-	struct guard_approve_req q;
+	struct guard_approve_req q = { 0 };
 	struct guard_approve_res r;
-	uint64_t session;
+	uint64_t session = 0;
 	int code = one_request(c, &session, &q.request, &q.key);
 	enum hf_err e;
 
