@@ -261,22 +261,56 @@ static enum hf_err stream_read(struct audit_target *t, struct stream *s, uint8_t
 	return HF_OK;
 }
 
-/* Syslog has no receipt. The receiver's own end of the connection, which it sends
- * once it has read ours, is one; what was only in the kernel's buffers of a
- * receiver that died ends in a reset instead. */
-static enum hf_err send_stream(struct audit_target *t, struct slice bytes)
+/* stream_ended tells the receiver that nothing follows, and waits for its own end. */
+static enum hf_err stream_ended(struct audit_target *t, struct stream *s)
 {
-	CLEANUP(stream_done) struct stream s = { .fd = -1 };
 	uint8_t rest[256];
 	size_t n = 1;
 
-	TRY(stream_open(t, t->kind == TARGET_TLS, &s));
-	TRY(stream_write(t, &s, bytes));
-	if (s.tls != NULL ? tls_stream_end(s.tls) != HF_OK : shutdown(s.fd, SHUT_WR) != 0)
+	if (s->tls != NULL ? tls_stream_end(s->tls) != HF_OK : shutdown(s->fd, SHUT_WR) != 0)
 		return failed(t, "the connection", "cannot be ended");
 	while (n > 0)
-		TRY(stream_read(t, &s, rest, sizeof(rest), &n));
+		TRY(stream_read(t, s, rest, sizeof(rest), &n));
 	return HF_OK;
+}
+
+static bool is_open(int fd)
+{
+	uint8_t one;
+
+	return recv(fd, &one, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
+}
+
+/* still_lives: only a living process takes a connection and ends it; the kernel refuses or resets
+ * those that a dead one left waiting. That it is not another process by now, the older
+ * connection tells: a process's end has closed it before the next one can listen. */
+static enum hf_err still_lives(struct audit_target *t, int *older)
+{
+	CLEANUP(stream_done) struct stream s = { .fd = -1 };
+
+	TRY(stream_open(t, false, &s));
+	if (!is_open(*older))
+		return failed(t, t->host, "the collector ended before it said that it had everything");
+	close(*older);
+	*older = -1;
+	return stream_ended(t, &s);
+}
+
+/* Syslog has no receipt. The receiver's own end of the connection, which it sends
+ * once it has read ours, is one; what was only in the kernel's buffers of a
+ * receiver that died ends in a reset instead. Where no TLS says who ended it, the kernel may have,
+ * for a receiver that died with what it had read. */
+static enum hf_err send_stream(struct audit_target *t, struct slice bytes)
+{
+	CLEANUP(stream_done) struct stream s = { .fd = -1 };
+	CLEANUP(close_fd) int older = -1;
+
+	TRY(stream_open(t, t->kind == TARGET_TLS, &s));
+	TRY(stream_write(t, &s, bytes));
+	if (t->kind == TARGET_TCP)
+		TRY(connect_to(t, SOCK_STREAM, &older));
+	TRY(stream_ended(t, &s));
+	return t->kind == TARGET_TCP ? still_lives(t, &older) : HF_OK;
 }
 
 static enum hf_err post_head(struct audit_target *t, struct stream *s, size_t length)

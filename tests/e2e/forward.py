@@ -160,6 +160,46 @@ def test_syslog_ng_gets_every_record_over_tls(i):
     goes_through_restarts(i, SyslogNg, True)
 
 
+# It dies with the first things that it read, each time at once replaced by another.
+DIES = """
+import os, signal, socket, sys, threading
+got, deaths = sys.argv[1], int(sys.argv[3])
+listener = socket.create_server(('127.0.0.1', int(sys.argv[2])))
+def serve(c):
+    data = b''.join(iter(lambda: c.recv(65536), b''))
+    if data and deaths:
+        os.kill(os.getpid(), signal.SIGKILL)
+    with open(got, 'ab') as f:
+        f.write(data)
+    c.close()
+while True:
+    threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+"""
+
+
+def test_a_collector_that_dies_with_what_it_read_gets_it_again(i):
+    i.must('init', 'e2e')
+    last, port, out, alive, over = last_of(i), free_port(), f'{i.home}-got', [], threading.Event()
+
+    def serve():
+        for deaths in range(3, -1, -1):
+            if over.is_set():
+                return
+            alive.append(subprocess.Popen([sys.executable, '-c', DIES, out, str(port), str(deaths)]))
+            alive[-1].wait()
+    threading.Thread(target=serve, daemon=True).start()
+    p = forward(i, f'tcp://127.0.0.1:{port}', '--follow', '--cursor', f'{i.home}-cursor')
+    try:
+        e2e.wait_for(lambda: cursor(f'{i.home}-cursor') > last)
+        assert len(alive) == 4, len(alive)
+        got = [int(x) for x in re.findall(r'"seq":\s*(\d+)', open(out).read())]
+        assert set(range(1, last + 1)) <= set(got), got
+    finally:
+        over.set()
+        p.kill()
+        alive[-1].kill()
+
+
 def test_a_collector_that_cannot_be_trusted_gets_nothing(i):
     if shutil.which('rsyslogd') is None:
         raise e2e.Skip('rsyslogd is not installed')
