@@ -189,7 +189,7 @@ static enum hf_err operation_call(struct client *c, struct conn *k, struct sessi
 
 	TRY(operation_restore(c, k, s, q));
 	if (q->answered) {
-		k->answer = SLICE_NONE;
+		k->answer = q->said;
 		return HF_OK;
 	}
 	e = call_send(c, k, s->vault, q);
@@ -238,7 +238,14 @@ static enum hf_err call_once(struct client *c, struct call *q)
 		s = session_get(c, q->session);
 		if (s == NULL)
 			return HF_E_SESSION_HANDLE;
+		if (operation_here(c, s, q)) {
+			*q->rest = rd_of(q->said);
+			session_put(c, s);
+			return HF_OK;
+		}
 	}
+	if (q->request == 0)
+		q->request = link_request_id(c);
 	k = link_take(c);
 	e = call_attempt(c, k, s, q);
 	link_give(c, k);
@@ -294,7 +301,6 @@ enum hf_err call_run(struct client *c, struct call *q)
 	enum hf_err e;
 
 	q->row = &calls_rows[q->op];
-	q->request = link_request_id(c);
 	q->changes = c->changes;
 	do {
 		e = call_once(c, q);

@@ -5,6 +5,7 @@
  *   session.c   the handle table; opens a session anew in a restarted vault
  *   login.c     tickets: kept, renewed, presented after a restart
  *   operation.c begun operations: begins them anew when nothing was fed in yet
+ *   digest.c    digests of data, which need no vault
  *   link.c      connections: a pool, hello, one exchange
  *
  * A generation is a stretch of time in which the vault remembered this
@@ -50,6 +51,7 @@ struct op_memory {
 	bool late;       /* _init was not sent: it will go ahead of the next call */
 	bool known;      /* request went well before, */
 	uint64_t changes; /* when client.changes was this */
+	uint64_t lease;   /* a digest: until then it may be made here; monotonic, ns; 0: never */
 	uint16_t init;   /* enum calls_op */
 	uint64_t epoch;  /* of the session */
 	struct buf request; /* the _init call's fields */
@@ -104,6 +106,7 @@ struct call {
 	uint64_t deadline;      /* of repeating; 0: nothing went wrong yet */
 	unsigned pause_ms;
 	const struct op_memory *late; /* its _init goes ahead */
+	struct slice said;      /* the fields of an answer that was given without the vault; constant */
 	uint64_t changes;       /* client.changes before it */
 	struct arena *arena;    /* the response's fields go there, */
 	struct rd *rest;
@@ -161,6 +164,9 @@ void logins_done(struct client *c);
 bool operation_is(enum calls_op op);
 /* operation_makes_iv: op may use up an IV that the vault makes. */
 bool operation_makes_iv(enum calls_op op);
+/* operation_here does without the vault what that lets the client do by itself for a while: a
+ * digest of data in one call, and its _init. true: q->answered. */
+bool operation_here(const struct client *c, struct session *s, struct call *q);
 /* operations_settle sends what _init calls are late, before any call that is not their own. */
 enum hf_err operations_settle(struct client *c, struct conn *k, struct session *s, const struct call *q)
 	HF_MUST_CHECK;
@@ -175,6 +181,14 @@ void operation_note(struct session *s, const struct call *q, struct slice respon
 /* operation_broken: q was sent and the link broke. */
 void operation_broken(struct session *s, const struct call *q);
 void operations_done(struct session *s);
+
+/* --- digest.c --- */
+
+#define DIGEST_HERE_MAX 64 /* bytes of a digest */
+
+/* digest_here digests data as the mechanism (CKM_) says, which has no parameter, and gives its
+ * length; out NULL: that only. 0: it is not known here. */
+size_t digest_here(uint32_t mechanism, struct slice data, uint8_t out[DIGEST_HERE_MAX]);
 
 /* --- client.c --- */
 

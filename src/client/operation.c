@@ -1,5 +1,9 @@
 #include "client_int.h"
 
+#include <string.h>
+
+#include "clock.h"
+
 /* STEP_MESSAGE: the process goes on whatever it is answered. */
 enum step { STEP_NONE, STEP_INIT, STEP_SINGLE, STEP_UPDATE, STEP_MESSAGE, STEP_FINAL };
 
@@ -179,20 +183,41 @@ struct request operation_late(const struct op_memory *m, uint64_t vault_session)
 	};
 }
 
+/* is_known: this _init went well before, and would again. */
+static bool is_known(const struct client *c, const struct op_memory *m, const struct call *q)
+{
+	return m->known && !m->active && m->init == q->op && m->changes == c->changes &&
+	       slice_eq(buf_slice(&m->request), q->fields);
+}
+
+static bool is_leased(const struct op_memory *m)
+{
+	return m->lease != 0 && clock_mono_ns() < m->lease;
+}
+
+/* leased_once: the vault has to be asked, for only the answer to an _init of its own says so again. */
+static bool leased_once(const struct op_memory *m)
+{
+	return m->lease != 0 && !is_leased(m);
+}
+
 static bool may_wait(const struct client *c, const struct conn *k, const struct op_memory *m,
 	const struct call *q)
 {
-	return m->known && !m->active && m->init == q->op && m->changes == c->changes &&
-	       k->t->ops->pairs && !q->seen && slice_eq(buf_slice(&m->request), q->fields);
+	return is_known(c, m, q) && k->t->ops->pairs && !q->seen && !leased_once(m);
 }
 
 static void begin_late(struct session *s, struct op_memory *m, struct call *q)
 {
+	static const uint8_t no_lease[sizeof(uint32_t)];
+
 	m->active = m->late = true;
 	m->fed = m->unsure = false;
 	m->epoch = s->epoch;
 	q->answered = true;
 	q->answer = HF_OK;
+	if (q->op == CALLS_DIGEST_INIT)
+		q->said = SLICE_OF(no_lease);
 }
 
 enum hf_err operations_settle(struct client *c, struct conn *k, struct session *s, const struct call *q)
@@ -233,9 +258,63 @@ enum hf_err operation_restore(struct client *c, struct conn *k, struct session *
 	return begin_anew(c, k, s, row->kind, q);
 }
 
+/* --- without the vault ------------------------------------------------------ */
+
+static uint32_t mechanism_of(const struct op_memory *m)
+{
+	struct rd r = rd_of(buf_slice(&m->request)); /* its first field */
+	uint32_t type;
+
+	return rd_u32(&r, &type) ? type : UINT32_MAX;
+}
+
+/* digest is C_Digest as the vault would answer it. */
+static void digest(struct op_memory *m, struct call *q)
+{
+	uint32_t type = mechanism_of(m), max = get_u32(q->tail.p);
+	uint8_t out[DIGEST_HERE_MAX];
+
+	q->answered = true;
+	q->answer = HF_OK;
+	q->output->need = (uint32_t)digest_here(type, q->data, NULL);
+	q->output->n = 0;
+	if (max == WIRE_NO_OUTPUT || q->output->need > max)
+		return;
+	q->output->n = digest_here(type, q->data, out);
+	memcpy(q->output->p, out, q->output->n);
+	end(m);
+}
+
+bool operation_here(const struct client *c, struct session *s, struct call *q)
+{
+	struct op_memory *m = &s->ops[OPK_DIGEST];
+
+	if (q->op != CALLS_DIGEST_INIT && q->op != CALLS_DIGEST)
+		return false;
+	MUTEX_HOLD(&s->lock);
+	if (q->seen || !is_leased(m))
+		return false;
+	if (q->op == CALLS_DIGEST_INIT && is_known(c, m, q))
+		begin_late(s, m, q);
+	else if (q->op == CALLS_DIGEST && m->late && q->output != NULL && q->tail.n == sizeof(uint32_t))
+		digest(m, q);
+	return q->answered;
+}
+
 /* --- after it ------------------------------------------------------------- */
 
-static void note_init(struct session *s, const struct call *q, struct op_memory *m)
+/* note_lease: of a digest that is not known here nothing comes. */
+static void note_lease(struct op_memory *m, const struct call *q, struct slice response)
+{
+	struct rd r = rd_of(response);
+	uint32_t ms;
+
+	if (q->op == CALLS_DIGEST_INIT && rd_u32(&r, &ms) && ms > 0 &&
+	    digest_here(mechanism_of(m), SLICE_NONE, NULL) > 0)
+		m->lease = clock_mono_ns() + (uint64_t)ms * 1000000u;
+}
+
+static void note_init(struct session *s, const struct call *q, struct op_memory *m, struct slice response)
 {
 	if (q->answer != HF_OK)
 		return;
@@ -250,6 +329,7 @@ static void note_init(struct session *s, const struct call *q, struct op_memory 
 	m->init = (uint16_t)q->op;
 	m->epoch = s->epoch;
 	m->changes = q->changes;
+	note_lease(m, q, response);
 }
 
 /* Too small a buffer, or only the length asked for: the operation goes on. */
@@ -287,7 +367,7 @@ void operation_note(struct session *s, const struct call *q, struct slice respon
 	if (q->op == CALLS_OP_CANCEL)
 		note_cancel(s, q);
 	else if (row->step == STEP_INIT)
-		note_init(s, q, m);
+		note_init(s, q, m, response);
 	else if (row->step == STEP_MESSAGE && q->answer != HF_E_OP_NONE) {
 		m->fed = true;
 		m->late = false;

@@ -140,6 +140,22 @@ static enum hf_err on_sign(struct fake_vault *v, struct fake_session *s, enum ca
 	return HF_OK;
 }
 
+static enum hf_err on_digest(const struct fake_vault *v, struct fake_session *s, enum calls_op op,
+	struct buf *out)
+{
+	static const struct digest_res r = { .need = sizeof(SIGNATURE) - 1, .out = SLICE_STR(SIGNATURE) };
+	const struct digest_init_res lent = { .lease = v->lease };
+
+	if ((op == CALLS_DIGEST_INIT) == s->digesting)
+		return s->digesting ? HF_E_OP_ACTIVE : HF_E_OP_NONE;
+	if (op == CALLS_DIGEST_INIT)
+		digest_init_res_enc(out, &lent);
+	if (op == CALLS_DIGEST)
+		digest_res_enc(out, &r);
+	s->digesting = op != CALLS_DIGEST;
+	return HF_OK;
+}
+
 static void put_ticket(const struct fake_vault *v, struct buf *out)
 {
 	buf_bytes(out, SLICE_STR("ticket"));
@@ -196,8 +212,12 @@ static enum hf_err on_session(struct fake_vault *v, struct fake_session *s,
 	case CALLS_SIGN_UPDATE:
 	case CALLS_SIGN_FINAL:
 		return on_sign(v, s, h->opcode, in, out);
+	case CALLS_DIGEST_INIT:
+	case CALLS_DIGEST:
+	case CALLS_DIGEST_UPDATE:
+		return on_digest(v, s, h->opcode, out);
 	case CALLS_OP_CANCEL:
-		s->signing = s->fed = false;
+		s->signing = s->fed = s->digesting = false;
 		return HF_OK;
 	case CALLS_RANDOM:
 		return on_random(v, in, out);

@@ -13,6 +13,7 @@
 struct fake_session {
 	uint64_t id, slot;
 	bool signing, fed;
+	bool digesting;
 };
 
 /* What goes wrong at the next call of op. */
@@ -37,6 +38,7 @@ struct fake_vault {
 	bool pairs;              /* the link can send a quiet request ahead of another */
 	bool key_gone;           /* sign_init fails */
 	uint32_t renew_s;
+	uint32_t lease;          /* ms, of digests */
 	uint64_t created, last_origin; /* objects; the request id of the last one */
 	unsigned randoms;        /* calls */
 	enum calls_op fault_op;
