@@ -80,18 +80,98 @@ static bool ask(void *ctx, struct secret *ret)
 	return cli_pin(ctx, OPT_PASS_FILE, OPT_PASS_FD, "passphrase of the file", false, ret) == HF_OK;
 }
 
-static enum hf_err from_jwk(struct cli *c, struct slice text, struct incoming_list *l)
+static enum hf_err put_jwk(struct cli *c, json_t *o, struct incoming_list *l)
 {
+	size_t first = l->n;
 	struct jwk k;
 
-	TRY(incoming_list_new(c, 2, l));
-	TRY(jwk_read(c, text, l, &k));
-	for (size_t i = 0; i < l->n; i++) {
+	TRY(jwk_read(c, o, l, &k));
+	for (size_t i = first; i < l->n; i++) {
 		TRY(put_names(c, &l->v[i], k.id));
-		if (i > 0 || !k.is_public)
+		if (!incoming_has(&l->v[i], CKA_LABEL) && k.kid.n > 0)
+			TRY(incoming_put(c, &l->v[i], CKA_LABEL, k.kid));
+		if (i > first || !k.is_public)
 			TRY(put_protection(c, &l->v[i]));
 	}
 	return HF_OK;
+}
+
+/* refuse names a key of a set that is not known; the others come. */
+static enum hf_err refuse(struct cli *c, json_t *o, struct incoming_list *l)
+{
+	const char *kid = jwk_kid(o);
+	struct incoming *i;
+
+	TRY(incoming_new(c, l, &i));
+	i->refused = "no key, or of a kind that is not known";
+	return kid == NULL ? HF_OK : incoming_put(c, i, CKA_LABEL, slice_str(kid));
+}
+
+static enum hf_err from_jwks(struct cli *c, json_t *keys, bool set, struct incoming_list *l)
+{
+	TRY(incoming_list_new(c, 2 * json_array_size(keys), l));
+	for (size_t k = 0; k < json_array_size(keys); k++) {
+		json_t *o = json_array_get(keys, k);
+		size_t first = l->n;
+		enum hf_err e = put_jwk(c, o, l);
+
+		if (e == HF_E_KEYFILE && set) {
+			l->n = first;
+			e = refuse(c, o, l);
+		}
+		if (e != HF_OK)
+			return e;
+	}
+	return HF_OK;
+}
+
+/* named: each has to be called something, and no two the same. */
+static bool named(struct cli *c, size_t keys, const struct incoming_list *l)
+{
+	if (keys > 1 && c->opt[OPT_ID] != NULL) {
+		(void)cli_usage("--id is for one key, and the set has %zu", keys);
+		return false;
+	}
+	for (size_t i = 0; i < l->n; i++)
+		if (l->v[i].refused == NULL && !incoming_has(&l->v[i], CKA_LABEL)) {
+			(void)cli_usage("say with --label what a key without a \"kid\" shall be called");
+			return false;
+		}
+	return true;
+}
+
+static int take_jwks(struct cli *c, struct slice text)
+{
+	struct incoming_list l;
+	uint64_t session;
+	bool set = false;
+	json_t *keys = jwk_file(text, &set);
+	enum hf_err e = keys == NULL ? HF_E_KEYFILE : from_jwks(c, keys, set, &l);
+	bool ok = e == HF_OK && named(c, json_array_size(keys), &l);
+
+	json_decref(keys);
+	if (e != HF_OK)
+		return cli_fail(c->args[0], e);
+	if (!ok)
+		return EXIT_USAGE;
+	return cli_session(c, true, &session) ? incoming_take(c, session, &l) : EXIT_FAILED;
+}
+
+static int take_keyfile(struct cli *c, struct slice file)
+{
+	CLEANUP(keyfile_done) struct keyfile f = { 0 };
+	struct incoming_list l;
+	uint64_t session;
+	enum hf_err e;
+
+	if (c->opt[OPT_LABEL] == NULL)
+		return cli_usage("say with --label what the key shall be called");
+	e = keyfile_read(file, ask, c, &f);
+	if (e == HF_OK)
+		e = from_keyfile(c, &f, &l);
+	if (e != HF_OK)
+		return cli_fail(c->args[0], e);
+	return cli_session(c, true, &session) ? incoming_take(c, session, &l) : EXIT_FAILED;
 }
 
 /* slurp reads a file, into protected memory. */
@@ -129,26 +209,12 @@ static bool is_json(struct slice s)
 int cmd_key_import(struct cli *c)
 {
 	CLEANUP(buf_done) struct buf file = BUF_MAX(KEYFILE_MAX);
-	CLEANUP(keyfile_done) struct keyfile f = { 0 };
-	struct incoming_list l;
-	uint64_t session;
 	enum hf_err e = crypto_init();
 
 	json_set_alloc_funcs(secret_malloc, secret_free); /* a JWK may hold a key */
-	if (c->opt[OPT_LABEL] == NULL)
-		return cli_usage("say with --label what the key shall be called");
 	if (e != HF_OK)
 		return cli_fail("key import", e);
 	if (!slurp(c->args[0], &file))
 		return EXIT_FAILED;
-	if (is_json(buf_slice(&file))) {
-		e = from_jwk(c, buf_slice(&file), &l);
-	} else {
-		e = keyfile_read(buf_slice(&file), ask, c, &f);
-		if (e == HF_OK)
-			e = from_keyfile(c, &f, &l);
-	}
-	if (e != HF_OK)
-		return cli_fail(c->args[0], e);
-	return cli_session(c, true, &session) ? incoming_take(c, session, &l) : EXIT_FAILED;
+	return is_json(buf_slice(&file)) ? take_jwks(c, buf_slice(&file)) : take_keyfile(c, buf_slice(&file));
 }

@@ -17,7 +17,7 @@ enum hf_err incoming_new(struct cli *c, struct incoming_list *l, struct incoming
 
 	if (l->n == l->max)
 		return HF_E_LIMIT;
-	i->v = arena_alloc(&c->arena, INCOMING_ATTRS, sizeof(*i->v));
+	*i = (struct incoming){ .v = arena_alloc(&c->arena, INCOMING_ATTRS, sizeof(*i->v)) };
 	if (i->v == NULL)
 		return HF_E_MEMORY;
 	l->n++;

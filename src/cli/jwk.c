@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base64.h"
+#include "crypto.h"
+#include "keyfile.h"
 #include "mech.h"
 #include "pkcs11_numbers.h"
 
@@ -16,30 +18,37 @@ struct member {
 	bool needed;
 };
 
-/* struct jwk_type: "kty" and, for curves, "crv". How the public value of a curve is made
- * of its coordinates differs; everything else is a member each. */
+/* struct jwk_type: "kty" and, where there are several of it, the member that says which. How the
+ * public value of a curve is made of its coordinates differs; everything else is a member each. */
 struct jwk_type {
-	const char *kty, *crv;
-	uint32_t ckk;
-	struct slice params; /* CKA_EC_PARAMS: DER of the curve's OID */
+	const char *kty, *by, *name;
+	uint32_t ckk, cka;   /* cka: the attribute that says which; 0: none */
+	struct slice params; /* its value: for a curve DER of its OID */
 	size_t coordinate;   /* bytes of x, and of y where it has one */
 	bool has_y;
 };
 
 #define OID(...) { (const uint8_t[]){ __VA_ARGS__ }, sizeof((const uint8_t[]){ __VA_ARGS__ }) }
 
+#define NUMBER(n) OID(0, 0, 0, 0, 0, 0, 0, n)
+#define CURVE(kty, name, ckk, n, y, ...) { kty, "crv", name, ckk, CKA_EC_PARAMS, OID(__VA_ARGS__), n, y }
+#define AKP(name, ckp) { "AKP", "alg", name, CKK_ML_DSA, CKA_PARAMETER_SET, NUMBER(ckp), 0, false }
+
 /* SEC 2 §A, RFC 8410 §3, RFC 8812 §3.1. */
 static const struct jwk_type types[] = {
-	{ "RSA", NULL, CKK_RSA, { 0 }, 0, false },
-	{ "EC", "P-256", CKK_EC, OID(6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7), 32, true },
-	{ "EC", "P-384", CKK_EC, OID(6, 5, 0x2b, 0x81, 4, 0, 0x22), 48, true },
-	{ "EC", "P-521", CKK_EC, OID(6, 5, 0x2b, 0x81, 4, 0, 0x23), 66, true },
-	{ "EC", "secp256k1", CKK_EC, OID(6, 5, 0x2b, 0x81, 4, 0, 0x0a), 32, true },
-	{ "OKP", "Ed25519", CKK_EC_EDWARDS, OID(6, 3, 0x2b, 0x65, 0x70), 32, false },
-	{ "OKP", "Ed448", CKK_EC_EDWARDS, OID(6, 3, 0x2b, 0x65, 0x71), 57, false },
-	{ "OKP", "X25519", CKK_EC_MONTGOMERY, OID(6, 3, 0x2b, 0x65, 0x6e), 32, false },
-	{ "OKP", "X448", CKK_EC_MONTGOMERY, OID(6, 3, 0x2b, 0x65, 0x6f), 56, false },
-	{ "oct", NULL, CKK_GENERIC_SECRET, { 0 }, 0, false },
+	{ "RSA", NULL, NULL, CKK_RSA, 0, { 0 }, 0, false },
+	CURVE("EC", "P-256", CKK_EC, 32, true, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7),
+	CURVE("EC", "P-384", CKK_EC, 48, true, 6, 5, 0x2b, 0x81, 4, 0, 0x22),
+	CURVE("EC", "P-521", CKK_EC, 66, true, 6, 5, 0x2b, 0x81, 4, 0, 0x23),
+	CURVE("EC", "secp256k1", CKK_EC, 32, true, 6, 5, 0x2b, 0x81, 4, 0, 0x0a),
+	CURVE("OKP", "Ed25519", CKK_EC_EDWARDS, 32, false, 6, 3, 0x2b, 0x65, 0x70),
+	CURVE("OKP", "Ed448", CKK_EC_EDWARDS, 57, false, 6, 3, 0x2b, 0x65, 0x71),
+	CURVE("OKP", "X25519", CKK_EC_MONTGOMERY, 32, false, 6, 3, 0x2b, 0x65, 0x6e),
+	CURVE("OKP", "X448", CKK_EC_MONTGOMERY, 56, false, 6, 3, 0x2b, 0x65, 0x6f),
+	AKP("ML-DSA-44", CKP_ML_DSA_44),
+	AKP("ML-DSA-65", CKP_ML_DSA_65),
+	AKP("ML-DSA-87", CKP_ML_DSA_87),
+	{ "oct", NULL, NULL, CKK_GENERIC_SECRET, 0, { 0 }, 0, false },
 };
 
 static const struct member rsa_public[] = { { "n", CKA_MODULUS, true }, { "e", CKA_PUBLIC_EXPONENT, true } };
@@ -49,6 +58,8 @@ static const struct member rsa_private[] = {
 };
 static const struct member d_only[] = { { "d", CKA_VALUE, true } };
 static const struct member k_only[] = { { "k", CKA_VALUE, true } };
+static const struct member pub_only[] = { { "pub", CKA_VALUE, true } };
+static const struct member seed_only[] = { { "priv", CKA_SEED, true } };
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -66,10 +77,11 @@ static bool same(const char *a, const char *b)
 
 static const struct jwk_type *type_of(json_t *o)
 {
-	const char *kty = text_of(o, "kty"), *crv = text_of(o, "crv");
+	const char *kty = text_of(o, "kty");
 
 	for (size_t i = 0; i < COUNT(types); i++)
-		if (same(types[i].kty, kty) && (types[i].crv == NULL || same(types[i].crv, crv)))
+		if (same(types[i].kty, kty) &&
+		    (types[i].by == NULL || same(types[i].name, text_of(o, types[i].by))))
 			return &types[i];
 	return NULL;
 }
@@ -136,14 +148,23 @@ static enum hf_err secret(struct cli *c, json_t *o, struct incoming_list *l)
 	return put_members(c, i, o, k_only, COUNT(k_only));
 }
 
+/* begin_half begins one of a pair; what says which key of its type it is stands in both. */
+static enum hf_err begin_half(struct cli *c, struct incoming_list *l, uint32_t cko,
+	const struct jwk_type *t, struct incoming **ret)
+{
+	TRY(begin(c, l, cko, t->ckk, ret));
+	return t->cka == 0 ? HF_OK : incoming_put(c, *ret, t->cka, t->params);
+}
+
 static enum hf_err public_half(struct cli *c, json_t *o, const struct jwk_type *t, struct incoming_list *l)
 {
 	struct incoming *i;
 
-	TRY(begin(c, l, CKO_PUBLIC_KEY, t->ckk, &i));
+	TRY(begin_half(c, l, CKO_PUBLIC_KEY, t, &i));
 	if (t->ckk == CKK_RSA)
 		return put_members(c, i, o, rsa_public, COUNT(rsa_public));
-	TRY(incoming_put(c, i, CKA_EC_PARAMS, t->params));
+	if (t->ckk == CKK_ML_DSA)
+		return put_members(c, i, o, pub_only, COUNT(pub_only));
 	return put_point(c, i, o, t);
 }
 
@@ -151,13 +172,13 @@ static enum hf_err private_half(struct cli *c, json_t *o, const struct jwk_type 
 {
 	struct incoming *i;
 
-	TRY(begin(c, l, CKO_PRIVATE_KEY, t->ckk, &i));
-	if (t->ckk == CKK_RSA) {
-		TRY(put_members(c, i, o, rsa_public, COUNT(rsa_public)));
-		return put_members(c, i, o, rsa_private, COUNT(rsa_private));
-	}
-	TRY(incoming_put(c, i, CKA_EC_PARAMS, t->params));
-	return put_members(c, i, o, d_only, COUNT(d_only));
+	TRY(begin_half(c, l, CKO_PRIVATE_KEY, t, &i));
+	if (t->ckk == CKK_ML_DSA)
+		return put_members(c, i, o, seed_only, COUNT(seed_only));
+	if (t->ckk != CKK_RSA)
+		return put_members(c, i, o, d_only, COUNT(d_only));
+	TRY(put_members(c, i, o, rsa_public, COUNT(rsa_public)));
+	return put_members(c, i, o, rsa_private, COUNT(rsa_private));
 }
 
 static struct slice source_of(const void *ctx, uint32_t cka)
@@ -179,13 +200,12 @@ static enum hf_err info(uint32_t cko, uint32_t ckk, const struct incoming *i, st
 }
 
 /* belong: a private key that signs for another public half would mislead whoever has that. */
-static enum hf_err belong(const struct jwk_type *t, const struct incoming_list *l)
+static enum hf_err belong(const struct jwk_type *t, const struct parts *pub, const struct incoming *i)
 {
-	CLEANUP(parts_done) struct parts pub = { 0 }, priv = { 0 };
+	CLEANUP(parts_done) struct parts priv = { 0 };
 
-	TRY(info(CKO_PUBLIC_KEY, t->ckk, &l->v[0], &pub));
-	TRY(info(CKO_PRIVATE_KEY, t->ckk, &l->v[1], &priv));
-	return slice_eq(parts_get(&pub, CKA_PUBLIC_KEY_INFO), parts_get(&priv, CKA_PUBLIC_KEY_INFO)) ?
+	TRY(info(CKO_PRIVATE_KEY, t->ckk, i, &priv));
+	return slice_eq(parts_get(pub, CKA_PUBLIC_KEY_INFO), parts_get(&priv, CKA_PUBLIC_KEY_INFO)) ?
 		HF_OK : HF_E_KEYFILE;
 }
 
@@ -194,25 +214,55 @@ static void drop(json_t **o)
 	json_decref(*o);
 }
 
-enum hf_err jwk_read(struct cli *c, struct slice text, struct incoming_list *l, struct jwk *ret)
+json_t *jwk_file(struct slice text, bool *ret_set)
 {
 	CLEANUP(drop) json_t *o = json_loadb((const char *)text.p, text.n, JSON_REJECT_DUPLICATES, NULL);
-	const struct jwk_type *t = json_is_object(o) ? type_of(o) : NULL;
-	const char *kid = t == NULL ? NULL : text_of(o, "kid");
+	json_t *keys = json_object_get(o, "keys");
 
-	*ret = (struct jwk){ 0 };
+	*ret_set = keys != NULL;
+	if (keys == NULL)
+		return json_is_object(o) ? json_pack("[O]", o) : NULL;
+	return json_is_array(keys) && json_array_size(keys) > 0 ? json_incref(keys) : NULL;
+}
+
+const char *jwk_kid(json_t *o)
+{
+	return text_of(o, "kid");
+}
+
+/* pair reads both halves, or the public one where there is no other. */
+static enum hf_err pair(struct cli *c, json_t *o, const struct jwk_type *t, struct incoming_list *l,
+	struct jwk *ret)
+{
+	CLEANUP(parts_done) struct parts pub = { 0 };
+	uint8_t hash[CRYPTO_HASH];
+
+	TRY(public_half(c, o, t, l));
+	TRY(info(CKO_PUBLIC_KEY, t->ckk, &l->v[l->n - 1], &pub));
+	if (ret->kid.n == 0) {
+		TRY(crypto_sha256(parts_get(&pub, CKA_PUBLIC_KEY_INFO), hash));
+		TRY(arena_dup(&c->arena, (struct slice){ hash, KEYFILE_ID }, &ret->id));
+	}
+	if (json_object_get(o, t->ckk == CKK_ML_DSA ? "priv" : "d") == NULL)
+		return HF_OK;
+	TRY(private_half(c, o, t, l));
+	return belong(t, &pub, &l->v[l->n - 1]);
+}
+
+enum hf_err jwk_read(struct cli *c, json_t *o, struct incoming_list *l, struct jwk *ret)
+{
+	const struct jwk_type *t = type_of(o);
+	const char *kid = jwk_kid(o);
+	enum hf_err e;
+
+	*ret = (struct jwk){ .is_public = t != NULL && t->ckk != CKK_GENERIC_SECRET };
 	if (t == NULL)
 		return HF_E_KEYFILE;
 	if (kid != NULL)
-		TRY(arena_dup(&c->arena, slice_str(kid), &ret->id));
-	ret->is_public = t->ckk != CKK_GENERIC_SECRET;
-	if (!ret->is_public)
-		return secret(c, o, l);
-	TRY(public_half(c, o, t, l));
-	if (json_object_get(o, "d") == NULL)
-		return HF_OK;
-	TRY(private_half(c, o, t, l));
-	return belong(t, l) == HF_OK ? HF_OK : HF_E_KEYFILE;
+		TRY(arena_dup(&c->arena, slice_str(kid), &ret->kid));
+	ret->id = ret->kid;
+	e = ret->is_public ? pair(c, o, t, l, ret) : secret(c, o, l);
+	return e == HF_OK || e == HF_E_MEMORY ? e : HF_E_KEYFILE;
 }
 
 /* --- to JSON ------------------------------------------------------------- */
@@ -240,31 +290,35 @@ static bool set_point(json_t *o, const struct jwk_type *t, struct slice p)
 	       set(o, "y", (struct slice){ p.p + 1 + n, n });
 }
 
-static const struct jwk_type *type_for(uint64_t ckk, struct slice params)
+static const struct jwk_type *type_for(struct cli *c, uint64_t session, uint64_t object)
 {
-	for (size_t i = 0; i < COUNT(types); i++)
-		if (types[i].ckk == ckk && ckk != CKK_GENERIC_SECRET &&
-		    (ckk == CKK_RSA || slice_eq(types[i].params, params)))
+	struct slice type = cli_attr(c, session, object, CKA_KEY_TYPE);
+
+	for (size_t i = 0; type.n == 8 && i < COUNT(types); i++)
+		if (types[i].ckk == get_u64(type.p) && types[i].ckk != CKK_GENERIC_SECRET &&
+		    (types[i].cka == 0 ||
+			    slice_eq(types[i].params, cli_attr(c, session, object, types[i].cka))))
 			return &types[i];
 	return NULL;
 }
 
 json_t *jwk_public(struct cli *c, uint64_t session, uint64_t object)
 {
-	struct slice type = cli_attr(c, session, object, CKA_KEY_TYPE);
-	const struct jwk_type *t = type.n != 8 ? NULL :
-		type_for(get_u64(type.p), cli_attr(c, session, object, CKA_EC_PARAMS));
+	const struct jwk_type *t = type_for(c, session, object);
 	json_t *o;
 	bool ok;
 
 	if (t == NULL)
 		return NULL;
-	o = json_pack("{s:s, s:s*}", "kty", t->kty, "crv", t->crv);
+	o = json_pack("{s:s}", "kty", t->kty);
+	ok = t->by == NULL || json_object_set_new(o, t->by, json_string(t->name)) == 0;
 	if (t->ckk == CKK_RSA)
-		ok = set(o, "n", cli_attr(c, session, object, CKA_MODULUS)) &&
+		ok = ok && set(o, "n", cli_attr(c, session, object, CKA_MODULUS)) &&
 		     set(o, "e", cli_attr(c, session, object, CKA_PUBLIC_EXPONENT));
+	else if (t->ckk == CKK_ML_DSA)
+		ok = ok && set(o, "pub", cli_attr(c, session, object, CKA_VALUE));
 	else
-		ok = set_point(o, t, cli_attr(c, session, object, CKA_EC_POINT));
+		ok = ok && set_point(o, t, cli_attr(c, session, object, CKA_EC_POINT));
 	if (ok)
 		return o;
 	json_decref(o);

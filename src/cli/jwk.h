@@ -1,4 +1,5 @@
-/* jwk.h: JSON Web Keys (RFC 7517, RFC 7518 §6, RFC 8037; ML-DSA as RFC 9964's AKP). */
+/* jwk.h: JSON Web Keys and sets of them (RFC 7517, RFC 7518 §6, RFC 8037; ML-DSA as RFC 9964's
+ * AKP). */
 #ifndef HF_CLI_JWK_H
 #define HF_CLI_JWK_H
 
@@ -6,14 +7,21 @@
 
 /* struct jwk: what it says besides. */
 struct jwk {
-	bool is_public;  /* the first object is the public half */
-	struct slice id; /* "kid"; empty: none */
+	bool is_public;   /* the first object is the public half */
+	struct slice kid; /* in the arena; empty: none */
+	struct slice id;  /* the kid, or what stands for it; empty: none */
 };
+
+/* jwk_file gives the keys of a text, which is a JWK or a set (RFC 7517 §5), as an array that the
+ * caller owns; NULL: it is neither. */
+json_t *jwk_file(struct slice text, bool *ret_set);
+
+/* jwk_kid; NULL: none. The string stays o's. */
+const char *jwk_kid(json_t *o);
 
 /* jwk_read makes one object of a public or symmetric key, two of a private one: the
  * public half comes first. HF_E_KEYFILE: it is none, or of a kind that is not known. */
-enum hf_err jwk_read(struct cli *c, struct slice text, struct incoming_list *l, struct jwk *ret)
-	HF_MUST_CHECK;
+enum hf_err jwk_read(struct cli *c, json_t *o, struct incoming_list *l, struct jwk *ret) HF_MUST_CHECK;
 
 /* jwk_public makes one of a public key; NULL: its type has none. The caller owns it. */
 json_t *jwk_public(struct cli *c, uint64_t session, uint64_t object);

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """coming.py BUILD TEST: keys come from elsewhere, and public halves go out."""
+import base64
 import glob
 import hashlib
 import json
@@ -12,6 +13,8 @@ import e2e
 
 SOFTHSM = '/usr/lib/softhsm/libsofthsm2.so'
 PIN, SO = '22222222', '11111111'
+GOOD_OKP = {'kty': 'OKP', 'crv': 'Ed25519', 'd': 'nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A',
+            'x': '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo'}  # RFC 8037 A.1
 
 
 class Hsm:
@@ -139,10 +142,74 @@ def test_jwks_come_and_go(i):
         assert 'd' not in out
 
 
+def b64(b):
+    return base64.urlsafe_b64encode(b).rstrip(b'=').decode()
+
+
+def jwks_of_each_kty():
+    """jwks_of_each_kty: RSA, EC, OKP, oct and AKP, private and public, from files that nobody here wrote."""
+    vectors = f'{os.path.dirname(os.path.abspath(__file__))}/../../../shared/vectors'
+    if not os.path.isdir(vectors):
+        raise e2e.Skip('no ../shared with the JOSE cookbook and the vectors of ML-DSA')
+    book = [json.load(open(p)) for p in sorted(glob.glob(f'{vectors}/jose-cookbook/jwk/*private*.json') +
+                                               glob.glob(f'{vectors}/jose-cookbook/jwk/*symmetric*.json'))]
+    ml = json.load(open(f'{vectors}/acvp-rustcrypto/ml-dsa/key-gen.json'))['testGroups']
+    return [*book, GOOD_OKP, *({'kty': 'AKP', 'alg': g['parameterSet'], 'priv': b64(bytes.fromhex(g['tests'][0]['seed'])),
+                                'pub': b64(bytes.fromhex(g['tests'][0]['pk']))} for g in ml)]
+
+
+def test_a_set_of_jwks_comes_by_its_kids(i):
+    h, keys = Hsm(i), [{**k, 'kid': f'key {n}'} for n, k in enumerate(jwks_of_each_kty())]
+    assert {k['kty'] for k in keys} == {'RSA', 'EC', 'OKP', 'oct', 'AKP'}
+    secret = [k for k in keys if k['kty'] == 'oct']
+    path = h.file('set.json', json.dumps({'keys': keys}))
+    got = h.take(path)
+    assert len(got) == 2 * len(keys) - len(secret) and {o['outcome'] for o in got} == {'imported'}, got
+    for k in keys:
+        mine = [o for o in h.objects() if o['label'] == k['kid']]
+        assert {bytes.fromhex(o['id']).decode() for o in mine} == {k['kid']}, mine
+        assert sorted(o['class'] for o in mine) == (['secret'] if k in secret else ['private', 'public']), mine
+        if k not in secret:
+            out = json.load(open(h.export(k['kid'], 'jwk')))
+            hidden = {'d', 'p', 'q', 'dp', 'dq', 'qi', 'priv', 'use', *(['alg'] if k['kty'] != 'AKP' else [])}
+            assert out == {m: v for m, v in k.items() if m not in hidden}, (out, k)
+            h.sign(k['kid'])
+    assert {o['outcome'] for o in h.take('--on-collision', 'skip', path)} == {'there already'}
+
+
+def test_a_key_of_a_set_that_is_not_known_is_named(i):
+    h, good = Hsm(i), {**GOOD_OKP, 'kid': 'good'}
+    strange = [{'kty': 'XYZ', 'kid': 'strange'}, {**good, 'kid': 'other', 'x': 'AAAA'}, 5, [], {}]
+    r = h.taken(h.file('set.json', json.dumps({'keys': [strange[0], good, *strange[1:]]})))
+    got = json.loads(r.stdout)
+    assert r.returncode == 1 and f'{len(strange)} of {len(strange) + 2} objects did not come' in r.stderr, r.stderr
+    assert [o['label'] for o in got if 'not known' in o['outcome']] == ['strange', 'other', None, None, None], got
+    assert [o['label'] for o in got if o['outcome'] == 'imported'] == ['good'] * 2, got
+    assert len(h.objects()) == 2
+    for bad, why in (({'keys': []}, 'can be read'), ({'keys': 5}, 'can be read'),
+                     ({'keys': [GOOD_OKP]}, 'say with --label'), (GOOD_OKP, 'say with --label')):
+        r = h.taken(h.file('bad.json', json.dumps(bad)))
+        assert r.returncode != 0 and why in r.stderr, (bad, r.stderr)
+    two = h.file('two.json', json.dumps({'keys': [good, {'kty': 'oct', 'k': 'AAAAAAAAAAAAAAAAAAAAAA', 'kid': 'x'}]}))
+    r = h.taken('--id', '01', two)
+    assert r.returncode == 2 and '--id is for one key, and the set has 2' in r.stderr, r.stderr
+    assert len(h.objects()) == 2
+
+
+def test_a_jwk_without_a_kid_has_the_id_of_its_public_key(i):
+    h = Hsm(i)
+    rsa = generate(h, 'RSA')
+    h.take('--label', 'k', rsa)
+    out = json.load(open(h.export('k', 'jwk')))
+    assert out.pop('kid') == 'k'
+    h.take('--label', 'again', h.file('nameless.jwk', json.dumps(out)))
+    ids = {o['id'] for o in h.objects()}
+    assert len(ids) == 1 and len(h.objects()) == 3, h.objects()
+
+
 def test_a_jwk_whose_halves_disagree_is_refused(i):
     h = Hsm(i)
-    good = {'kty': 'OKP', 'crv': 'Ed25519', 'd': 'nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A',
-            'x': '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo'}  # RFC 8037 A.1
+    good = GOOD_OKP
     h.take('--label', 'good', h.file('good.json', json.dumps(good)))
     other = {'x': good['x'][:-4] + 'AAAA'}
     for change in (other, {'x': 'AAAA'}, {'crv': 'P-256'}, {'kty': 'XYZ'}, {'d': '!!!!'}, {'x': 5}, {'d': good['d'] + 'AAAA'}):
