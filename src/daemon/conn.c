@@ -6,7 +6,6 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "channel.h"
 #include "clock.h"
 
 #define READ_STEP ((size_t)8192)  /* bytes asked of a socket at once, at least */
@@ -255,6 +254,11 @@ bool conn_asked_soon(const struct conn *c)
 	return c->channel != NULL && channel_asked_soon(c->channel);
 }
 
+bool conn_rests(const struct conn *c)
+{
+	return c->channel != NULL && c->in.n == 0 && c->out.n == 0 && atomic_load(&c->since_ns) == 0;
+}
+
 void conn_watch(struct conn *c)
 {
 	if (c->channel == NULL)
@@ -268,10 +272,10 @@ bool conn_unwatch(struct conn *c)
 	return c->channel != NULL && channel_unwatch(c->channel);
 }
 
-void conn_crowded(struct conn *c, bool crowded)
+void conn_crowded(struct conn *c, enum channel_crowd crowd)
 {
 	if (c->channel != NULL)
-		channel_crowded(c->channel, crowded);
+		channel_crowded(c->channel, crowd);
 }
 
 unsigned conn_seat(const struct conn *c)

@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 
+#include "channel.h"
 #include "hsm.h"
 #include "turn.h"
 
@@ -14,12 +15,15 @@
 struct lane {
 	struct buf in, out;
 	struct turn turn;
+	unsigned looks; /* at the round */
 	unsigned seat; /* the processor that the thread keeps to, counted from 1; 0: to none */
 };
 
 struct conn {
 	struct conn *prev, *next; /* the server's */
 	struct conn *next_slow;   /* the server's */
+	struct conn *next_round;  /* the round's */
+	uint64_t idle_from;       /* the round's: ns */
 	int fd;
 	bool awaited;             /* the server's: in its epoll set */
 	struct hsm_conn *hsm;     /* NULL: refused, every request is answered `refused` */
@@ -43,6 +47,7 @@ enum conn_next {
 	CONN_READ,  /* more from the client */
 	CONN_WRITE, /* that the client takes something */
 	CONN_AGAIN, /* nothing, but others are due */
+	CONN_TURN,  /* to be looked at in its turn */
 	CONN_SLOW,  /* a thread for slow calls */
 	CONN_CLOSE,
 };
@@ -58,8 +63,12 @@ bool conn_asked_soon(const struct conn *c); /* looks for a microsecond or two */
 void conn_watch(struct conn *c);
 bool conn_unwatch(struct conn *c);
 
+/* conn_rests: nothing of a request or an answer is on its way by the socket, and the next request
+ * is expected in the shared memory. */
+bool conn_rests(const struct conn *c);
+
 /* conn_crowded, conn_seat, conn_nap: channel_crowded and so on, of the memory if there is any. */
-void conn_crowded(struct conn *c, bool crowded);
+void conn_crowded(struct conn *c, enum channel_crowd crowd);
 unsigned conn_seat(const struct conn *c);
 void conn_nap(struct conn *c, uint64_t ns);
 

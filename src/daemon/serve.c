@@ -15,6 +15,7 @@
 #include "conn.h"
 #include "lock.h"
 #include "log.h"
+#include "round.h"
 #include "secret.h"
 #include "turn.h"
 #include "wait.h"
@@ -44,6 +45,8 @@ struct server {
 	_Atomic unsigned running;
 	unsigned most;
 	_Atomic uint64_t crowded_until; /* ns */
+	_Atomic unsigned asleep;   /* workers that are called by the epoll set alone */
+	struct round round;        /* empty while one is asleep, or soon */
 	_Atomic bool accept_later; /* no descriptor was left */
 	struct mutex lock;         /* what follows */
 	struct conn *conns;
@@ -250,12 +253,16 @@ static void arm(struct server *s, struct conn *c, uint32_t events)
 		conn_close(s, c);
 }
 
-/* is_crowded: a client and its worker each want a processor, and did a moment ago. */
-static bool is_crowded(struct server *s, uint64_t now)
+/* how_crowded: a client and its worker each want a processor, and did a moment ago; or there are
+ * more clients than workers. */
+static enum channel_crowd how_crowded(struct server *s, uint64_t now)
 {
+	if (!round_empty(&s->round))
+		return CROWD_QUEUE;
 	if (2 * atomic_load_explicit(&s->active, memory_order_relaxed) > s->cores)
 		atomic_store_explicit(&s->crowded_until, now + CROWD_NS, memory_order_relaxed);
-	return now < atomic_load_explicit(&s->crowded_until, memory_order_relaxed);
+	return now < atomic_load_explicit(&s->crowded_until, memory_order_relaxed)
+		? CROWD_TURNS : CROWD_NONE;
 }
 
 /* sit keeps the thread to one processor (seat, counted from 1), or to none in particular (0).
@@ -290,15 +297,15 @@ static enum conn_next linger(struct server *s, struct conn *c, struct lane *l, s
 {
 	uint64_t now = clock_mono_ns(), until = now + LINGER_NS, served = c->served, first = served;
 	enum conn_next next = CONN_READ;
-	bool crowded;
+	enum channel_crowd crowd;
 
 	for (unsigned i = 0; next == CONN_READ && now < until; i++, now = clock_mono_ns()) {
-		if (i % LOOK_AROUND == 0 && epoll_wait(s->ep, other, 1, 0) == 1)
+		if (i % LOOK_AROUND == 0 && (!round_empty(&s->round) || epoll_wait(s->ep, other, 1, 0) == 1))
 			return next;
-		crowded = is_crowded(s, now);
-		conn_crowded(c, crowded);
-		wait_turn(s, c, l, crowded && served - first > SETTLED);
-		if (c->channel == NULL || (crowded ? conn_asked(c) : conn_asked_soon(c)))
+		crowd = how_crowded(s, now);
+		conn_crowded(c, crowd);
+		wait_turn(s, c, l, crowd != CROWD_NONE && served - first > SETTLED);
+		if (c->channel == NULL || (crowd == CROWD_NONE ? conn_asked_soon(c) : conn_asked(c)))
 			next = conn_advance(c, l, false);
 		if (c->served != served) {
 			served = c->served;
@@ -306,6 +313,14 @@ static enum conn_next linger(struct server *s, struct conn *c, struct lane *l, s
 		}
 	}
 	return next;
+}
+
+/* in_turn: there are others, nobody who could do something about them, and the next request is
+ * seen by who looks. */
+static bool in_turn(struct server *s, const struct conn *c, const struct epoll_event *other)
+{
+	return (other->data.ptr != NULL || !round_empty(&s->round)) && atomic_load(&s->asleep) == 0 &&
+	       conn_rests(c);
 }
 
 /* serve_on serves as long as it is worth staying with this client. other: gets what has
@@ -316,14 +331,15 @@ static enum conn_next serve_on(struct server *s, struct conn *c, struct lane *l,
 	enum conn_next next;
 
 	atomic_fetch_add(&s->active, 1);
-	conn_watch(c);
 	do {
-		conn_crowded(c, is_crowded(s, clock_mono_ns()));
+		conn_crowded(c, how_crowded(s, clock_mono_ns()));
 		next = conn_advance(c, l, may_be_slow);
 		may_be_slow = false;
 		if (next == CONN_READ && other != NULL && other->data.ptr == NULL &&
 		    atomic_load(&c->since_ns) == 0)
 			next = linger(s, c, l, other);
+		if (next == CONN_READ && other != NULL && in_turn(s, c, other))
+			next = CONN_TURN;
 		if (next == CONN_READ && other != NULL && other->data.ptr != NULL && conn_unwatch(c))
 			next = CONN_AGAIN; /* it asked while it was answered: others' turn all the same */
 	} while (next == CONN_READ && conn_unwatch(c));
@@ -348,6 +364,10 @@ static void advance(struct server *s, struct conn *c, struct lane *l, struct epo
 	case CONN_AGAIN: /* it can be written to: it comes back behind those who wait */
 		arm(s, c, EPOLLOUT);
 		break;
+	case CONN_TURN:
+		conn_crowded(c, CROWD_QUEUE);
+		round_put(&s->round, c, clock_mono_ns());
+		break;
 	case CONN_SLOW:
 		to_slow(s, c);
 		break;
@@ -358,6 +378,71 @@ static void advance(struct server *s, struct conn *c, struct lane *l, struct epo
 }
 
 /* --- threads ---------------------------------------------------------------- */
+
+/* asks_still: false: the connection has left the round, to be waited for at the socket. */
+static bool asks_still(struct server *s, struct conn *c)
+{
+	if (conn_asked(c) || conn_unwatch(c))
+		return true;
+	arm(s, c, EPOLLIN);
+	return false;
+}
+
+/* break_up ends the round, but for the connection that is returned, which asks. */
+static struct conn *break_up(struct server *s)
+{
+	struct conn *c;
+
+	do
+		c = round_pop(&s->round);
+	while (c != NULL && !asks_still(s, c));
+	return c;
+}
+
+/* look_round: a connection of the round that asks. NULL: e has got what comes by the socket, or
+ * there is no round any more, since nobody has asked for a while or there are workers enough. */
+static struct conn *look_round(struct server *s, struct lane *l, struct epoll_event *e)
+{
+	uint64_t now = clock_mono_ns(), until = now + LINGER_NS;
+	struct conn *c;
+
+	for (; !round_empty(&s->round) && atomic_load(&s->asleep) == 0; now = clock_mono_ns()) {
+		if (l->looks++ % LOOK_AROUND == 0 && epoll_wait(s->ep, e, 1, 0) == 1)
+			return NULL;
+		c = round_take(&s->round, now);
+		if (c != NULL && asks_still(s, c))
+			return c;
+		if (c == NULL && (now >= until || !turn_give(&l->turn)))
+			break;
+	}
+	return break_up(s);
+}
+
+/* called waits for what comes by the socket. */
+static bool called(struct server *s, struct epoll_event *e)
+{
+	bool came;
+
+	atomic_fetch_add(&s->asleep, 1);
+	came = epoll_wait(s->ep, e, 1, round_empty(&s->round) ? -1 : 0) == 1;
+	atomic_fetch_sub(&s->asleep, 1);
+	return came;
+}
+
+/* next_conn: NULL: there is none just now, or e tells the end. */
+static struct conn *next_conn(struct server *s, struct lane *l, struct epoll_event *e)
+{
+	struct conn *c = e->data.ptr == NULL ? look_round(s, l, e) : NULL;
+
+	if (c != NULL)
+		return c;
+	if ((e->data.ptr == NULL && !called(s, e)) || e->data.ptr == &s->quit)
+		return NULL;
+	c = e->data.ptr == &s->listen_fd ? accept_one(s) : e->data.ptr;
+	if (c != NULL) /* who connects says something at once */
+		conn_watch(c);
+	return c;
+}
 
 static void *worker(void *arg)
 {
@@ -375,13 +460,11 @@ static void *worker(void *arg)
 			lane_done(&lane);
 			stand_by(s);
 		}
-		if (e.data.ptr == NULL && epoll_wait(s->ep, &e, 1, -1) != 1)
-			continue;
-		if (e.data.ptr == &s->quit)
-			return NULL;
-		c = e.data.ptr == &s->listen_fd ? accept_one(s) : e.data.ptr;
-		if (c != NULL) /* who connects says something at once */
+		c = next_conn(s, &lane, &e);
+		if (c != NULL)
 			advance(s, c, &lane, &next);
+		else if (e.data.ptr == &s->quit)
+			return NULL;
 	}
 }
 
@@ -418,6 +501,7 @@ static void *slow_worker(void *arg)
 	mutex_lock(&s->lock);
 	while ((c = next_slow(s)) != NULL) {
 		mutex_unlock(&s->lock);
+		conn_watch(c);
 		advance(s, c, &lane, NULL);
 		lane_done(&lane); /* there are many such threads */
 		mutex_lock(&s->lock);
@@ -483,6 +567,7 @@ enum hf_err serve_start(struct hsm *h, int listen_fd, const struct config *c, st
 	(void)sched_getaffinity(0, sizeof(s->seats), &s->seats);
 	s->slow_last = &s->slow_first;
 	mutex_init(&s->lock);
+	round_init(&s->round);
 	cond_init(&s->spare_wanted);
 	cond_init(&s->slow_ready);
 	cond_init(&s->slow_done);

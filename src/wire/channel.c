@@ -20,7 +20,7 @@
 #define FAR_SPIN_NS 1000000u /* most calls are answered by then; waking costs 60 us */
 #define WIPED ((size_t)4096) /* of a request: a PIN is short */
 
-#define NAP_NS 10000000u     /* a vault that has died is noticed then */
+#define NAP_NS 100000000u    /* a vault that has died is noticed then */
 
 enum state { FREE, ASKED, ANSWERED, ELSEWHERE, NAPS = 0x40, SLEEPS = 0x80 };
 enum watch { AWAY, WATCHING, NAPPING };
@@ -35,7 +35,7 @@ struct shared {
 	_Alignas(64) _Atomic uint32_t state;
 	_Atomic uint32_t length; /* of the request */
 	_Alignas(64) _Atomic uint32_t watched; /* enum watch */
-	_Alignas(64) _Atomic uint32_t crowded;
+	_Alignas(64) _Atomic uint32_t crowd; /* enum channel_crowd */
 	_Alignas(64) _Atomic uint32_t seat; /* where the client runs, counted from 1 */
 	_Alignas(4096) struct frame request;
 	_Alignas(4096) struct frame answer;
@@ -171,9 +171,9 @@ bool channel_unwatch(struct channel *c)
 	return true;
 }
 
-void channel_crowded(struct channel *c, bool crowded)
+void channel_crowded(struct channel *c, enum channel_crowd crowd)
 {
-	atomic_store_explicit(&c->at->crowded, crowded, memory_order_relaxed);
+	atomic_store_explicit(&c->at->crowd, crowd, memory_order_relaxed);
 }
 
 unsigned channel_seat(const struct channel *c)
@@ -235,14 +235,18 @@ static bool answered(const struct channel *c)
 	return atomic_load_explicit(&c->at->state, memory_order_acquire) != ASKED;
 }
 
-static bool crowded(const struct channel *c)
+static uint32_t crowd(const struct channel *c)
 {
-	return atomic_load_explicit(&c->at->crowded, memory_order_relaxed) != 0;
+	return atomic_load_explicit(&c->at->crowd, memory_order_relaxed);
 }
 
-static bool watched(const struct channel *c)
+/* takes_turns: to let others run leads to the answer, sooner than sleep does. */
+static bool takes_turns(const struct channel *c)
 {
-	return atomic_load_explicit(&c->at->watched, memory_order_relaxed) != AWAY;
+	uint32_t how = crowd(c);
+
+	return how == CROWD_NONE ||
+	       (how == CROWD_TURNS && atomic_load_explicit(&c->at->watched, memory_order_relaxed) != AWAY);
 }
 
 /* spin: in a crowd it is worth while only if it makes room for the vault's thread. */
@@ -250,7 +254,7 @@ static bool spin(struct channel *c)
 {
 	uint64_t until = clock_mono_ns() + FAR_SPIN_NS;
 
-	for (int i = 0; i < NEAR_SPINS && !crowded(c); i++) {
+	for (int i = 0; i < NEAR_SPINS && crowd(c) == CROWD_NONE; i++) {
 		if (answered(c))
 			return true;
 		relax();
@@ -258,7 +262,7 @@ static bool spin(struct channel *c)
 	do {
 		if (answered(c))
 			return true;
-	} while ((watched(c) || !crowded(c)) && turn_give(&c->turn) && c->turn.now < until);
+	} while (takes_turns(c) && turn_give(&c->turn) && c->turn.now < until);
 	return answered(c);
 }
 

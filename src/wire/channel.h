@@ -46,11 +46,15 @@ enum channel_given channel_give(struct channel *c, struct slice answer);
 void channel_watch(struct channel *c);
 bool channel_unwatch(struct channel *c);
 
-/* channel_crowded tells the client whether there are more threads than processors: then
- * who waits lets others run at once, since the kernel gives a spinning thread as much
- * time as a working one. channel_seat: the processor that the client last asked from,
+/* channel_crowded tells the client how to wait, since the kernel gives a spinning thread as
+ * much time as a working one. channel_seat: the processor that the client last asked from,
  * counted from 1 (0: unknown), for the thread that takes turns with it there. */
-void channel_crowded(struct channel *c, bool crowded);
+enum channel_crowd {
+	CROWD_NONE,  /* client and vault have a processor each */
+	CROWD_TURNS, /* there are more threads than processors: who waits lets others run at once */
+	CROWD_QUEUE, /* more clients than threads of the vault's: asleep until it is answered */
+};
+void channel_crowded(struct channel *c, enum channel_crowd crowd);
 unsigned channel_seat(const struct channel *c);
 /* channel_nap sleeps until a request comes or ns nanoseconds are over; while it is watched. */
 void channel_nap(struct channel *c, uint64_t ns);

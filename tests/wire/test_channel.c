@@ -116,7 +116,7 @@ static void in_a_crowd_both_nap(void **state)
 
 	(void)state;
 	channel_watch(vault);
-	channel_crowded(vault, true);
+	channel_crowded(vault, CROWD_TURNS);
 	assert_int_equal(pthread_create(&t, NULL, answer_later, NULL), 0);
 	(void)usleep(2000);
 	assert_false(ask(1, SLICE_NONE));

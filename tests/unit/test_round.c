@@ -1,0 +1,135 @@
+/* test_round.c: connections that are served in turn. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "round.h"
+
+#define CONNS 3
+#define NOW 1000000000u
+#define LONG_AFTER (NOW + 1000000000u)
+
+/* No connection here gets as far as the module. */
+bool hsm_is_slow(const struct hsm_conn *c, const struct wire_head *head)
+{
+	(void)c;
+	(void)head;
+	return false;
+}
+
+bool hsm_serve(struct hsm_conn *c, const struct wire_head *head, struct slice fields, struct buf *out)
+{
+	(void)c;
+	(void)head;
+	(void)fields;
+	(void)out;
+	return false;
+}
+
+void hsm_conn_close(struct hsm_conn *c)
+{
+	(void)c;
+}
+
+static struct round round_of;
+static struct conn conn[CONNS];
+static struct channel *client[CONNS];
+
+static int setup(void **state)
+{
+	int fd;
+
+	(void)state;
+	round_init(&round_of);
+	for (unsigned i = 0; i < CONNS; i++) {
+		conn[i] = (struct conn){ 0 };
+		assert_int_equal(channel_make(&conn[i].channel, &fd), HF_OK);
+		assert_int_equal(channel_open(fd, &client[i]), HF_OK);
+		close(fd);
+		conn_watch(&conn[i]);
+		round_put(&round_of, &conn[i], NOW);
+	}
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < CONNS; i++) {
+		channel_close(client[i]);
+		channel_close(conn[i].channel);
+	}
+	mutex_done(&round_of.lock);
+	return 0;
+}
+
+static void ask(unsigned i)
+{
+	const struct request q = { .head = { .opcode = 1 } };
+
+	assert_false(channel_ask(client[i], &q)); /* nobody need ring */
+}
+
+static void nobody_is_taken_who_does_not_ask(void **state)
+{
+	(void)state;
+	assert_null(round_take(&round_of, NOW));
+	assert_false(round_empty(&round_of));
+}
+
+static void who_asks_is_taken_before_who_does_not(void **state)
+{
+	(void)state;
+	ask(1);
+	assert_ptr_equal(round_take(&round_of, NOW), &conn[1]);
+	assert_null(round_take(&round_of, NOW));
+}
+
+static void each_gets_one_answer_before_any_gets_two(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < CONNS; i++)
+		ask(i);
+	for (unsigned i = 0; i < 2 * CONNS; i++) {
+		struct conn *c = round_take(&round_of, NOW);
+
+		assert_ptr_equal(c, &conn[i % CONNS]);
+		round_put(&round_of, c, NOW); /* it asks again at once */
+	}
+}
+
+static void who_is_silent_for_long_is_taken_out(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < CONNS; i++) {
+		assert_ptr_equal(round_take(&round_of, LONG_AFTER), &conn[i]);
+		assert_false(conn_asked(&conn[i]));
+	}
+	assert_true(round_empty(&round_of));
+}
+
+static void the_round_can_be_emptied(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < CONNS; i++)
+		assert_ptr_equal(round_pop(&round_of), &conn[i]);
+	assert_null(round_pop(&round_of));
+	assert_true(round_empty(&round_of));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(nobody_is_taken_who_does_not_ask, setup, teardown),
+		cmocka_unit_test_setup_teardown(who_asks_is_taken_before_who_does_not, setup, teardown),
+		cmocka_unit_test_setup_teardown(each_gets_one_answer_before_any_gets_two, setup, teardown),
+		cmocka_unit_test_setup_teardown(who_is_silent_for_long_is_taken_out, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_round_can_be_emptied, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
