@@ -24,6 +24,7 @@ struct conn {
 	struct conn *next_slow;   /* the server's */
 	struct conn *next_round;  /* the round's */
 	uint64_t idle_from;       /* the round's: ns */
+	unsigned passed_over;     /* the round's: times since then */
 	int fd;
 	bool awaited;             /* the server's: in its epoll set */
 	struct hsm_conn *hsm;     /* NULL: refused, every request is answered `refused` */

@@ -17,16 +17,20 @@ static void put(struct round *r, struct conn *c)
 	r->last = &c->next_round;
 }
 
-static struct conn *pop(struct round *r)
+static struct conn *take(struct round *r, struct conn **at)
 {
-	struct conn *c = r->first;
+	struct conn *c = *at;
 
-	if (c == NULL)
-		return NULL;
-	r->first = c->next_round;
-	if (r->first == NULL)
-		r->last = &r->first;
+	*at = c->next_round;
+	if (*at == NULL)
+		r->last = at;
 	return c;
+}
+
+static struct conn *leave(struct round *r, struct conn **at)
+{
+	atomic_fetch_sub(&r->count, 1);
+	return take(r, at);
 }
 
 void round_put(struct round *r, struct conn *c, uint64_t now)
@@ -34,33 +38,37 @@ void round_put(struct round *r, struct conn *c, uint64_t now)
 	MUTEX_HOLD(&r->lock);
 
 	c->idle_from = now;
+	c->passed_over = 0;
 	put(r, c);
 	atomic_fetch_add(&r->count, 1);
 }
 
-struct conn *round_take(struct round *r, uint64_t now)
+struct conn *round_take(struct round *r, uint64_t now, unsigned seat)
 {
 	MUTEX_HOLD(&r->lock);
-	unsigned n = atomic_load(&r->count);
+	unsigned count = atomic_load(&r->count);
+	struct conn **at = &r->first;
+	bool elsewhere = false; /* if so, the first one asks from there */
 
-	for (n = n < LOOKS ? n : LOOKS; n > 0; n--) {
-		struct conn *c = pop(r);
+	for (unsigned n = count < LOOKS ? count : LOOKS; n > 0 && *at != NULL; n--) {
+		struct conn *c = *at;
+		bool asked = conn_asked(c), idle = !asked && now > c->idle_from + IDLE_NS;
 
-		if (conn_asked(c) || now > c->idle_from + IDLE_NS) {
-			atomic_fetch_sub(&r->count, 1);
-			return c;
+		if (!asked && !idle) {
+			put(r, take(r, at));
+			continue;
 		}
-		put(r, c);
+		if (idle || conn_seat(c) == seat || c->passed_over++ == count)
+			return leave(r, at);
+		elsewhere = true;
+		at = &c->next_round;
 	}
-	return NULL;
+	return elsewhere ? leave(r, &r->first) : NULL;
 }
 
 struct conn *round_pop(struct round *r)
 {
 	MUTEX_HOLD(&r->lock);
-	struct conn *c = pop(r);
 
-	if (c != NULL)
-		atomic_fetch_sub(&r->count, 1);
-	return c;
+	return r->first != NULL ? leave(r, &r->first) : NULL;
 }

@@ -1,6 +1,6 @@
 /* round.h: the connections that are served in turn, since there are more clients at work than
  * threads. Their shared memory is looked at, so nobody need ring and nobody be called for each
- * request; and each gets one answer before any gets two. A connection in the round is nobody
+ * request; and nobody waits for more than the others' turn. A connection in the round is nobody
  * else's: its channel is watched, and it is not in the epoll set. */
 #ifndef HF_ROUND_H
 #define HF_ROUND_H
@@ -25,8 +25,10 @@ static inline bool round_empty(const struct round *r)
 void round_put(struct round *r, struct conn *c, uint64_t now);
 
 /* round_take: the next connection that asks, or that has asked nothing for long: the caller
- * looks which. NULL: of those that were looked at none. round_pop: the next one, or NULL. */
-struct conn *round_take(struct round *r, uint64_t now);
+ * looks which. NULL: of those that were looked at none. Who asks from the processor seat
+ * (counted from 1) goes first, since to wake a thread elsewhere is twice as dear; nobody
+ * is passed over by more than all others, though. round_pop: the next one, or NULL. */
+struct conn *round_take(struct round *r, uint64_t now, unsigned seat);
 struct conn *round_pop(struct round *r);
 
 #endif

@@ -409,7 +409,7 @@ static struct conn *look_round(struct server *s, struct lane *l, struct epoll_ev
 	for (; !round_empty(&s->round) && atomic_load(&s->asleep) == 0; now = clock_mono_ns()) {
 		if (l->looks++ % LOOK_AROUND == 0 && epoll_wait(s->ep, e, 1, 0) == 1)
 			return NULL;
-		c = round_take(&s->round, now);
+		c = round_take(&s->round, now, (unsigned)sched_getcpu() + 1);
 		if (c != NULL && asks_still(s, c))
 			return c;
 		if (c == NULL && (now >= until || !turn_give(&l->turn)))

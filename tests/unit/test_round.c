@@ -1,4 +1,5 @@
 /* test_round.c: connections that are served in turn. */
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +12,7 @@
 
 #define CONNS 3
 #define NOW 1000000000u
+#define NOWHERE 0 /* no processor's seat */
 #define LONG_AFTER (NOW + 1000000000u)
 
 /* No connection here gets as far as the module. */
@@ -77,7 +79,7 @@ static void ask(unsigned i)
 static void nobody_is_taken_who_does_not_ask(void **state)
 {
 	(void)state;
-	assert_null(round_take(&round_of, NOW));
+	assert_null(round_take(&round_of, NOW, NOWHERE));
 	assert_false(round_empty(&round_of));
 }
 
@@ -85,8 +87,8 @@ static void who_asks_is_taken_before_who_does_not(void **state)
 {
 	(void)state;
 	ask(1);
-	assert_ptr_equal(round_take(&round_of, NOW), &conn[1]);
-	assert_null(round_take(&round_of, NOW));
+	assert_ptr_equal(round_take(&round_of, NOW, NOWHERE), &conn[1]);
+	assert_null(round_take(&round_of, NOW, NOWHERE));
 }
 
 static void each_gets_one_answer_before_any_gets_two(void **state)
@@ -95,18 +97,68 @@ static void each_gets_one_answer_before_any_gets_two(void **state)
 	for (unsigned i = 0; i < CONNS; i++)
 		ask(i);
 	for (unsigned i = 0; i < 2 * CONNS; i++) {
-		struct conn *c = round_take(&round_of, NOW);
+		struct conn *c = round_take(&round_of, NOW, NOWHERE);
 
 		assert_ptr_equal(c, &conn[i % CONNS]);
 		round_put(&round_of, c, NOW); /* it asks again at once */
 	}
 }
 
+/* sit has this thread run on the n-th processor that it may use; false: there are less. */
+static bool sit(unsigned n, unsigned *ret_seat)
+{
+	static cpu_set_t all;
+	cpu_set_t one;
+
+	if (CPU_COUNT(&all) == 0)
+		assert_int_equal(sched_getaffinity(0, sizeof(all), &all), 0);
+	for (unsigned i = 0; i < CPU_SETSIZE; i++)
+		if (CPU_ISSET(i, &all) && n-- == 0) {
+			CPU_ZERO(&one);
+			CPU_SET(i, &one);
+			*ret_seat = i + 1;
+			return sched_setaffinity(0, sizeof(one), &one) == 0;
+		}
+	return false;
+}
+
+static void who_asks_here_goes_first_but_not_always(void **state)
+{
+	unsigned here, there;
+
+	(void)state;
+	if (!sit(0, &there))
+		fail();
+	ask(0);
+	if (!sit(1, &here))
+		skip();
+	ask(1);
+	ask(2);
+	for (unsigned i = 0; i < CONNS; i++) {
+		struct conn *c = round_take(&round_of, NOW, here);
+
+		assert_ptr_equal(c, &conn[1 + i % 2]);
+		round_put(&round_of, c, NOW);
+	}
+	assert_ptr_equal(round_take(&round_of, NOW, here), &conn[0]);
+}
+
+static void who_asks_elsewhere_is_taken_if_none_is_here(void **state)
+{
+	unsigned there;
+
+	(void)state;
+	if (!sit(0, &there))
+		fail();
+	ask(2);
+	assert_ptr_equal(round_take(&round_of, NOW, there + 1), &conn[2]);
+}
+
 static void who_is_silent_for_long_is_taken_out(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < CONNS; i++) {
-		assert_ptr_equal(round_take(&round_of, LONG_AFTER), &conn[i]);
+		assert_ptr_equal(round_take(&round_of, LONG_AFTER, NOWHERE), &conn[i]);
 		assert_false(conn_asked(&conn[i]));
 	}
 	assert_true(round_empty(&round_of));
@@ -127,6 +179,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(nobody_is_taken_who_does_not_ask, setup, teardown),
 		cmocka_unit_test_setup_teardown(who_asks_is_taken_before_who_does_not, setup, teardown),
 		cmocka_unit_test_setup_teardown(each_gets_one_answer_before_any_gets_two, setup, teardown),
+		cmocka_unit_test_setup_teardown(who_asks_here_goes_first_but_not_always, setup, teardown),
+		cmocka_unit_test_setup_teardown(who_asks_elsewhere_is_taken_if_none_is_here, setup, teardown),
 		cmocka_unit_test_setup_teardown(who_is_silent_for_long_is_taken_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_round_can_be_emptied, setup, teardown),
 	};
