@@ -112,8 +112,8 @@ static enum hf_err seal_state(const struct records *r, const struct anchor_state
 
 	anchor_state_enc(next, &plain);
 	TRY(buf_err(&plain));
-	return record_seal(secret_slice(&r->seal_key), SLICE_STR(STATE_NAME), r->state_version + 1,
-		buf_slice(&plain), out);
+	return record_seal(secret_slice(&r->seal_key),
+		&(struct place){ SLICE_STR(STATE_NAME), r->state_version + 1, NULL }, buf_slice(&plain), out);
 }
 
 static void free_changes(struct change **v)
@@ -332,7 +332,8 @@ static enum hf_err seal_change(const struct records *r, const struct record_chan
 	struct writer *w)
 {
 	CLEANUP(secret_done) struct secret own = { 0 };
-	struct slice name = slice_str(c->name), key = secret_slice(&r->seal_key);
+	const struct place at = { slice_str(c->name), c->version, &c->tags };
+	struct slice key = secret_slice(&r->seal_key);
 
 	if (c->version == 0)
 		return HF_OK;
@@ -344,7 +345,7 @@ static enum hf_err seal_change(const struct records *r, const struct record_chan
 		TRY(seal_key_for(c->key, &own));
 		key = secret_slice(&own);
 	}
-	return record_seal(key, name, c->version, c->plain, &w->sealed);
+	return record_seal(key, &at, c->plain, &w->sealed);
 }
 
 static enum hf_err count_change(const struct records *r, const struct record_change *c,

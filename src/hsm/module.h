@@ -2,7 +2,7 @@
  *
  * Order of locks, outermost first: session.lock (the gate holds it during the
  * call), hsm.lock, app.lock, roles.lock (roles.c), partition.lock, partition.iv_lock,
- * records (inside records.c), audit (inside audit.c), a table of objects. But for
+ * records (inside records.c), audit (inside audit.c), a table of objects or of tags. But for
  * session.lock nobody holds one while a family computes. partition.keeping is outside of
  * roles.lock. */
 #ifndef HF_MODULE_H
@@ -104,6 +104,7 @@ struct partition {
 	struct objects *objects;
 	atomic_size_t stored;     /* token objects in the store, and those on the way there */
 	struct opening opening;
+	struct tags *tags;        /* tags.h: of the private records in the store */
 	struct guards *guards;    /* guard.h; NULL: none can be */
 	struct usages *usages;    /* usage.h */
 	struct onetimes *onetimes; /* onetime.h */

@@ -9,6 +9,7 @@
 #include "opening.h"
 #include "pkcs11_numbers.h"
 #include "rights.h"
+#include "tags.h"
 #include "usage.h"
 #include "utf8.h"
 
@@ -240,6 +241,24 @@ void object_enc(const struct object *o, struct buf *out)
 	attrs_enc(&o->attrs, out);
 }
 
+struct attrs object_attrs(struct slice plain)
+{
+	const size_t head = 1 + sizeof(((struct object *)NULL)->origin);
+
+	return (struct attrs){ .p = (uint8_t *)(uintptr_t)plain.p + head, .n = plain.n - head };
+}
+
+enum hf_err object_tags(struct slice key, struct slice plain, struct record_tags *ret)
+{
+	const struct attrs a = object_attrs(plain);
+	struct record_tags t = { .are = true };
+
+	TRY(tag_of(key, RECORD_TAG_LABEL, attrs_get(&a, CKA_LABEL), &t.v[RECORD_TAG_LABEL]));
+	TRY(tag_of(key, RECORD_TAG_ID, attrs_get(&a, CKA_ID), &t.v[RECORD_TAG_ID]));
+	*ret = t;
+	return HF_OK;
+}
+
 bool object_visible(const struct calls_ctx *c, const struct object *o)
 {
 	if (o->version == 0 && o->app != c->app)
@@ -248,14 +267,19 @@ bool object_visible(const struct calls_ctx *c, const struct object *o)
 		(c->rights.keys[0] == '\0' || rights_key(&c->rights, &o->attrs));
 }
 
-bool object_is_there(const struct partition *p, uint64_t handle)
+bool object_is_here(const struct partition *p, uint64_t handle)
 {
-	bool there;
+	bool here;
 
 	rwlock_read(&p->objects->lock);
-	there = opening_is(p) || table_get(p->objects, handle) != NULL;
+	here = table_get(p->objects, handle) != NULL;
 	rwlock_unlock(&p->objects->lock);
-	return there;
+	return here;
+}
+
+bool object_is_there(const struct partition *p, uint64_t handle)
+{
+	return opening_is(p) || object_is_here(p, handle);
 }
 
 static struct object *get_visible(const struct calls_ctx *c, uint64_t handle)

@@ -68,7 +68,8 @@ size_t objects_held(struct partition *p);
 #define OBJECT_PUBLIC_PREFIX "p/%s/pub/"
 #define OBJECT_PRIVATE_PREFIX "p/%s/prv/"
 
-/* object_is_there: in memory, whoever may see it, or perhaps on its way there. */
+/* object_is_here: in memory, whoever may see it; object_is_there: or perhaps on its way there. */
+bool object_is_here(const struct partition *p, uint64_t handle);
 bool object_is_there(const struct partition *p, uint64_t handle);
 /* object_get finds an object that this call may see: a token object or the
  * application's own session object; private ones only when the user is logged

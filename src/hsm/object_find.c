@@ -146,12 +146,17 @@ static void look(struct query *q, const struct objects *t)
 /* be_there: what may match is in memory. Session objects are always. */
 static enum hf_err be_there(struct calls_ctx *c, struct attr_list tmpl)
 {
-	struct slice uid = wanted(tmpl, CKA_UNIQUE_ID), token = wanted(tmpl, CKA_TOKEN),
+	struct slice uid = wanted(tmpl, CKA_UNIQUE_ID), id = wanted(tmpl, CKA_ID),
+		label = wanted(tmpl, CKA_LABEL), token = wanted(tmpl, CKA_TOKEN),
 		private = wanted(tmpl, CKA_PRIVATE);
 
 	if (!role_is_user(c->role) || (token.n == 1 && *token.p == 0) || (private.n == 1 && *private.p == 0))
 		return HF_OK;
-	return uid.n != 0 ? opening_fetch(c->hsm, c->part, handle_of(uid)) : opening_wait(c->part);
+	if (uid.n != 0)
+		return opening_fetch(c->hsm, c->part, handle_of(uid));
+	if (id.n != 0)
+		return opening_find(c->hsm, c->part, RECORD_TAG_ID, id);
+	return label.n != 0 ? opening_find(c->hsm, c->part, RECORD_TAG_LABEL, label) : opening_wait(c->part);
 }
 
 enum hf_err objects_find(struct calls_ctx *c, struct attr_list tmpl, uint64_t after, uint32_t max,

@@ -13,6 +13,7 @@
 #include "policy.h"
 #include "records.h"
 #include "rights.h"
+#include "tags.h"
 #include "usage.h"
 
 #define NAME_MAX_LEN 80
@@ -66,18 +67,37 @@ static enum hf_err stage(struct calls_ctx *c, const struct object *o, uint64_t e
 }
 
 /* write_under: with a copy of the key, since a logout may wipe the partition's meanwhile. */
+/* keep_tags: after a failure that leaves open what the store has, finds wait for the records. */
+static void keep_tags(struct tags *t, const struct record_change *v, size_t n, enum hf_err e)
+{
+	if (e != HF_OK && e != HF_E_CONFLICT)
+		tags_doubt(t);
+	for (size_t i = 0; e == HF_OK && i < n; i++)
+		if (v[i].seal == SEAL_PARTITION && v[i].version != 0)
+			tags_put(t, v[i].name, v[i].version, &v[i].tags);
+		else if (v[i].seal == SEAL_PARTITION)
+			tags_gone(t, v[i].name);
+}
+
 static enum hf_err write_under(struct calls_ctx *c, struct record_change *v, size_t n)
 {
-	CLEANUP(secret_done) struct secret key = { 0 };
+	CLEANUP(secret_done) struct secret key = { 0 }, tagging = { 0 };
+	enum hf_err e;
 
 	for (size_t i = 0; i < n; i++) {
 		if (v[i].seal != SEAL_PARTITION)
 			continue;
-		if (key.n == 0)
+		if (key.n == 0) {
 			TRY(partition_key(c->part, &key));
+			TRY(tags_key(secret_slice(&key), &tagging));
+		}
 		v[i].key = secret_slice(&key);
+		if (v[i].version != 0)
+			TRY(object_tags(secret_slice(&tagging), v[i].plain, &v[i].tags));
 	}
-	return records_write(c->hsm->records, v, n);
+	e = records_write(c->hsm->records, v, n);
+	keep_tags(c->part->tags, v, n, e);
+	return e;
 }
 
 /* write_staged: no other key takes the partition's place between the sealing and the store. */

@@ -3,6 +3,7 @@
 #define HF_OBJECT_TABLE_H
 
 #include "object.h"
+#include "records.h"
 
 struct way {
 	struct object **slot;
@@ -44,6 +45,11 @@ bool same_uid(const struct object *a, const struct object *b);
 void object_enc(const struct object *o, struct buf *out);
 /* object_dec reads it into an object that has its unique id. */
 enum hf_err object_dec(struct object *o, uint64_t version, struct slice plain) HF_MUST_CHECK;
+
+/* object_attrs views the attributes in a record's plain content, which has been read. */
+struct attrs object_attrs(struct slice plain);
+/* object_tags makes the tags of such content under a key of tags_key. */
+enum hf_err object_tags(struct slice key, struct slice plain, struct record_tags *ret) HF_MUST_CHECK;
 
 /* object_room: HF_E_LIMIT unless so many more objects, of so many bytes together, have room. */
 enum hf_err object_room(struct calls_ctx *c, size_t n, size_t more) HF_MUST_CHECK;

@@ -9,6 +9,7 @@
 #include "partition.h"
 #include "partition_int.h"
 #include "rekey.h"
+#include "tags.h"
 #include "wait.h"
 
 #define OPENERS 4u /* threads: while one waits for the keeper others open records */
@@ -242,15 +243,41 @@ static void fetch_end(struct opening *o)
 	cond_broadcast(&o->over);
 }
 
-static enum hf_err fetch(struct hsm *h, struct partition *p, uint64_t handle)
+static enum hf_err fetch(struct hsm *h, struct partition *p, const struct records_keys *keys,
+	uint64_t handle)
 {
-	CLEANUP(secret_done) struct secret now = { 0 }, old = { 0 };
 	char digits[17];
 
 	(void)snprintf(digits, sizeof(digits), "%012llx", (unsigned long long)handle);
-	TRY(partition_key(p, &now));
-	TRY(rekey_old(p, &old));
-	return scan(h, p, digits, &(struct records_keys){ secret_slice(&now), secret_slice(&old) }, NULL);
+	return scan(h, p, digits, keys, NULL);
+}
+
+/* struct pair owns what struct records_keys shows. */
+struct pair {
+	struct secret now, old;
+};
+
+static void pair_done(struct pair *k)
+{
+	secret_done(&k->now);
+	secret_done(&k->old);
+}
+
+static enum hf_err pair_of(struct partition *p, struct pair *own, struct records_keys *ret)
+{
+	TRY(partition_key(p, &own->now));
+	TRY(rekey_old(p, &own->old));
+	*ret = (struct records_keys){ secret_slice(&own->now), secret_slice(&own->old) };
+	return HF_OK;
+}
+
+static enum hf_err fetch_one(struct hsm *h, struct partition *p, uint64_t handle)
+{
+	CLEANUP(pair_done) struct pair own = { 0 };
+	struct records_keys keys;
+
+	TRY(pair_of(p, &own, &keys));
+	return fetch(h, p, &keys, handle);
 }
 
 enum hf_err opening_fetch(struct hsm *h, struct partition *p, uint64_t handle)
@@ -259,7 +286,46 @@ enum hf_err opening_fetch(struct hsm *h, struct partition *p, uint64_t handle)
 
 	if (!fetch_begin(&p->opening))
 		return HF_OK;
-	e = fetch(h, p, handle);
+	e = fetch_one(h, p, handle);
 	fetch_end(&p->opening);
 	return e;
+}
+
+static enum hf_err want(struct slice partition_key, struct slice value, struct tag_wanted *w)
+{
+	CLEANUP(secret_done) struct secret key = { 0 };
+
+	if (partition_key.n == 0)
+		return HF_OK;
+	TRY(tags_key(partition_key, &key));
+	return tag_of(secret_slice(&key), w->which, value, &w->v[w->n++]);
+}
+
+static enum hf_err fetch_found(struct hsm *h, struct partition *p, struct tag_wanted *w, struct slice value)
+{
+	CLEANUP(pair_done) struct pair own = { 0 };
+	struct records_keys keys;
+	uint64_t found[TAGS_FOUND];
+	size_t n = 0;
+
+	TRY(pair_of(p, &own, &keys));
+	TRY(want(keys.now, value, w));
+	TRY(want(keys.old, value, w));
+	TRY(tags_find(p->tags, w, found, &n));
+	for (size_t i = 0; i < n; i++)
+		if (!object_is_here(p, found[i]))
+			TRY(fetch(h, p, &keys, found[i]));
+	return HF_OK;
+}
+
+enum hf_err opening_find(struct hsm *h, struct partition *p, unsigned which, struct slice value)
+{
+	struct tag_wanted w = { .which = which };
+	enum hf_err e;
+
+	if (!fetch_begin(&p->opening))
+		return opening_wait(p);
+	e = fetch_found(h, p, &w, value);
+	fetch_end(&p->opening);
+	return e == HF_E_LIMIT ? opening_wait(p) : e;
 }

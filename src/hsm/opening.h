@@ -1,6 +1,7 @@
 /* opening.h: a partition's private objects come into memory with the first user's login: the
  * first page of them before it ends, the others behind it, by some threads. Meanwhile an object that is
- * named by its handle or unique id is fetched by itself; who must know of all waits. */
+ * named by its handle or unique id is fetched by itself, and those of a label or id by their tags; who
+ * must know of all waits. */
 #ifndef HF_OPENING_H
 #define HF_OPENING_H
 
@@ -18,5 +19,9 @@ bool opening_is(const struct partition *p);
 enum hf_err opening_wait(struct partition *p) HF_MUST_CHECK;
 /* opening_fetch brings the private object of this handle, if there is one. */
 enum hf_err opening_fetch(struct hsm *h, struct partition *p, uint64_t handle) HF_MUST_CHECK;
+/* opening_find brings the private objects that may have this value (which: RECORD_TAG_), or, where that
+ * cannot be told, waits for all. */
+enum hf_err opening_find(struct hsm *h, struct partition *p, unsigned which, struct slice value)
+	HF_MUST_CHECK;
 
 #endif

@@ -10,6 +10,7 @@
 #include "iv.h"
 #include "onetime.h"
 #include "opening.h"
+#include "tags.h"
 
 void partition_ref(struct partition *p)
 {
@@ -20,6 +21,7 @@ static void partition_free(struct partition *p)
 {
 	objects_free(p->objects);
 	opening_done(&p->opening);
+	tags_free(p->tags);
 	guards_free(p->guards);
 	usages_free(p->usages);
 	onetimes_free(p->onetimes);

@@ -14,6 +14,7 @@
 #include "partition.h"
 #include "partition_int.h"
 #include "rekey.h"
+#include "tags.h"
 #include "usage.h"
 
 #define FORMAT 4
@@ -142,6 +143,8 @@ enum hf_err partition_alloc(const char *serial, struct partition **ret)
 	e = roles_new(&p->roles);
 	if (e == HF_OK)
 		e = objects_new(&p->objects);
+	if (e == HF_OK)
+		e = tags_new(&p->tags);
 	if (e == HF_OK)
 		e = guards_new(&p->guards);
 	if (e == HF_OK)
@@ -368,18 +371,25 @@ static enum hf_err count_one(void *ctx, const char *name, uint64_t version)
 	return HF_OK;
 }
 
-/* What is private is counted by its names. */
+static enum hf_err count_private(void *ctx, const char *name, uint64_t version,
+	const struct record_tags *v)
+{
+	const struct partition *p = ctx;
+
+	tags_put(p->tags, name, version, v);
+	return count_one(ctx, name, version);
+}
+
+/* What is private is counted by its names, and known by its tags from here on. */
 static enum hf_err count_stored(struct hsm *h, struct partition *p)
 {
-	static const char *const where[] = { OBJECT_PUBLIC_PREFIX, OBJECT_PRIVATE_PREFIX };
 	char prefix[PART_NAME_LEN];
 
 	atomic_store(&p->stored, 0);
-	for (size_t i = 0; i < sizeof(where) / sizeof(where[0]); i++) {
-		(void)snprintf(prefix, sizeof(prefix), where[i], p->serial);
-		TRY(records_names(h->records, prefix, p, count_one));
-	}
-	return HF_OK;
+	(void)snprintf(prefix, sizeof(prefix), OBJECT_PUBLIC_PREFIX, p->serial);
+	TRY(records_names(h->records, prefix, p, count_one));
+	(void)snprintf(prefix, sizeof(prefix), OBJECT_PRIVATE_PREFIX, p->serial);
+	return records_tags(h->records, prefix, p, count_private);
 }
 
 enum hf_err partition_load_public(struct hsm *h, struct partition *p)

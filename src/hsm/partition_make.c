@@ -12,6 +12,7 @@
 #include "object.h"
 #include "hsm_roles.h"
 #include "partition_int.h"
+#include "tags.h"
 #include "usage.h"
 
 /* --- what one batch writes ------------------------------------------------------ */
@@ -256,6 +257,7 @@ enum hf_err partition_wipe_objects(struct hsm *h, struct partition *p)
 		(void)snprintf(prefix, sizeof(prefix), "p/%s/%s/", p->serial, kinds[i]);
 		TRY(records_wipe(h->records, prefix));
 	}
+	tags_clear(p->tags);
 	TRY(objects_new(&fresh));
 	(void)pthread_rwlock_wrlock(&p->lock);
 	old = p->objects;

@@ -11,11 +11,36 @@
 
 /* --- sealing -------------------------------------------------------------- */
 
-/* name | version: a record opens in its own place only. */
-static void place_of(struct buf *b, struct slice name, uint64_t version)
+/* A value: what crypto_seal makes, whose first byte is 1; or before that
+ *
+ *   format 2 | tag of the label u32 | tag of the id u32
+ */
+#define TAGGED 2
+#define TAGS_LEN (1u + 4u * RECORD_TAGS)
+#define PLACE_MAX (STORE_NAME_MAX + 8u + 4u * RECORD_TAGS)
+
+static void tags_enc(const struct record_tags *t, struct buf *out)
 {
-	buf_raw(b, name);
-	buf_u64(b, version);
+	for (unsigned i = 0; i < RECORD_TAGS; i++)
+		buf_u32(out, t->v[i]);
+}
+
+struct record_tags record_tags(struct slice value)
+{
+	struct record_tags t = { .are = value.n >= TAGS_LEN && value.p[0] == TAGGED };
+
+	for (size_t i = 0; t.are && i < RECORD_TAGS; i++)
+		t.v[i] = get_u32(value.p + 1 + 4 * i);
+	return t;
+}
+
+/* name | version | tags: a record opens in its own place only. A name has no zeros. */
+static void place_enc(const struct place *at, struct buf *b)
+{
+	buf_raw(b, at->name);
+	buf_u64(b, at->version);
+	if (at->tags != NULL && at->tags->are)
+		tags_enc(at->tags, b);
 }
 
 enum hf_err seal_key_for(struct slice partition_key, struct secret *ret)
@@ -23,23 +48,29 @@ enum hf_err seal_key_for(struct slice partition_key, struct secret *ret)
 	return crypto_derive(partition_key, "holdfast record", SLICE_NONE, ret);
 }
 
-enum hf_err record_seal(struct slice key, struct slice name, uint64_t version, struct slice plain,
-	struct buf *out)
+enum hf_err record_seal(struct slice key, const struct place *at, struct slice plain, struct buf *out)
 {
-	CLEANUP(buf_done) struct buf place = BUF_MAX(STORE_NAME_MAX + 8);
+	CLEANUP(buf_done) struct buf place = BUF_MAX(PLACE_MAX);
 
-	place_of(&place, name, version);
+	place_enc(at, &place);
 	TRY(buf_err(&place));
+	if (at->tags != NULL && at->tags->are) {
+		buf_u8(out, TAGGED);
+		tags_enc(at->tags, out);
+	}
 	return crypto_seal(key, buf_slice(&place), plain, out);
 }
 
 enum hf_err record_open(struct slice key, struct slice name, uint64_t version,
 	struct slice sealed, struct secret *ret)
 {
-	CLEANUP(buf_done) struct buf place = BUF_MAX(STORE_NAME_MAX + 8);
+	CLEANUP(buf_done) struct buf place = BUF_MAX(PLACE_MAX);
+	const struct record_tags tags = record_tags(sealed);
 
-	place_of(&place, name, version);
+	place_enc(&(struct place){ name, version, &tags }, &place);
 	TRY(buf_err(&place));
+	if (tags.are)
+		sealed = (struct slice){ sealed.p + TAGS_LEN, sealed.n - TAGS_LEN };
 	return crypto_open(key, buf_slice(&place), sealed, ret);
 }
 
@@ -55,9 +86,9 @@ enum hf_err anchor_seal(const struct records *r, const struct anchor_state *s, s
 enum hf_err digest_term(const struct records *r, struct slice name, uint64_t version,
 	uint8_t out[DIGEST_LEN])
 {
-	CLEANUP(buf_done) struct buf place = BUF_MAX(STORE_NAME_MAX + 8);
+	CLEANUP(buf_done) struct buf place = BUF_MAX(PLACE_MAX);
 
-	place_of(&place, name, version);
+	place_enc(&(struct place){ name, version, NULL }, &place);
 	TRY(buf_err(&place));
 	return crypto_hmac(secret_slice(&r->digest_key), buf_slice(&place), out);
 }
@@ -368,6 +399,29 @@ enum hf_err records_names(struct records *r, const char *prefix, void *ctx,
 	struct names n = { ctx, visit };
 
 	return for_all(r, prefix, &n, visit_for_names);
+}
+
+struct tagged {
+	void *ctx;
+	enum hf_err (*visit)(void *ctx, const char *name, uint64_t version, const struct record_tags *v);
+};
+
+static enum hf_err visit_for_tags(void *ctx, const struct record *rec)
+{
+	const struct tagged *t = ctx;
+	const struct record_tags v = record_tags(rec->value);
+	char name[RECORD_NAME];
+
+	copy_name(rec->name, name);
+	return t->visit(t->ctx, name, rec->version, &v);
+}
+
+enum hf_err records_tags(struct records *r, const char *prefix, void *ctx,
+	enum hf_err (*visit)(void *ctx, const char *name, uint64_t version, const struct record_tags *v))
+{
+	struct tagged t = { ctx, visit };
+
+	return for_all(r, prefix, &t, visit_for_tags);
 }
 
 /* --- wiping --------------------------------------------------------------- */

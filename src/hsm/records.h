@@ -24,6 +24,14 @@ enum seal {
 	SEAL_SEALED,    /* plain is sealed already, in this place: from a backup */
 };
 
+/* struct record_tags: by what a partition's record is found unread (tags.h): in the clear beside what is
+ * sealed, and authenticated with it. are false: it has none. */
+enum { RECORD_TAG_LABEL, RECORD_TAG_ID, RECORD_TAGS };
+struct record_tags {
+	bool are;
+	uint32_t v[RECORD_TAGS]; /* 0: not by that */
+};
+
 struct record_change {
 	const char *name;
 	uint64_t expect;          /* version it stands at; 0: absent */
@@ -31,6 +39,7 @@ struct record_change {
 	enum seal seal;
 	struct slice key;         /* for SEAL_PARTITION: the partition key */
 	struct slice plain;
+	struct record_tags tags;  /* for SEAL_PARTITION */
 };
 
 /* records_open reads hsm/state and the anchor once the store key is known. On
@@ -53,11 +62,18 @@ enum hf_err records_rekey(struct records *r, struct slice store_key, const struc
 	size_t n) HF_MUST_CHECK;
 /* records_reseal goes on with sealing anew what the old key seals, some records at a time,
  * at their versions; begin with more = true and the rest zero. With keys: what is under prefix,
- * from one partition key to another. */
+ * from one partition key to another, and what has no tags though the key is the same: make makes them,
+ * kept is told what the store has then. */
 #define RECORD_NAME 201 /* bytes, with the NUL */
+struct records_tagging {
+	void *ctx;
+	enum hf_err (*make)(void *ctx, struct slice plain, struct record_tags *ret);
+	void (*kept)(void *ctx, const char *name, uint64_t version, const struct record_tags *v);
+};
 struct records_reseal {
 	const char *prefix;
 	const struct records_keys *keys;
+	const struct records_tagging *tagging; /* with keys */
 	char after[RECORD_NAME];
 	size_t looked, sealed;
 	bool more;
@@ -125,6 +141,9 @@ enum hf_err records_unseal(struct records *r, const struct record *rec, struct s
 /* records_names tells names and versions only; those of damaged ones too. */
 enum hf_err records_names(struct records *r, const char *prefix, void *ctx,
 	enum hf_err (*visit)(void *ctx, const char *name, uint64_t version)) HF_MUST_CHECK;
+/* records_tags is that, with their tags. */
+enum hf_err records_tags(struct records *r, const char *prefix, void *ctx,
+	enum hf_err (*visit)(void *ctx, const char *name, uint64_t version, const struct record_tags *v));
 /* records_wipe deletes every record under prefix, in as many batches as it takes. */
 enum hf_err records_wipe(struct records *r, const char *prefix) HF_MUST_CHECK;
 

@@ -39,8 +39,16 @@ struct records {
 
 /* seal_key_for makes the key under which records of a partition are sealed. */
 enum hf_err seal_key_for(struct slice partition_key, struct secret *ret) HF_MUST_CHECK;
-enum hf_err record_seal(struct slice key, struct slice name, uint64_t version, struct slice plain,
-	struct buf *out) HF_MUST_CHECK;
+/* struct place: where a record is, and how it is found there; tags NULL: not at all. */
+struct place {
+	struct slice name;
+	uint64_t version;
+	const struct record_tags *tags;
+};
+enum hf_err record_seal(struct slice key, const struct place *at, struct slice plain, struct buf *out)
+	HF_MUST_CHECK;
+/* record_tags reads those of a value of the store. */
+struct record_tags record_tags(struct slice value);
 enum hf_err record_open(struct slice key, struct slice name, uint64_t version,
 	struct slice sealed, struct secret *ret) HF_MUST_CHECK;
 enum hf_err anchor_seal(const struct records *r, const struct anchor_state *s, struct buf *out)

@@ -7,8 +7,10 @@
 #include "log.h"
 #include "login.h"
 #include "object.h"
+#include "object_table.h"
 #include "opening.h"
 #include "partition_int.h"
+#include "tags.h"
 
 #define FACT "partition rotation"
 
@@ -119,13 +121,15 @@ enum hf_err rekey_old(struct partition *p, struct secret *ret)
 struct work {
 	struct hsm *h;
 	struct partition *p; /* a reference, and a login */
-	struct secret now, old;
+	struct secret now, old; /* old is empty where records lack tags only */
+	struct secret tagging;
 };
 
 static void work_free(struct work *w)
 {
 	secret_done(&w->now);
 	secret_done(&w->old);
+	secret_done(&w->tagging);
 	partition_unref(w->p);
 	hf_free(w);
 }
@@ -148,11 +152,26 @@ static void say(struct hsm *h, const struct partition *p, const char *what)
 	hsm_fact(h, FACT, text);
 }
 
-static enum hf_err reseal_all(const struct work *w)
+static enum hf_err make_tags(void *ctx, struct slice plain, struct record_tags *ret)
+{
+	const struct work *w = ctx;
+
+	return object_tags(secret_slice(&w->tagging), plain, ret);
+}
+
+static void tags_kept(void *ctx, const char *name, uint64_t version, const struct record_tags *v)
+{
+	const struct work *w = ctx;
+
+	tags_put(w->p->tags, name, version, v);
+}
+
+static enum hf_err reseal_all(struct work *w)
 {
 	const struct records_keys keys = { secret_slice(&w->now), secret_slice(&w->old) };
+	const struct records_tagging tagging = { w, make_tags, tags_kept };
 	char prefix[PART_NAME_LEN], text[64];
-	struct records_reseal s = { .prefix = prefix, .keys = &keys, .more = true };
+	struct records_reseal s = { .prefix = prefix, .keys = &keys, .tagging = &tagging, .more = true };
 
 	TRY(opening_wait(w->p));
 	(void)snprintf(prefix, sizeof(prefix), OBJECT_PRIVATE_PREFIX, w->p->serial);
@@ -164,6 +183,7 @@ static enum hf_err reseal_all(const struct work *w)
 			s.sealed);
 		say(w->h, w->p, text);
 	}
+	tags_settle(w->p->tags);
 	return HF_OK;
 }
 
@@ -211,7 +231,10 @@ static void end(struct hsm *h)
 
 static void tell(const struct work *w, enum hf_err e)
 {
-	if (e == HF_OK) {
+	if (e == HF_OK && w->old.n == 0) {
+		say(w->h, w->p, "none is under way");
+		log_notice("partition %s: its records are of the new format now", w->p->serial);
+	} else if (e == HF_OK) {
 		say(w->h, w->p, "done");
 		log_notice("partition %s: its key was replaced: the old one opens nothing any more",
 			w->p->serial);
@@ -228,8 +251,10 @@ static void *run(void *ctx)
 	struct hsm *h = w->h;
 	enum hf_err e = reseal_all(w);
 
-	if (e == HF_OK)
+	if (e == HF_OK && w->old.n > 0)
 		e = finish(w);
+	else if (e != HF_OK && e != HF_E_FUNCTION_CANCELED)
+		tags_doubt(w->p->tags);
 	(void)pthread_rwlock_wrlock(&w->p->lock);
 	w->p->rekeying = false;
 	(void)pthread_rwlock_unlock(&w->p->lock);
@@ -243,9 +268,10 @@ static void *run(void *ctx)
 /* take_up: *ret stays NULL if there is nothing to do, or somebody does it. */
 static enum hf_err take_up(struct hsm *h, struct partition *p, struct work **ret)
 {
+	bool rotates = p->rekey.under_way && p->old_key.n > 0;
 	struct work *w;
 
-	if (!p->rekey.under_way || p->rekeying || p->old_key.n == 0 || h->cfg.read_only)
+	if ((!rotates && !tags_lack(p->tags)) || p->rekeying || h->cfg.read_only)
 		return HF_OK;
 	w = hf_alloc(1, sizeof(*w));
 	if (w == NULL)
@@ -254,7 +280,8 @@ static enum hf_err take_up(struct hsm *h, struct partition *p, struct work **ret
 	w->p = p;
 	partition_ref(p);
 	if (secret_dup(secret_slice(&p->key), &w->now) != HF_OK ||
-	    secret_dup(secret_slice(&p->old_key), &w->old) != HF_OK) {
+	    (rotates && secret_dup(secret_slice(&p->old_key), &w->old) != HF_OK) ||
+	    tags_key(secret_slice(&w->now), &w->tagging) != HF_OK) {
 		work_free(w);
 		return HF_E_MEMORY;
 	}

@@ -7,6 +7,8 @@
  *   2  every private record that the old key seals is sealed anew, at the same version
  *   3  the old key is forgotten: it opens nothing any more
  *
+ * Records of an older format, without tags (tags.h), get them the same way, under the same key: 2 alone.
+ *
  * What a stop or a crash leaves of 2 and 3 goes on with the next login: before it nobody
  * has the keys. Until then a record opens under the one key or the other. */
 #ifndef HF_REKEY_H

@@ -55,7 +55,7 @@ static enum hf_err add(struct records *r, const struct records_reseal *s, const 
 	if (e == HF_E_DAMAGED)
 		return HF_OK;
 	TRY(e);
-	if (!old) {
+	if (!old && (s->tagging == NULL || record_tags(rec->value).are)) {
 		secret_done(&b->plain[b->n]);
 		return HF_OK;
 	}
@@ -68,17 +68,28 @@ static enum hf_err add(struct records *r, const struct records_reseal *s, const 
 		b->v[b->n].seal = SEAL_PARTITION;
 		b->v[b->n].key = s->keys->now;
 	}
+	if (s->tagging != NULL)
+		TRY(s->tagging->make(s->tagging->ctx, secret_slice(&b->plain[b->n]), &b->v[b->n].tags));
 	b->n++;
 	return HF_OK;
 }
 
-/* Who wrote one of them meanwhile did so under the new key. */
-static enum hf_err write_all(struct records *r, const struct batch *b)
+static enum hf_err write_some(struct records *r, const struct records_reseal *s,
+	const struct record_change *v, size_t n)
 {
-	enum hf_err e = b->n > 0 ? records_write(r, b->v, b->n) : HF_OK;
+	TRY(records_write(r, v, n));
+	for (size_t i = 0; s->tagging != NULL && i < n; i++)
+		s->tagging->kept(s->tagging->ctx, v[i].name, v[i].version, &v[i].tags);
+	return HF_OK;
+}
+
+/* Who wrote one of them meanwhile did so under the new key. */
+static enum hf_err write_all(struct records *r, const struct records_reseal *s, const struct batch *b)
+{
+	enum hf_err e = b->n > 0 ? write_some(r, s, b->v, b->n) : HF_OK;
 
 	for (size_t i = 0; e == HF_E_CONFLICT && i < b->n; i++) {
-		enum hf_err one = records_write(r, &b->v[i], 1);
+		enum hf_err one = write_some(r, s, &b->v[i], 1);
 
 		if (one != HF_OK && one != HF_E_CONFLICT)
 			return one;
@@ -93,7 +104,7 @@ static enum hf_err page(struct records *r, const struct store_scan_res *p, struc
 
 	for (; i < p->records.n && b->n < AT_ONCE; i++)
 		TRY(add(r, s, &p->records.v[i], b));
-	TRY(write_all(r, b));
+	TRY(write_all(r, s, b));
 	s->looked += i;
 	s->sealed += b->n;
 	s->more = i < p->records.n || p->more;
@@ -113,7 +124,8 @@ enum hf_err records_reseal(struct records *r, struct records_reseal *s)
 		return HF_E_MEMORY;
 	if (s->keys != NULL) {
 		TRY(seal_key_for(s->keys->now, &b->now));
-		TRY(seal_key_for(s->keys->old, &b->old));
+		if (s->keys->old.n > 0)
+			TRY(seal_key_for(s->keys->old, &b->old));
 	}
 	TRY(keeper_scan(r->k, s->prefix != NULL ? s->prefix : "", slice_str(s->after), KEEPER_PAGE, &a, &p));
 	return page(r, &p, b, s);

@@ -24,6 +24,8 @@ struct keeper_memory {
 	struct keeper base;
 	struct keeper_ctx ctx;
 	pthread_mutex_t lock;
+	pthread_cond_t unheld;
+	bool hold;
 	char dir[64];
 	unsigned fail_commits, fail_audit, pass_commits;
 	struct copy *saved;
@@ -63,6 +65,19 @@ static enum hf_err run(struct keeper_memory *m, enum keeper_op op, struct slice 
 	return e;
 }
 
+/* is_shard: p/SERIAL/prv/D */
+static bool is_shard(enum keeper_op op, struct slice fields, struct arena *a)
+{
+	struct rd r = rd_of(fields);
+	struct store_scan_req q;
+	size_t n;
+
+	if (op != KEEPER_STORE_SCAN || !store_scan_req_dec(&r, a, &q))
+		return false;
+	n = q.prefix.n;
+	return n > 6 && memcmp(q.prefix.p + n - 6, "/prv/", 5) == 0;
+}
+
 static enum hf_err call(struct keeper *k, enum keeper_op op, struct slice fields, struct arena *a,
 	struct rd *rest)
 {
@@ -70,6 +85,8 @@ static enum hf_err call(struct keeper *k, enum keeper_op op, struct slice fields
 	enum hf_err e;
 
 	pthread_mutex_lock(&m->lock);
+	while (m->hold && is_shard(op, fields, a))
+		pthread_cond_wait(&m->unheld, &m->lock);
 	e = run(m, op, fields, a, rest);
 	pthread_mutex_unlock(&m->lock);
 	return e;
@@ -87,6 +104,7 @@ struct keeper_memory *keeper_memory_new(void)
 		abort();
 	dir = open(m->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	pthread_mutex_init(&m->lock, NULL);
+	pthread_cond_init(&m->unheld, NULL);
 	m->base.call = call;
 	if (store_memory(&m->ctx.store) != HF_OK ||
 	    anchor_open(dir, "anchor", &m->ctx.anchor) != HF_OK ||
@@ -132,6 +150,14 @@ void keeper_memory_fail_after(struct keeper_memory *m, unsigned n)
 {
 	m->fail_commits = UINT_MAX;
 	m->pass_commits = n;
+}
+
+void keeper_memory_hold_opening(struct keeper_memory *m, bool on)
+{
+	pthread_mutex_lock(&m->lock);
+	m->hold = on;
+	pthread_cond_broadcast(&m->unheld);
+	pthread_mutex_unlock(&m->lock);
 }
 
 void keeper_memory_fail_audit(struct keeper_memory *m, unsigned n)

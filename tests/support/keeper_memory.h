@@ -17,6 +17,10 @@ void keeper_memory_fail_commits(struct keeper_memory *m, unsigned n);
 void keeper_memory_fail_after(struct keeper_memory *m, unsigned n);
 void keeper_memory_fail_audit(struct keeper_memory *m, unsigned n);
 
+/* While on, a scan of the records that begin with one digit of a unique id waits: so a partition that is
+ * being opened stays so. */
+void keeper_memory_hold_opening(struct keeper_memory *m, bool on);
+
 /* Playing the thief: a copy of the store (without anchor) is taken and put back. */
 void keeper_memory_snapshot(struct keeper_memory *m);
 void keeper_memory_rollback(struct keeper_memory *m);
