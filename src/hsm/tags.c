@@ -178,7 +178,10 @@ static void kill(struct tags *t, struct tag_entry *e)
 
 static bool is_same(const struct tag_entry *a, const struct tag_entry *b)
 {
-	return a->bare == b->bare && memcmp(a->tag, b->tag, sizeof(a->tag)) == 0;
+	for (unsigned c = 0; c < RECORD_TAGS; c++)
+		if (a->tag[c] != b->tag[c])
+			return false;
+	return a->bare == b->bare;
 }
 
 static void put(struct tags *t, const struct tag_entry *e)

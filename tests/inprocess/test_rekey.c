@@ -14,6 +14,7 @@
 #include "partition.h"
 #include "pkcs11_numbers.h"
 #include "policy.h"
+#include "tags.h"
 
 #define THINGS 150 /* more than are sealed at once */
 #define BERTA_PIN "Pin-of-berta-1"
@@ -421,6 +422,45 @@ static void one_private_record_of_before_does_not_come_back(void **state)
 	assert_int_equal(finds(&anna), THINGS - 1);
 }
 
+/* leads_to counts the records to which a label's tag under the key of now leads. */
+static size_t leads_to(const char *label)
+{
+	CLEANUP(secret_done) struct secret now = { 0 }, key = { 0 };
+	struct tag_wanted w = { .which = RECORD_TAG_LABEL, .n = 1 };
+	struct partition *p = partition_at(box.hsm, 0);
+	uint64_t found[TAGS_FOUND];
+	size_t n = 0;
+
+	key_now(&now);
+	assert_int_equal(tags_key(secret_slice(&now), &key), HF_OK);
+	assert_int_equal(tag_of(secret_slice(&key), w.which, slice_str(label), &w.v[0]), HF_OK);
+	assert_int_equal(tags_find(p->tags, &w, found, &n), HF_OK);
+	partition_unref(p);
+	return n;
+}
+
+static void tags_lead_to_all(void)
+{
+	char label[16];
+
+	for (unsigned i = 0; i < THINGS; i++) {
+		(void)snprintf(label, sizeof(label), "%u", i);
+		assert_int_equal(leads_to(label), i % 8 != 0); /* the others are public */
+	}
+}
+
+static void tags_are_the_new_keys(void **state)
+{
+	(void)state;
+	tags_lead_to_all();
+	assert_int_equal(rotate(), HF_OK);
+	wait_for_it();
+	tags_lead_to_all();
+	restart();
+	logs_in(&anna, CKU_USER, USER_PIN, NULL);
+	tags_lead_to_all();
+}
+
 static void a_partition_that_begins_anew_has_a_first_key_again(void **state)
 {
 	(void)state;
@@ -451,6 +491,7 @@ int main(void)
 		T(an_activation_comes_back_with_the_new_key),
 		T(an_older_store_is_told),
 		T(one_private_record_of_before_does_not_come_back),
+		T(tags_are_the_new_keys),
 		T(a_partition_that_begins_anew_has_a_first_key_again),
 	};
 

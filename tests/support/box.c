@@ -72,11 +72,14 @@ size_t box_opens(struct box *b, const char *prefix, struct slice key)
 		CLEANUP(secret_done) struct secret plain = { 0 };
 		CLEANUP(buf_done) struct buf place = BUF_MAX(512);
 		size_t n = keeper_memory_value(b->keeper, name, record, sizeof(record));
+		size_t head = record[0] == 2 ? 9 : 0; /* tags */
 
 		buf_raw(&place, slice_str(name));
 		buf_u64(&place, keeper_memory_version(b->keeper, name));
-		opened += crypto_open(secret_slice(&seal), buf_slice(&place), (struct slice){ record, n },
-			&plain) == HF_OK;
+		if (head > 0)
+			buf_raw(&place, (struct slice){ record + 1, head - 1 });
+		opened += crypto_open(secret_slice(&seal), buf_slice(&place),
+			(struct slice){ record + head, n - head }, &plain) == HF_OK;
 	}
 	return opened;
 }

@@ -202,7 +202,7 @@ static void a_newer_format_is_refused_and_not_touched(void **state)
 
 	(void)state;
 	close_store();
-	run_sql("PRAGMA journal_mode = DELETE; PRAGMA user_version = 2");
+	run_sql("PRAGMA journal_mode = DELETE; PRAGMA user_version = 3");
 	before = scratch_read(&scratch, "store.db", &n);
 	assert_int_equal(open_store(), HF_E_STORE);
 	after = scratch_read(&scratch, "store.db", &m);
@@ -210,7 +210,7 @@ static void a_newer_format_is_refused_and_not_touched(void **state)
 	assert_memory_equal(before, after, n);
 	free(before);
 	free(after);
-	run_sql("PRAGMA user_version = 1");
+	run_sql("PRAGMA user_version = 2");
 	assert_int_equal(open_store(), HF_OK);
 }
 
