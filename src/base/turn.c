@@ -6,6 +6,15 @@
 
 #define DEAR_NS 1000000u /* longer than any call that is worth waiting awake for */
 #define REMEMBERED 16u /* times what a dear turn took: so little is lost by trying again */
+#define TURNS_MAX 4u   /* of one wait */
+#define WAITS_REMEMBERED 256u
+
+void turn_begin(struct turn *t)
+{
+	t->given = 0;
+	if (t->asleep > 0)
+		t->asleep--;
+}
 
 bool turn_give(struct turn *t)
 {
@@ -20,4 +29,15 @@ bool turn_give(struct turn *t)
 	if (took > DEAR_NS)
 		t->dear_until = t->now + REMEMBERED * took;
 	return true;
+}
+
+bool turn_give_in_crowd(struct turn *t)
+{
+	if (t->asleep > 0)
+		return false;
+	if (t->given++ == TURNS_MAX) {
+		t->asleep = WAITS_REMEMBERED;
+		return false;
+	}
+	return turn_give(t);
 }

@@ -286,7 +286,7 @@ static void sit(const struct server *s, struct lane *l, unsigned seat)
 static void wait_turn(const struct server *s, struct conn *c, struct lane *l, bool crowded)
 {
 	sit(s, l, crowded ? conn_seat(c) : 0);
-	if (!turn_give(&l->turn))
+	if (crowded ? !turn_give_in_crowd(&l->turn) : !turn_give(&l->turn))
 		conn_nap(c, LINGER_NS);
 }
 
@@ -308,6 +308,7 @@ static enum conn_next linger(struct server *s, struct conn *c, struct lane *l, s
 		if (c->channel == NULL || (crowd == CROWD_NONE ? conn_asked_soon(c) : conn_asked(c)))
 			next = conn_advance(c, l, false);
 		if (c->served != served) {
+			turn_begin(&l->turn);
 			served = c->served;
 			until = now + LINGER_NS;
 		}

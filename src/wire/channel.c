@@ -240,13 +240,15 @@ static uint32_t crowd(const struct channel *c)
 	return atomic_load_explicit(&c->at->crowd, memory_order_relaxed);
 }
 
-/* takes_turns: to let others run leads to the answer, sooner than sleep does. */
-static bool takes_turns(const struct channel *c)
+/* give_turn: to let others run leads to the answer, sooner than sleep does. */
+static bool give_turn(struct channel *c)
 {
 	uint32_t how = crowd(c);
 
-	return how == CROWD_NONE ||
-	       (how == CROWD_TURNS && atomic_load_explicit(&c->at->watched, memory_order_relaxed) != AWAY);
+	if (how == CROWD_NONE)
+		return turn_give(&c->turn);
+	return how == CROWD_TURNS && atomic_load_explicit(&c->at->watched, memory_order_relaxed) != AWAY &&
+	       turn_give_in_crowd(&c->turn);
 }
 
 /* spin: in a crowd it is worth while only if it makes room for the vault's thread. */
@@ -254,6 +256,7 @@ static bool spin(struct channel *c)
 {
 	uint64_t until = clock_mono_ns() + FAR_SPIN_NS;
 
+	turn_begin(&c->turn);
 	for (int i = 0; i < NEAR_SPINS && crowd(c) == CROWD_NONE; i++) {
 		if (answered(c))
 			return true;
@@ -262,7 +265,7 @@ static bool spin(struct channel *c)
 	do {
 		if (answered(c))
 			return true;
-	} while (takes_turns(c) && turn_give(&c->turn) && c->turn.now < until);
+	} while (give_turn(c) && c->turn.now < until);
 	return answered(c);
 }
 
