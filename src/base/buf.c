@@ -14,18 +14,13 @@ static bool fail(struct buf *b, enum hf_err e)
 	return false;
 }
 
-static bool reserve(struct buf *b, size_t n)
+static __attribute__((noinline)) bool grow(struct buf *b, size_t n)
 {
-	size_t cap, need;
+	size_t cap, need = b->n + n;
 	uint8_t *p;
 
-	if (b->err != HF_OK)
-		return false;
-	if (n <= b->cap - b->n) /* there is never more room than max */
-		return true;
 	if (n > b->max - b->n)
 		return fail(b, HF_E_TOO_BIG);
-	need = b->n + n;
 	cap = b->cap > FIRST_CAP / 2 ? b->cap : FIRST_CAP / 2;
 	cap = cap > b->max / 2 ? b->max : cap * 2;
 	if (cap < need)
@@ -36,6 +31,13 @@ static bool reserve(struct buf *b, size_t n)
 	b->p = p;
 	b->cap = cap;
 	return true;
+}
+
+static inline bool reserve(struct buf *b, size_t n)
+{
+	if (b->err != HF_OK)
+		return false;
+	return n <= b->cap - b->n /* there is never more room than max */ || grow(b, n);
 }
 
 void buf_done(struct buf *b)
@@ -62,7 +64,7 @@ enum hf_err buf_err(const struct buf *b)
 	return b->err;
 }
 
-uint8_t *buf_add(struct buf *b, size_t n)
+static inline uint8_t *add(struct buf *b, size_t n)
 {
 	static uint8_t nowhere;
 	uint8_t *p;
@@ -76,9 +78,14 @@ uint8_t *buf_add(struct buf *b, size_t n)
 	return p;
 }
 
+uint8_t *buf_add(struct buf *b, size_t n)
+{
+	return add(b, n);
+}
+
 void buf_u8(struct buf *b, uint8_t v)
 {
-	uint8_t *p = buf_add(b, 1);
+	uint8_t *p = add(b, 1);
 
 	if (p != NULL)
 		*p = v;
@@ -86,7 +93,7 @@ void buf_u8(struct buf *b, uint8_t v)
 
 void buf_u16(struct buf *b, uint16_t v)
 {
-	uint8_t *p = buf_add(b, 2);
+	uint8_t *p = add(b, 2);
 
 	if (p != NULL)
 		put_u16(p, v);
@@ -94,7 +101,7 @@ void buf_u16(struct buf *b, uint16_t v)
 
 void buf_u32(struct buf *b, uint32_t v)
 {
-	uint8_t *p = buf_add(b, 4);
+	uint8_t *p = add(b, 4);
 
 	if (p != NULL)
 		put_u32(p, v);
@@ -102,7 +109,7 @@ void buf_u32(struct buf *b, uint32_t v)
 
 void buf_u64(struct buf *b, uint64_t v)
 {
-	uint8_t *p = buf_add(b, 8);
+	uint8_t *p = add(b, 8);
 
 	if (p != NULL)
 		put_u64(p, v);
@@ -115,7 +122,7 @@ void buf_bool(struct buf *b, bool v)
 
 void buf_raw(struct buf *b, struct slice s)
 {
-	uint8_t *p = buf_add(b, s.n);
+	uint8_t *p = add(b, s.n);
 
 	if (p != NULL && s.n > 0 && s.p != p) /* lent, it is there already */
 		memcpy(p, s.p, s.n);

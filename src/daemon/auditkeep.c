@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <libdeflate.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -11,7 +12,6 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include "auditseg.h"
 #include "clock.h"
@@ -20,7 +20,8 @@
 #include "secret.h"
 
 #define PASS_NS (3600 * 1000000000ull)
-#define PIECE 65536u
+#define PIECE (1u << 20)
+#define LEVEL 1 /* of libdeflate's: a record is half hashes and numbers */
 #define NICE 10
 #define US_PER_DAY (86400 * 1000000ull)
 #define PACKING "packing.new" /* sorts behind all segments, and is none */
@@ -33,35 +34,60 @@ static void close_fd(int *fd)
 
 /* --- copying, compressed or as it is --------------------------------------------------- */
 
-/* A target takes bytes; it ends durable, or fails. */
+/* read_piece: fewer bytes than PIECE only at the end; -1: an error. */
+static ssize_t read_piece(int fd, uint8_t *p)
+{
+	size_t n = 0;
+	ssize_t got = 1;
+
+	while (n < PIECE && (got = read(fd, p + n, PIECE - n)) > 0)
+		n += (size_t)got;
+	return got >= 0 ? (ssize_t)n : -1;
+}
+
+static bool write_all(int fd, const uint8_t *p, size_t n)
+{
+	ssize_t put = 1;
+
+	for (; n > 0 && (put = write(fd, p, n)) > 0; p += put)
+		n -= (size_t)put;
+	return n == 0;
+}
+
+/* A target takes bytes; it ends durable, or fails. Each piece is a gzip member of its own,
+ * which one file may have many of (RFC 1952, 2.2). */
 static bool pack_from(int from, int to)
 {
-	uint8_t *piece = hf_alloc(1, PIECE);
-	int copy = dup(to);
-	gzFile z = copy >= 0 && piece != NULL ? gzdopen(copy, "wb1") : NULL;
-	ssize_t n = -1;
-	bool ok = z != NULL;
+	struct libdeflate_compressor *z = libdeflate_alloc_compressor(LEVEL);
+	size_t room = z != NULL ? libdeflate_gzip_compress_bound(z, PIECE) : 1, packed = 1;
+	uint8_t *piece = hf_alloc(1, PIECE), *out = hf_alloc(1, room);
+	bool ok = z != NULL && piece != NULL && out != NULL;
+	ssize_t n = PIECE;
 
-	if (z == NULL && copy >= 0)
-		close(copy);
-	while (ok && (n = read(from, piece, PIECE)) > 0)
-		ok = gzwrite(z, piece, (unsigned)n) == n;
-	if (z != NULL)
-		ok = gzclose(z) == Z_OK && ok && n == 0;
+	while (ok && n == PIECE) {
+		n = read_piece(from, piece);
+		if (n > 0)
+			packed = libdeflate_gzip_compress(z, piece, (size_t)n, out, room);
+		ok = n >= 0 && packed > 0 && (n == 0 || write_all(to, out, packed));
+	}
+	libdeflate_free_compressor(z);
 	hf_free(piece);
+	hf_free(out);
 	return ok;
 }
 
 static bool copy_from(int from, int to)
 {
 	uint8_t *piece = hf_alloc(1, PIECE);
-	ssize_t n = -1;
 	bool ok = piece != NULL;
+	ssize_t n = PIECE;
 
-	while (ok && (n = read(from, piece, PIECE)) > 0)
-		ok = write(to, piece, (size_t)n) == n;
+	while (ok && n == PIECE) {
+		n = read_piece(from, piece);
+		ok = n >= 0 && write_all(to, piece, (size_t)n);
+	}
 	hf_free(piece);
-	return ok && n == 0;
+	return ok;
 }
 
 /* put_file makes `name` in directory `to` of what `from` holds; a crash leaves it whole

@@ -2,13 +2,13 @@
 #ifndef HF_CRC_H
 #define HF_CRC_H
 
-#include <zlib.h>
+#include <libdeflate.h>
 
 #include "bytes.h"
 
 static inline uint32_t crc32_of(struct slice s)
 {
-	return (uint32_t)crc32_z(0, s.p, s.n);
+	return libdeflate_crc32(0, s.p, s.n);
 }
 
 #endif
