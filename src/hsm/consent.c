@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "app.h"
+#include "backup_to.h"
 #include "consent_tell.h"
 #include "gate.h"
 #include "keeper_ask.h"
@@ -94,10 +95,46 @@ enum hf_err consent_open(struct hsm *h)
 
 /* --- asking -------------------------------------------------------------------------- */
 
+/* without_kept blanks what a token keeps: it is new each time that the call is said. */
+static bool without_kept(struct arena *a, struct recipient_list *l)
+{
+	struct recipient *v = arena_alloc(a, l->n + 1, sizeof(*v));
+
+	if (v == NULL)
+		return false;
+	for (size_t i = 0; i < l->n; i++)
+		v[i] = l->v[i].kind == BACKUP_TO_TOKEN ? (struct recipient){ .kind = BACKUP_TO_TOKEN } :
+			l->v[i];
+	l->v = v;
+	return true;
+}
+
+/* again gives the call's fields but for those that are new each time. */
+static enum hf_err again(struct calls_ctx *c, struct buf *ret)
+{
+	struct backup_begin_req b;
+	struct hsm_backup_begin_req w;
+	struct rd r = rd_of(c->fields);
+
+	if (c->head.opcode == CALLS_BACKUP_BEGIN && backup_begin_req_dec(&r, c->arena, &b)) {
+		if (!without_kept(c->arena, &b.to))
+			return HF_E_MEMORY;
+		backup_begin_req_enc(ret, &b);
+	} else if (c->head.opcode == CALLS_HSM_BACKUP_BEGIN && hsm_backup_begin_req_dec(&r, c->arena, &w)) {
+		if (!without_kept(c->arena, &w.to))
+			return HF_E_MEMORY;
+		hsm_backup_begin_req_enc(ret, &w);
+	} else {
+		buf_raw(ret, c->fields);
+	}
+	return buf_err(ret);
+}
+
 /* need asks for consent to this call; what it gives lies in *ret_secret. */
 static enum hf_err need(struct calls_ctx *c, const char *place, struct want *w,
 	struct secret *ret_secret)
 {
+	CLEANUP(buf_done) struct buf fields = BUF_MAX(c->fields.n);
 	uint64_t id;
 	enum hf_err e;
 
@@ -105,7 +142,8 @@ static enum hf_err need(struct calls_ctx *c, const char *place, struct want *w,
 		return HF_E_INTERNAL;
 	w->opcode = c->head.opcode;
 	w->uid = c->conn->peer.uid;
-	TRY(asks_digest(c->hsm->asks, slice_str(place), c->fields, w->digest));
+	TRY(again(c, &fields));
+	TRY(asks_digest(c->hsm->asks, slice_str(place), buf_slice(&fields), w->digest));
 	e = asks_need(c->hsm->asks, w, &id, ret_secret);
 	if (e == HF_OK)
 		c->asks[c->ask_count++] = id;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backup_to.h"
 #include "clone.h"
 #include "domain_join.h"
 #include "policies.h"
@@ -156,6 +157,45 @@ static void tell_clone(struct calls_ctx *c, struct said *s)
 		say(s, " to HSM %.*s, partition %.*s", TEXT(hsm), TEXT(partition));
 }
 
+static void tell_recipients(struct said *s, struct recipient_list to)
+{
+	static const char *const kinds[] = {
+		[BACKUP_TO_PASSPHRASE] = "a passphrase",
+		[BACKUP_TO_TOKEN] = "a key in another token",
+	};
+
+	for (size_t i = 0; i < to.n; i++) {
+		unsigned kind = to.v[i].kind;
+		struct backup_card card;
+
+		say(s, i == 0 ? ", sealed to " : " and ");
+		if (kind == BACKUP_TO_KEY && backup_card_dec(to.v[i].body, &card) == HF_OK)
+			say(s, "%.*s", TEXT(card.name));
+		else if (kind < sizeof(kinds) / sizeof(kinds[0]) && kinds[kind] != NULL)
+			say(s, "%s", kinds[kind]);
+	}
+}
+
+static void tell_backup(struct calls_ctx *c, struct said *s)
+{
+	struct backup_begin_req q;
+	struct rd r = rd_of(c->fields);
+
+	if (backup_begin_req_dec(&r, c->arena, &q))
+		tell_recipients(s, q.to);
+}
+
+static void tell_whole_backup(struct calls_ctx *c, struct said *s)
+{
+	struct hsm_backup_begin_req q;
+	struct rd r = rd_of(c->fields);
+
+	if (!hsm_backup_begin_req_dec(&r, c->arena, &q))
+		return;
+	say(s, " of %.*s", TEXT(q.serial.n > 0 ? q.serial : SLICE_STR("every partition")));
+	tell_recipients(s, q.to);
+}
+
 static const struct {
 	unsigned opcode;
 	void (*tell)(struct calls_ctx *c, struct said *s);
@@ -167,6 +207,8 @@ static const struct {
 	{ CALLS_QUORUM_CREATE, tell_custodians },
 	{ CALLS_CONSENT_SET, tell_consent },
 	{ CALLS_CLONE_BEGIN, tell_clone },
+	{ CALLS_BACKUP_BEGIN, tell_backup },
+	{ CALLS_HSM_BACKUP_BEGIN, tell_whole_backup },
 	{ CALLS_DOMAIN_ADMIT, tell_admit },
 	{ CALLS_DOMAIN_JOIN, tell_join },
 	{ CALLS_DOMAIN_CREATE, tell_new_domain },

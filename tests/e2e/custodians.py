@@ -421,6 +421,30 @@ def test_a_backup_takes_consent(i):
             h.must('quorum', 'cancel', str(r['request']))
 
 
+def test_a_backup_to_a_token_takes_consent(i):
+    h = with_consent_to(i, 'backup', 'backup-whole')
+    softhsm_token(i, 'safe')
+    r = i.run('pkcs11-tool', '--module', SOFTHSM, '--token-label', 'safe', '--login', '--pin', PASS, '--keygen',
+              '--key-type', 'AES:32', '--label', 'aes', '--usage-decrypt')
+    assert r.returncode == 0, r.stderr
+    to = ['--token-module', SOFTHSM, '--token', 'safe', '--token-key', 'aes', '--token-pin-file', h.passphrase]
+    for path, kind in ((f'{h.dir}/box.backup', ['--pin-file', h.passphrase]), (f'{h.dir}/whole.backup', ['--whole'])):
+        make = ['backup', 'create', *kind, *to, path]
+        h.refused('QUORUM', *make)
+        asked = h.status()['requests'][0]
+        assert asked['for'].endswith('sealed to a key in another token'), asked
+        h.share(1)
+        h.refused('QUORUM', 'backup', 'create', *kind, '--passphrase-file', h.passphrase, path)  # another request
+        h.must('quorum', 'cancel', str(max(r['request'] for r in h.status()['requests'])))
+        h.share(3)
+        h.must(*make)
+        h.must('backup', 'verify', *to[:2], *to[-2:], path)
+        os.rename(path, f'{path}.1')
+        h.refused('QUORUM', *make)  # once
+        for r in h.status()['requests']:
+            h.must('quorum', 'cancel', str(r['request']))
+
+
 def test_a_restore_takes_consent(i):
     h = with_consent_to(i, 'restore')
     path, with_pins = f'{h.dir}/box.backup', ['--pin-file', h.passphrase, '--passphrase-file', h.passphrase]
