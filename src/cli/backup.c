@@ -1,5 +1,6 @@
 /* backup.c: backup inspect, verify. What passes through here is sealed. */
 #include "backup_file.h"
+#include "backup_index.h"
 #include "backup_seal.h"
 
 #include <string.h>
@@ -42,21 +43,28 @@ static json_t *json_head(const struct backup_file *b)
 	return o;
 }
 
-static bool walk(struct backup_file *b)
+/* walk reads all of it; *ret_indexed: how many entries its index has. */
+static bool walk(struct backup_file *b, uint64_t *ret_indexed)
 {
-	do
+	uint64_t n = 0;
+
+	do {
 		if (!backup_file_next(b))
 			return false;
-	while (b->frame.kind != BACKUP_END);
+		if (b->frame.kind == BACKUP_INDEX && b->frame.sealed.n > CRYPTO_SEAL_EXTRA)
+			n += (b->frame.sealed.n - CRYPTO_SEAL_EXTRA) / (BACKUP_ID + BACKUP_TAG);
+	} while (b->frame.kind != BACKUP_END);
+	*ret_indexed = n;
 	return backup_file_over(b);
 }
 
 int cmd_backup_inspect(struct cli *c)
 {
 	CLEANUP(backup_file_done) struct backup_file b;
+	uint64_t indexed;
 	json_t *o;
 
-	if (!backup_file_open(c->args[0], &b) || !walk(&b))
+	if (!backup_file_open(c->args[0], &b) || !walk(&b, &indexed))
 		return EXIT_FAILED;
 	o = json_head(&b);
 	json_object_set_new(o, "pieces", json_integer((json_int_t)b.chain.next));
@@ -93,10 +101,11 @@ int cmd_backup_verify(struct cli *c)
 {
 	CLEANUP(backup_file_done) struct backup_file b;
 	struct backup_end end;
+	uint64_t indexed;
 	enum hf_err e;
 	json_t *o;
 
-	if (!backup_file_open(c->args[0], &b) || !walk(&b))
+	if (!backup_file_open(c->args[0], &b) || !walk(&b, &indexed))
 		return EXIT_FAILED;
 	e = end_key(c, &b);
 	if (e == HF_OK)
@@ -104,7 +113,10 @@ int cmd_backup_verify(struct cli *c)
 	if (e != HF_OK)
 		return cli_fail(c->args[0], e);
 	o = json_head(&b);
-	json_object_set_new(o, "objects", json_integer((json_int_t)end.objects));
+	if (b.head.version > 1) /* whose files have no index, and no increments */
+		json_object_set_new(o, b.head.scope == BACKUP_OF_OBJECTS ? "objects" : "records",
+			json_integer((json_int_t)indexed));
+	json_object_set_new(o, "objects in this file", json_integer((json_int_t)end.objects));
 	json_object_set_new(o, "left out (stateful keys)", json_integer((json_int_t)end.left_out));
 	json_object_set_new(o, "whole", json_true());
 	cli_print(c, o);

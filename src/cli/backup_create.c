@@ -17,6 +17,8 @@ static enum hf_err next_frame(struct maker *k, struct arena *a, struct slice *re
 	else
 		TRY(do_backup_next(k->c->client, k->session, &q, &r, a));
 	k->left_out = hr.left_out;
+	k->objects = hr.objects;
+	k->written = k->whole ? hr.written : r.objects;
 	*ret = k->whole ? hr.frame : r.frame;
 	*ret_last = k->whole ? hr.last : r.last;
 	return HF_OK;
@@ -173,8 +175,11 @@ bool backup_write(struct cli *c, const char *path, json_t **ret_told)
 		json_decref(told);
 		return false;
 	}
-	if (k.whole)
+	if (k.whole) {
+		json_object_set_new(told, "objects", json_integer((json_int_t)k.objects));
 		json_object_set_new(told, "left out (stateful keys)", json_integer((json_int_t)k.left_out));
+	}
+	json_object_set_new(told, "objects in this file", json_integer((json_int_t)k.written));
 	json_object_set_new(told, "bytes", json_integer((json_int_t)m.bytes));
 	*ret_told = told;
 	return true;

@@ -24,7 +24,8 @@ struct maker {
 	struct cli *c;
 	uint64_t session;
 	bool whole;
-	uint64_t left_out; /* of whole partitions: objects */
+	uint64_t left_out, objects; /* of whole partitions: objects */
+	uint64_t written;           /* with their content in the file */
 };
 bool maker_fetch(struct maker *k, struct making *m);
 

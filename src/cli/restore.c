@@ -32,7 +32,7 @@ struct restore {
 	bool whole, rehearse; /* by the HSM, not in a session */
 	char only[17];        /* serial number of the partition of --partition; "": all */
 	char called[33];      /* the label that the last renamed one got */
-	bool full;            /* there is no room for all of it */
+	char full[129];       /* the limit that leaves no room for all of it; empty: none */
 	bool looking;         /* for those that --partition names */
 	size_t named;         /* that many there are */
 	struct attr_list match; /* objects */
@@ -81,7 +81,7 @@ static enum hf_err give_objects(struct cli *c, struct restore *r, struct arena *
 	TRY(do_restore_next(c->client, r->session, &q, &s, a));
 	for (size_t i = 0; i < s.objects.n; i++)
 		note(r, &s.objects.v[i]);
-	r->full = s.full;
+	(void)snprintf(r->full, sizeof(r->full), "%.*s", (int)s.full.n, (const char *)s.full.p);
 	*ret_last = s.last;
 	return HF_OK;
 }
@@ -301,8 +301,10 @@ static int both_passes(struct cli *c, struct restore *r)
 		report(c, r, true);
 	if (r->count[DIFFERS] != 0)
 		return cli_fail(r->paths[0], HF_E_BACKUP_COLLISION);
-	if (r->full)
+	if (r->full[0] != '\0') {
+		(void)cli_usage("there is no room for all of it: %s; nothing was restored", r->full);
 		return cli_fail(r->paths[0], HF_E_LIMIT);
+	}
 	if (!dry && !pass(c, r, false))
 		return stopped(r);
 	report(c, r, dry);

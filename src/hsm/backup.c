@@ -368,6 +368,7 @@ enum hf_err on_backup_next(struct calls_ctx *c, const struct backup_next_req *q,
 	r->last = b->at == b->n;
 	TRY(next_frame(c, b, &frame));
 	TRY(arena_dup(c->arena, buf_slice(&frame), &r->frame));
+	r->objects = b->objects;
 	if (r->last)
 		backup_drop(c->session);
 	return HF_OK;

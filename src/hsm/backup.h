@@ -26,7 +26,8 @@ struct whole; /* backup_hsm.h; the first thing in it is how to give it up */
 struct backup {
 	struct backup_chain chain;
 	bool restoring, clone;
-	uint64_t objects, left_out;
+	uint64_t objects, left_out;   /* objects: those with their content in the file */
+	uint64_t whole_objects;       /* of whole partitions: in the index */
 	uint64_t forbidden;           /* of a clone: what the policies leave out */
 	/* making: the snapshot; first its index goes out, then what the base does not have */
 	struct object **v;
@@ -42,7 +43,7 @@ struct backup {
 	struct backup_index live;
 	struct arena kept;            /* holds only */
 	size_t would, would_bytes;    /* dry: new objects so far */
-	bool full;                    /* dry: they have no room */
+	char full[128];               /* dry: the limit that they reach; empty: none */
 	struct attr_list only;        /* objects that match it; empty: all */
 	struct whole *whole;          /* owned; NULL: objects of one partition */
 };

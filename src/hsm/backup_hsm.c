@@ -341,6 +341,7 @@ static enum hf_err take_record(struct backup *b, const struct record *in, struct
 		return HF_OK;
 	}
 	TRY(put_record(b, in, part, out));
+	b->whole_objects += object && b->whole->indexing;
 	b->objects += object && !b->whole->indexing && out->n != before;
 	return part == PART_OWN ? put_from(b, serial, out) : HF_OK;
 }
@@ -395,6 +396,8 @@ enum hf_err on_hsm_backup_next(struct calls_ctx *c, const struct hsm_backup_next
 	r->last = b->whole->over;
 	e = next_frame(c, b, &frame);
 	r->left_out = b->left_out;
+	r->objects = b->whole_objects;
+	r->written = b->objects;
 	if (e == HF_OK)
 		e = arena_dup(c->arena, buf_slice(&frame), &r->frame);
 	if (e != HF_OK || r->last) {

@@ -2,6 +2,7 @@
  * objects keep their unique ids, so a restore that was cut short is simply done again. */
 #include "backup.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "backup_hsm.h"
@@ -325,6 +326,16 @@ static enum hf_err restore_one(struct calls_ctx *c, struct backup *b, const stru
 	return HF_OK;
 }
 
+/* full_of: what the call's detail says of the limit. */
+static void full_of(struct calls_ctx *c, struct backup *b)
+{
+	size_t before = strlen(c->audit.detail);
+
+	b->full[0] = '\0';
+	if (object_room(c, b->would, b->would_bytes) == HF_E_LIMIT)
+		(void)snprintf(b->full, sizeof(b->full), "%s", c->audit.detail + before);
+}
+
 static enum hf_err restore_objects(struct calls_ctx *c, struct backup *b, struct slice plain,
 	struct restored_list *ret)
 {
@@ -347,7 +358,8 @@ static enum hf_err restore_objects(struct calls_ctx *c, struct backup *b, struct
 			TRY(restore_one(c, b, &in, to));
 	}
 	TRY(objects_restore(c, to->v, to->expect, to->n));
-	b->full = b->dry && b->would != 0 && object_room(c, b->would, b->would_bytes) == HF_E_LIMIT;
+	if (b->dry && b->would != 0)
+		full_of(c, b);
 	call_detail(c, "%zu of %zu objects", to->n, to->told_n);
 	*ret = (struct restored_list){ to->told, to->told_n };
 	return HF_OK;
@@ -415,7 +427,8 @@ enum hf_err on_restore_next(struct calls_ctx *c, const struct restore_next_req *
 	e = restore_frame(c, b, q->frame, &f);
 	r->objects = f.objects;
 	r->last = f.last;
-	r->full = b->full;
+	if (e == HF_OK)
+		e = arena_dup(c->arena, slice_str(b->full), &r->full);
 	if (e != HF_OK || (f.last && !b->awaits))
 		backup_drop(c->session);
 	return e;

@@ -132,7 +132,7 @@ def test_stateful_keys_never_sign_twice(i):
         made = whole(a)
         assert made['left out (stateful keys)'] == 1, made
         told = json.loads(a.must('backup', 'verify', '--json', '--passphrase-file', a.passphrase, a.file))
-        assert told['objects'] == 2 and told['left out (stateful keys)'] == 1, told
+        assert told['objects in this file'] == 2 and told['left out (stateful keys)'] == 1, told
         assert sign(a).returncode == 0
         first = a.file
         a.file += '2'
@@ -433,7 +433,7 @@ def test_files_of_every_version_are_read(i):
     h.must('backup-key', 'create')
     for n, path in enumerate(sorted(os.listdir(GOLDEN))):
         told = json.loads(away(h, 'verify', f'{GOLDEN}/{path}', '--passphrase-file', h.passphrase).stdout)
-        assert told['objects'] == 5 and told['version'] == n + 1, told
+        assert told['objects in this file'] == 5 and told['version'] == n + 1, told
         assert h.restored(f'{GOLDEN}/{path}', '--on-collision', 'rename')['new'] == 5
     assert n == 2, 'a version without its file'
 
@@ -567,9 +567,13 @@ def chain(a):
 def test_an_increment_holds_what_changed(i):
     with Two(i) as (a, b):
         base, one, two, three = chain(a)
-        away_verify = [json.loads(away(a, 'verify', p, '--passphrase-file', a.passphrase).stdout)['objects']
-                       for p in (base, one, two, three)]
-        assert away_verify == [6, 1, 1, 1], away_verify
+        told = [json.loads(away(a, 'verify', p, '--passphrase-file', a.passphrase).stdout)
+                for p in (base, one, two, three)]
+        assert [t['objects in this file'] for t in told] == [6, 1, 1, 1], told
+        assert [t['objects'] for t in told] == [6, 6, 6, 6], told
+        a.file = f'{i.home}/four.backup'
+        made = a.create('--base', three)
+        assert made['objects'] == 6 and made['objects in this file'] == 0, made
         got = json.loads(b.must('backup', 'restore', '--json', '--pin-file', b.pin, '--passphrase-file',
                                 b.passphrase, three, two, one, base))
         assert got['new'] == 6, got
@@ -755,6 +759,7 @@ def test_a_dry_run_finds_that_there_is_no_room(i):
         for more in (('--dry-run',), ()):
             r = b.restore(a.file, *more)
             assert r.returncode == 1 and 'LIMIT' in r.stderr and b.objects() == [], r.stderr
+            assert 'the partition\'s or the HSM\'s limit of 3 objects; nothing was restored' in r.stderr, r.stderr
         b.must('backup', 'list', '--pin-file', b.pin, '--passphrase-file', b.passphrase, a.file)
         assert b.restored(a.file, '--dry-run', '--label', 'k1')['new'] == 1
 
@@ -862,14 +867,15 @@ def test_an_increment_of_a_whole_hsm(i):
     with Lost(i) as (a, b):
         furnish(a)
         base = a.file
-        whole(a)
+        before = whole(a)['objects']
         a.must('object', 'delete', '--label', 'k0', '--yes', '--partition', 'box', '--pin-file', a.pin)
         a.generate('later', 'aes:256', '--partition', 'other')
         a.must('user', 'delete', 'anna', '--yes', '--partition', 'box', '--so-pin-file', a.pin)
         a.file = f'{i.home}/increment.backup'
-        whole(a, '--base', base)
+        made = whole(a, '--base', base)
         n = json.loads(a.must('backup', 'verify', '--json', '--passphrase-file', a.passphrase, a.file))
-        assert n['objects'] == 1, n
+        assert n['objects in this file'] == made['objects in this file'] == 1, (n, made)
+        assert made['objects'] == before - 1 < n['records'], (n, made, before)  # a pair went, a secret key came
         assert b.restore(a.file).returncode == 1
         middle, a.file = a.file, f'{i.home}/unchanged.backup'
         whole(a, '--base', middle)
