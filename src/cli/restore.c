@@ -422,7 +422,10 @@ static int report_whole(struct cli *c, const struct restore *r)
 	json_object_set_new(o, "backup", json_string(r->paths[0]));
 	json_object_set_new(o, "records opened", json_integer((json_int_t)s.others));
 	json_object_set_new(o, "partitions", json_incref(r->list));
-	json_object_set_new(o, "private objects", json_string("are under their PINs, and were not opened"));
+	json_object_set_new(o, "private objects not opened", json_integer((json_int_t)s.unopened));
+	if (s.unopened != 0)
+		json_object_set_new(o, "why", json_string("they are under the PINs of their partitions, "
+			"which a rehearsal does not have; rehearse a backup of each partition's objects"));
 	cli_print(c, o);
 	return EXIT_DONE;
 }

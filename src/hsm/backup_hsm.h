@@ -57,7 +57,7 @@ struct whole {
 	struct rehearsal *rehearsal; /* rehearse.h; NULL: none */
 	bool rehearsing;             /* these partitions */
 	bool rehearsed;              /* to the end */
-	uint64_t opened;             /* records, restoring */
+	uint64_t opened, unopened;   /* records, restoring; private objects, under their partition's PINs */
 	char only[SERIAL_LEN + 1];   /* restoring: the partition that is wanted; "": all */
 };
 

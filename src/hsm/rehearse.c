@@ -237,6 +237,7 @@ enum hf_err on_rehearse(struct calls_ctx *c, const struct rehearse_req *q, struc
 	if (w != NULL && w->rehearsed) {
 		r->last = true;
 		r->others = w->opened;
+		r->unopened = w->unopened;
 		return end(c, 0, 0, w->opened);
 	}
 	if (now == NULL || !now->ready)

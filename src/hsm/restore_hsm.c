@@ -273,7 +273,8 @@ static enum hf_err take_record(struct calls_ctx *c, struct backup *b, const stru
 	TRY(is_live(b, in, &live));
 	if (!live || !is_wanted(b->whole, serial))
 		return HF_OK;
-	b->whole->opened++;
+	b->whole->opened += part != PART_PRIVATE;
+	b->whole->unopened += part == PART_PRIVATE;
 	p = whole_part(b->whole, serial);
 	if (p == NULL)
 		TRY(begin_part(c, b, serial, &p));

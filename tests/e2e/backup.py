@@ -1052,6 +1052,11 @@ def test_a_rehearsal_uses_every_key(i):
     kinds = [k for k in kinds if not k.startswith(('rsa:3', 'rsa:4', 'rsa:8', 'slh', 'hss', 'xmss'))]
     for k in kinds:
         h.generate(k, k)
+    h.generate('guarded', 'ec:P-256')
+    h.must('key', 'guard', '--key', 'guarded', '--count', '1', '--pin-file', h.pin)
+    with open(f'{i.home}/key-pin', 'w') as f:
+        f.write('another-pin')
+    h.must('key', 'pin', '--key', 'guarded', '--pin-file', h.pin, '--key-pin-file', f'{i.home}/key-pin')
     made = h.create()
     before = h.objects()
     got = json.loads(h.must('backup', 'rehearse', '--json', '--passphrase-file', h.passphrase, h.file))
@@ -1063,7 +1068,10 @@ def test_a_rehearsal_uses_every_key(i):
     h.file += '2'
     whole(h)
     got = json.loads(h.must('backup', 'rehearse', '--json', '--passphrase-file', h.passphrase, h.file))
-    assert got['partitions'][0]['objects'] == made['objects'] and got['records opened'] > made['objects'], got
+    private = sum(o['private'] for o in json.loads(h.must('object', 'list', '--json', '--pin-file', h.pin)))
+    assert got['private objects not opened'] == private > 0 and 'under the PINs' in got['why'], got
+    assert got['partitions'][0]['objects'] == made['objects'], got
+    assert got['records opened'] > made['objects'] - private, got
     assert 'here' not in got['partitions'][0], got
     told = f'holdfast_rehearsal_records {got["records opened"]}'
     assert told in h.must('metrics')
