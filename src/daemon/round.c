@@ -58,7 +58,7 @@ struct conn *round_take(struct round *r, uint64_t now, unsigned seat)
 			put(r, take(r, at));
 			continue;
 		}
-		if (idle || conn_seat(c) == seat || c->passed_over++ == count)
+		if (idle || conn_seat(c) == seat || c->passed_over++ >= count)
 			return leave(r, at);
 		elsewhere = true;
 		at = &c->next_round;

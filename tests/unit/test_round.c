@@ -138,7 +138,8 @@ static void who_asks_here_goes_first_but_not_always(void **state)
 		struct conn *c = round_take(&round_of, NOW, here);
 
 		assert_ptr_equal(c, &conn[1 + i % 2]);
-		round_put(&round_of, c, NOW);
+		if (i < CONNS - 1) /* or there are less now, which makes him wait no longer */
+			round_put(&round_of, c, NOW);
 	}
 	assert_ptr_equal(round_take(&round_of, NOW, here), &conn[0]);
 }
