@@ -120,11 +120,13 @@ static enum hf_err find_instance(struct client *c, struct instance *ret)
 /* share: HOLDFAST_TRANSPORT=socket is for tests, and for who suspects the memory. */
 static enum hf_err share(struct client *c, struct conn *k)
 {
-	const char *wish = secure_getenv("HOLDFAST_TRANSPORT");
+	const char *wish;
 	enum hf_err e;
 
-	if (k->calls++ != CALLS_BEFORE_SHARING || c->o.connect != NULL ||
-	    (wish != NULL && strcmp(wish, "socket") == 0))
+	if (k->calls++ != CALLS_BEFORE_SHARING || c->o.connect != NULL)
+		return HF_OK;
+	wish = secure_getenv("HOLDFAST_TRANSPORT");
+	if (wish != NULL && strcmp(wish, "socket") == 0)
 		return HF_OK;
 	e = transport_unix_share(k->t, link_request_id(c));
 	if (e != HF_OK)

@@ -254,7 +254,7 @@ static bool give_turn(struct channel *c)
 /* spin: in a crowd it is worth while only if it makes room for the vault's thread. */
 static bool spin(struct channel *c)
 {
-	uint64_t until = clock_mono_ns() + FAR_SPIN_NS;
+	uint64_t until;
 
 	turn_begin(&c->turn);
 	for (int i = 0; i < NEAR_SPINS && crowd(c) == CROWD_NONE; i++) {
@@ -262,6 +262,9 @@ static bool spin(struct channel *c)
 			return true;
 		relax();
 	}
+	if (crowd(c) == CROWD_QUEUE)
+		return answered(c);
+	until = clock_mono_ns() + FAR_SPIN_NS;
 	do {
 		if (answered(c))
 			return true;
