@@ -12,6 +12,7 @@ struct bench_target {
 	const char *module; /* a path, or a name that dlopen finds */
 	const char *token;  /* its label; NULL: the first initialized one */
 	const char *pin;
+	int wait_fd;        /* over 0: each work begins when this has come to its end */
 	bool init;          /* where no token is initialized, make one with this PIN */
 };
 
@@ -41,6 +42,7 @@ struct bench {
 	CK_SLOT_ID slot;
 	CK_SESSION_HANDLE session; /* the user's */
 	const char *pin;
+	int wait_fd;
 	unsigned filled;           /* keys of the token that are there to be found */
 };
 

@@ -1,9 +1,12 @@
 #include "run.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "secret.h"
 
@@ -94,6 +97,18 @@ static struct bench_result sum_up(struct worker *w, unsigned threads)
 	return r;
 }
 
+/* wait_for waits for other programs that shall begin at the same time. */
+static void wait_for(int fd)
+{
+	char dropped[64];
+	ssize_t n;
+
+	fprintf(stderr, "ready\n");
+	do
+		n = read(fd, dropped, sizeof(dropped));
+	while (n > 0 || (n < 0 && errno == EINTR));
+}
+
 struct bench_result bench_run(const struct bench_work *work, unsigned threads, double seconds)
 {
 	struct worker *w = hf_alloc(threads, sizeof(*w));
@@ -111,6 +126,8 @@ struct bench_result bench_run(const struct bench_work *work, unsigned threads, d
 		    pthread_create(&w[i].thread, NULL, run_worker, &w[i]) != 0)
 			abort();
 	}
+	if (work->wait_fd > 0)
+		wait_for(work->wait_fd);
 	pthread_barrier_wait(&barrier);
 	struct timespec t = { (time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9) };
 	nanosleep(&t, NULL);

@@ -17,6 +17,7 @@ struct bench_work {
 	bool (*once)(void *state);
 	void (*stop)(void *state);
 	void *shared;
+	int wait_fd; /* over 0: says "ready" on standard error and begins when this has come to its end */
 };
 
 struct bench_result {

@@ -115,8 +115,10 @@ bool bench_open(const struct bench_target *t, struct bench **ret)
 {
 	struct bench *b = hf_alloc(1, sizeof(*b));
 
-	if (b != NULL)
+	if (b != NULL) {
 		b->pin = t->pin;
+		b->wait_fd = t->wait_fd;
+	}
 	if (b != NULL && load(b, t->module) && find_token(b, t) && bench_session(b, &b->session) &&
 	    bench_login(b)) {
 		*ret = b;

@@ -487,8 +487,8 @@ bool bench_work(struct bench *b, const char *work, unsigned threads, double seco
 	mutex_init(&sh.whole);
 	*ret = (struct bench_result){ 0 };
 	if (prepare(&sh))
-		*ret = bench_run(&(struct bench_work){ start, once[sh.work->what], stop, &sh }, threads,
-			seconds);
+		*ret = bench_run(&(struct bench_work){ start, once[sh.work->what], stop, &sh, b->wait_fd },
+			threads, seconds);
 	end_sessions(&sh);
 	mutex_done(&sh.whole);
 	if (!ret->ok)

@@ -1,6 +1,7 @@
 /* bench.c: how quick a PKCS#11 module is: this HSM's, or any other's. */
 #include "bench.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,9 +81,9 @@ static bool run_work(struct plan *p, const char *work, const char *threads)
 	return each(threads, run_threads, p, work);
 }
 
-static bool read_plan(struct cli *c, struct plan *p)
+static bool read_plan(struct cli *c, struct plan *p, int *ret_wait_fd)
 {
-	uint64_t objects = 1000, ms = 1000;
+	uint64_t objects = 1000, ms = 1000, wait_fd = 0;
 	char *end;
 
 	if (c->opt[OPT_SECONDS]) {
@@ -98,8 +99,13 @@ static bool read_plan(struct cli *c, struct plan *p)
 		cli_usage("--objects wants a number from 1 to 10000000");
 		return false;
 	}
+	if (c->opt[OPT_WAIT_FD] && !cli_number(c->opt[OPT_WAIT_FD], 1, INT_MAX, &wait_fd)) {
+		cli_usage("--wait-fd wants the number of a file descriptor, from 1");
+		return false;
+	}
 	p->seconds = (double)ms / 1000;
 	p->objects = (unsigned)objects;
+	*ret_wait_fd = (int)wait_fd;
 	return true;
 }
 
@@ -128,7 +134,7 @@ int cmd_bench(struct cli *c)
 	struct plan p = { 0 };
 	bool ok;
 
-	if (!read_plan(c, &p))
+	if (!read_plan(c, &p, &t.wait_fd))
 		return EXIT_USAGE;
 	if (cli_pin(c, OPT_PIN_FILE, OPT_PIN_FD, "PIN of the user", false, &pin) != HF_OK)
 		return EXIT_FAILED;

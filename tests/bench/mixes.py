@@ -58,7 +58,13 @@ def by_processes(m, best):
     did, r = m.ours.processes(WORK, n, m.args.seconds + n / 40)
     m.whole = m.whole and did == n
     print(f'{did} of {n} processes did their work, {time.monotonic() - began:.0f} s', file=sys.stderr)
+    m.judge(f'{n} processes, with their starts', r, best)
+    did, took, r = m.ours.together(WORK, n, m.args.seconds)
+    m.whole = m.whole and did == n
     m.judge(f'{n} processes', r, best)
+    if r:
+        print(f'{did} of {n} processes worked at the same time, ready after {took:.0f} s; the last one did '
+              f'{r["least"]:.2f} of the mean', file=sys.stderr)
 
 
 def beside_generation(m):

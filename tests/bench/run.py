@@ -9,6 +9,7 @@ import argparse
 import concurrent.futures
 import json
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -36,15 +37,16 @@ class Contender:
         self.cli = os.path.join(build, 'holdfast')
         self.raw = os.path.join(build, 'tests/bench/bench_openssl')
 
+    def command(self, work, threads, seconds, objects=1000):
+        if self.module is None:
+            return [self.raw, work, str(threads), str(seconds)]
+        return [self.cli, 'bench', '--json', '--init', '--keep', '--pin-fd', '0', '--module', self.module,
+                '--work', work, '--threads', str(threads), '--seconds', str(seconds), '--objects', str(objects)]
+
     def run(self, work, threads, seconds, objects=1000):
         """run returns {'per_second', 'p50_us', 'p99_us'}, or None where it cannot do the work."""
-        if self.module is None:
-            command = [self.raw, work, str(threads), str(seconds)]
-        else:
-            command = [self.cli, 'bench', '--json', '--init', '--keep', '--pin-fd', '0', '--module', self.module,
-                       '--work', work, '--threads', str(threads), '--seconds', str(seconds),
-                       '--objects', str(objects)]
-        r = subprocess.run(command, env=self.env, input=PIN + '\n', stdout=subprocess.PIPE,
+        r = subprocess.run(self.command(work, threads, seconds, objects), env=self.env, input=PIN + '\n',
+                           stdout=subprocess.PIPE,
                            stderr=subprocess.PIPE, text=True)
         return json.loads(r.stdout)[0] if r.returncode == 0 and r.stdout else None
 
@@ -60,6 +62,29 @@ class Contender:
         took = time.monotonic() - began
         return len(found), {'per_second': sum(r['per_second'] for r in found) * seconds / took,
                             **{k: statistics.median(r[k] for r in found) for k in KEYS[1:]}}
+
+    def together(self, work, n, seconds):
+        """together has n processes do the work at the same time, when all of them are logged in. Returns how
+        many did it, how long it took until all were ready, and what run returns, p99 of the worst."""
+        resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+        began, (start, go) = time.monotonic(), os.pipe()
+        command = self.command(work, 1, seconds) + ['--wait-fd', str(start)]
+        some = [subprocess.Popen(command, env=self.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE, text=True, pass_fds=[start]) for _ in range(n)]
+        os.close(start)
+        for p in some:
+            p.stdin.write(PIN + '\n')
+            p.stdin.flush()
+        ready = [p.stderr.readline() == 'ready\n' for p in some]
+        took = time.monotonic() - began
+        os.close(go)
+        found = [json.loads(p.communicate()[0] or '[{}]')[0] for p in some]
+        if not all(ready) or not all(found):
+            return sum(map(bool, found)), took, None
+        return n, took, {'per_second': sum(r['per_second'] for r in found),
+                         'p50_us': statistics.median(r['p50_us'] for r in found),
+                         'p99_us': max(r['p99_us'] for r in found),
+                         'least': min(r['per_second'] for r in found) * n / sum(r['per_second'] for r in found)}
 
 
 def contenders(build, scratch, other=None):

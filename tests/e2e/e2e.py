@@ -415,9 +415,31 @@ def test_every_piece_of_the_benchmark_runs(i):
     left = i.run(f'{BUILD}/holdfast', 'object', 'list', '--json', '--partition', 'bench', '--pin-fd', '0',
                  input='12345678\n')
     assert json.loads(left.stdout) == [], left.stdout
-    for bad in (['--threads', '0'], ['--seconds', 'x'], ['--module', '/no/such.so'], ['--objects', '-1']):
+    for bad in (['--threads', '0'], ['--seconds', 'x'], ['--module', '/no/such.so'], ['--objects', '-1'],
+                ['--wait-fd', '0']):
         r = bench(*bad)
         assert r.returncode != 0 and 'holdfast: ' in r.stderr, bad
+
+
+def test_programs_of_the_benchmark_begin_together(i):
+    start, go = os.pipe()
+    command = [f'{BUILD}/holdfast', 'bench', '--json', '--init', '--keep', '--pin-fd', '0', '--seconds', '0.05',
+               '--work', 'p256-sign', '--threads', '1', '--wait-fd', str(start)]
+    assert i.run(*command[:-2], input='12345678\n').returncode == 0  # the token and its key are there
+    some = [subprocess.Popen(command, env=i.env, text=True, pass_fds=[start], stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(8)]
+    for p in some:
+        p.stdin.write('12345678\n')
+        p.stdin.close()
+    assert [p.stderr.readline() for p in some] == ['ready\n'] * len(some)
+    assert [p.poll() for p in some] == [None] * len(some)
+    os.close(go)
+    for p in some:
+        assert json.loads(p.stdout.read())[0]['per_second'] > 0
+        assert p.wait() == 0
+        p.stdout.close()
+        p.stderr.close()
+    os.close(start)
 
 
 def main(module):
