@@ -422,8 +422,12 @@ void records_protect(struct records *r)
 /* by_use: a record that is written by use alone; serial numbers have no letters of these words. */
 static bool by_use(const char *name)
 {
-	return strcmp(name, "hsm/audit") == 0 || strcmp(name, "hsm/tamper") == 0 ||
-		strstr(name, "/gone/") != NULL || strstr(name, "/usage/") != NULL;
+	static const char *const whole[] = { "hsm/audit", "hsm/generation", "hsm/tamper" };
+
+	for (size_t i = 0; i < sizeof(whole) / sizeof(whole[0]); i++)
+		if (strcmp(name, whole[i]) == 0)
+			return true;
+	return strstr(name, "/gone/") != NULL || strstr(name, "/usage/") != NULL;
 }
 
 enum hf_err records_write(struct records *r, const struct record_change *v, size_t n)

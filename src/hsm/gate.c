@@ -9,6 +9,7 @@
 #include "audit_level.h"
 #include "clock.h"
 #include "consent.h"
+#include "generation.h"
 #include "hsm_roles.h"
 #include "log.h"
 #include "login.h"
@@ -286,6 +287,7 @@ static enum hf_err serve_row(struct calls_ctx *c, struct buf *out)
 	fail_if_untrue(c, e);
 	remember_why(c, e);
 	usage_count(c, e);
+	generation_event(c->hsm, c->row, c->head.opcode, e);
 	e = audit(c, e, began);
 	metrics_call(c, e, began);
 	usage_unref(c->usage.u);

@@ -5,6 +5,7 @@
 
 #include "clock.h"
 #include "gate.h"
+#include "generation.h"
 #include "object_table.h"
 #include "pkcs11_numbers.h"
 #include "policy.h"
@@ -468,5 +469,6 @@ enum hf_err guard_use(struct calls_ctx *c, const struct object *key)
 	next.used++;
 	if (at < REQUESTS_MAX)
 		next.requests[at] = (struct approval){ .number = 0 };
+	generation_soon(c->hsm);
 	return guard_become(c, g, &next);
 }

@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "consent.h"
 #include "damaged.h"
+#include "generation.h"
 #include "hsm_roles.h"
 #include "jobs.h"
 #include "log.h"
@@ -112,6 +113,7 @@ static enum hf_err open_records(struct hsm *h)
 	struct records_keys keys = { 0 };
 	struct audit_witness witness;
 	struct records_judged judged;
+	char why[GENERATION_WHY];
 	uint64_t later;
 
 	TRY(rotate_old(h));
@@ -123,9 +125,16 @@ static enum hf_err open_records(struct hsm *h)
 	TRY(records_open(h->keeper, &keys, &judged, &h->records));
 	TRY(audit_witness_open(h->records, &witness));
 	TRY(audit_later(h->keeper, &witness, records_sequence(h->records), &later));
-	if (later != 0) {
-		records_doubt(h->records, later);
-		judged.rollback = true;
+	if (later != 0)
+		records_doubt(h->records, "store and anchor are at change %llu, the audit log knows of %llu: "
+			"older ones were put back", (unsigned long long)records_sequence(h->records),
+			(unsigned long long)later);
+	if (h->root_version != 0) {
+		TRY(info_load(h));
+		TRY(generation_open(h, why));
+		if (*why != '\0')
+			records_doubt(h->records, "%s", why);
+		judged.rollback = judged.rollback || later != 0 || *why != '\0';
 	}
 	h->anchor_lost = records_anchor_lost(h->records);
 	if (judged.rollback || judged.digest)
@@ -191,7 +200,6 @@ static enum hf_err open_all(struct hsm *h, struct slice passphrase)
 		TRY(be_born(h, passphrase));
 	else
 		TRY(unlock_settle(h));
-	TRY(info_load(h));
 	TRY(consent_open(h));
 	TRY(attest_open(h));
 	TRY(rehearsed_load(h));
@@ -200,6 +208,8 @@ static enum hf_err open_all(struct hsm *h, struct slice passphrase)
 	TRY(partitions_load(h));
 	TRY(rotate_forget_roles(h));
 	TRY(tell_trouble(h));
+	if (atomic_load(&h->state) != HSM_ZEROIZED)
+		generation_begin(h);
 	if (h->cfg.read_only)
 		records_protect(h->records);
 	return HF_OK;
@@ -217,6 +227,7 @@ static void close_all(struct hsm *h)
 	h->self = NULL;
 	audit_close(h->audit);
 	h->audit = NULL;
+	generation_end(h);
 	records_close(h->records);
 	h->records = NULL;
 	secret_done(&h->root);
@@ -271,6 +282,7 @@ static enum hf_err hsm_new(const struct hsm_config *cfg, struct keeper *k,
 	mutex_init(&h->lock);
 	mutex_init(&h->rekeys.lock);
 	mutex_init(&h->rehearsed.lock);
+	generation_init(&h->generation);
 	cond_init(&h->rekeys.ended);
 	atomic_init(&h->state, HSM_LOCKED);
 	h->damaged = damaged_new();
@@ -349,6 +361,7 @@ void hsm_close(struct hsm *h)
 	facts_free(h->facts);
 	mutex_done(&h->lock);
 	mutex_done(&h->unlocking);
+	generation_done(&h->generation);
 	hf_free(h);
 }
 

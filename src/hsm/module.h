@@ -19,6 +19,7 @@
 #include "map.h"
 #include "mech.h"
 #include "policies.h"
+#include "tpm.h"
 
 #define UID_LEN 16    /* bytes of an object's unique id */
 #define APP_ID_LEN 32 /* bytes of an application's id */
@@ -237,6 +238,21 @@ struct watch { /* watch.c's; of one thread, but for jumps */
 	_Atomic uint64_t jumps;    /* of the clock, since the start */
 };
 
+struct store_generation { /* generation.c's */
+	struct mutex lock;        /* what follows */
+	uint64_t version;         /* of the record hsm/generation; 0: there is none */
+	struct tpm_counter at;
+	uint64_t known;           /* where the counter is, as the record says; 0: being made */
+	uint64_t bound, bound_ns; /* the store's change with which it counted last, and when */
+	uint64_t refill_ns;
+	unsigned left;            /* events that may count at once */
+	enum hf_err unknown;      /* why the TPM was not asked at the start */
+	bool behind;              /* the record is one ahead of the TPM */
+	bool again;               /* a new counter takes its place */
+	bool stray;               /* there is one that the store does not know of */
+	atomic_bool pending;      /* something is to be bound */
+};
+
 struct hsm {
 	struct mutex unlocking;   /* outermost: one unlock or passphrase_set at a time */
 	struct backup_keys *backup_keys; /* its own lock */
@@ -249,6 +265,7 @@ struct hsm {
 	struct audit *audit;
 	struct audit_witness witness; /* audit's */
 	struct watch watch;
+	struct store_generation generation;
 	struct mutex lock;        /* what follows */
 	_Atomic int state;        /* enum hsm_state */
 	char serial[SERIAL_LEN + 1];

@@ -89,9 +89,9 @@ void records_forget_keys(struct records *r);
  * counters are only as new as the store. */
 const char *records_trouble(const struct records *r);
 bool records_anchor_lost(const struct records *r);
-/* records_doubt: another witness knows of a later change, later, than store and anchor do: as if the
+/* records_doubt: another witness knows of a later change than store and anchor do, or says so: as if the
  * anchor were lost, and told with the rest. */
-void records_doubt(struct records *r, uint64_t later);
+void records_doubt(struct records *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 uint64_t records_sequence(struct records *r);
 
 /* records_write applies all changes or none, durable when it returns. Many

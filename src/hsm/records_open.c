@@ -25,15 +25,21 @@ static void evidence_done(struct evidence *e)
 
 static void trouble(struct records *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-static void trouble(struct records *r, const char *fmt, ...)
+static void add_trouble(struct records *r, const char *fmt, va_list ap)
 {
 	size_t n = strlen(r->trouble);
-	va_list ap;
 
 	if (n > 0 && n + 3 < sizeof(r->trouble))
 		n += (size_t)snprintf(r->trouble + n, sizeof(r->trouble) - n, "; ");
-	va_start(ap, fmt);
 	(void)vsnprintf(r->trouble + n, sizeof(r->trouble) - n, fmt, ap);
+}
+
+static void trouble(struct records *r, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	add_trouble(r, fmt, ap);
 	va_end(ap);
 }
 
@@ -198,7 +204,7 @@ static bool judge_presence(struct records *r, const struct evidence *ev)
 
 /* The newer of the two witnesses holds: so putting back either alone resets no
  * counter and hides no change. Both put back together, with the whole directory,
- * cannot be seen without a counter outside of it (a TPM's). */
+ * are seen by a counter outside of it only (generation.h). */
 static struct anchor_state *newer(struct evidence *ev)
 {
 	bool anchor = ev->anchor_ok && (!ev->state_ok || ev->anchor.sequence >= ev->state.sequence);
@@ -215,11 +221,13 @@ static enum hf_err gather(struct records *r, struct evidence *ev)
 	return records_names(r, "", &s, sum_name);
 }
 
-void records_doubt(struct records *r, uint64_t later)
+void records_doubt(struct records *r, const char *fmt, ...)
 {
-	trouble(r, "store and anchor are at change %llu, the audit log knows of %llu: "
-		"older ones were put back",
-		(unsigned long long)r->now.sequence, (unsigned long long)later);
+	va_list ap;
+
+	va_start(ap, fmt);
+	add_trouble(r, fmt, ap);
+	va_end(ap);
 	r->anchor_lost = true;
 }
 

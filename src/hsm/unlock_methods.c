@@ -6,6 +6,7 @@
 #include "asks.h"
 #include "clock.h"
 #include "gate.h"
+#include "generation.h"
 #include "keeper_ask.h"
 #include "log.h"
 #include "records.h"
@@ -53,6 +54,8 @@ enum hf_err unlock_put(struct hsm *h, struct root_record *r)
 	h->root_version = r->version = c.version;
 	unlock_purge(h);
 	unlock_say(h, r);
+	if (root_record_find(r, BY_TPM) == NULL)
+		generation_drop(h);
 	return HF_OK;
 }
 
@@ -266,6 +269,8 @@ enum hf_err on_unlock_add(struct calls_ctx *c, const struct unlock_add_req *q,
 		w.secret = secret_slice(&d.secret);
 	}
 	TRY(unlock_add(h, &w, &r->id));
+	if (w.by == BY_TPM)
+		generation_bind(h);
 	call_detail(c, "unlock method %u added, kind %u", r->id, q->by);
 	return quorum_refresh(h);
 }
@@ -288,5 +293,7 @@ enum hf_err on_unlock_reseal(struct calls_ctx *c, const struct unlock_reseal_req
 
 	(void)r;
 	call_detail(c, "unlock method %u", q->id);
-	return unlock_reseal(c->hsm, q->id, q->secret);
+	TRY(unlock_reseal(c->hsm, q->id, q->secret));
+	generation_bind(c->hsm);
+	return HF_OK;
 }

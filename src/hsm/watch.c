@@ -5,6 +5,7 @@
 
 #include "audit.h"
 #include "clock.h"
+#include "generation.h"
 #include "log.h"
 #include "records.h"
 #include "roles.h"
@@ -58,6 +59,7 @@ void hsm_tick(struct hsm *h)
 	if (!crypto_alive())
 		hsm_fail(h, "a test that the FIPS provider runs by itself has failed");
 	watch_store(h, now);
+	generation_tick(h);
 	watch_clock(h, (int64_t)clock_wall_us() - (int64_t)(now / 1000));
 	if (now - h->watch.pass_ns < (uint64_t)h->cfg.audit_count_seconds * NS_PER_S)
 		return;

@@ -44,6 +44,7 @@ enum hf_err tpm_open(int fd, struct tpm **ret)
 
 	if (t == NULL)
 		return HF_E_SECRET_MEMORY;
+	mutex_init(&t->lock);
 	tpm_channel_init(&t->channel, fd);
 	t->sys = secret_calloc(1, size);
 	if (t->sys == NULL || Tss2_Sys_Initialize(t->sys, size,
@@ -63,6 +64,7 @@ void tpm_close(struct tpm *t)
 	if (t->channel.fd >= 0)
 		close(t->channel.fd);
 	secret_free(t->sys);
+	mutex_done(&t->lock);
 	secret_free(t);
 }
 
@@ -73,8 +75,7 @@ static void flush(struct tpm *t, TPM2_HANDLE *handle)
 	*handle = 0;
 }
 
-/* leave: nothing of ours stays in the TPM, or in t. */
-static void leave(struct tpm *t)
+void tpm_leave(struct tpm *t)
 {
 	tpm_session_close(t, &t->policy);
 	tpm_session_close(t, &t->hmac);
@@ -133,7 +134,7 @@ static enum hf_err make_primary(struct tpm *t)
 	return HF_OK;
 }
 
-static enum hf_err enter(struct tpm *t)
+enum hf_err tpm_enter(struct tpm *t)
 {
 	TRY(make_primary(t));
 	return tpm_session_open(t, TPM2_SE_HMAC, &t->hmac);
@@ -302,7 +303,7 @@ static enum hf_err seal(struct tpm *t, uint32_t set, struct slice pin, struct sl
 	uint8_t policy[TPM_HASH];
 
 	TRY(pin_value(pin, &value));
-	TRY(enter(t));
+	TRY(tpm_enter(t));
 	TRY(read_pcrs(t, set, &pcrs));
 	TRY(policy_of(&pcrs, pin.n > 0, policy));
 	t->in.sensitive.userAuth.size = (UINT16)value.n;
@@ -318,11 +319,12 @@ static enum hf_err seal(struct tpm *t, uint32_t set, struct slice pin, struct sl
 enum hf_err tpm_seal(struct tpm *t, uint32_t pcrs, struct slice pin, struct slice secret,
 	struct buf *out)
 {
+	MUTEX_HOLD(&t->lock);
 	enum hf_err e = HF_E_ARGUMENTS;
 
 	if (secret.n > 0 && secret.n <= 64 && pcrs >> TPM_PCRS == 0)
 		e = seal(t, pcrs, pin, secret, out);
-	leave(t);
+	tpm_leave(t);
 	return e == HF_E_TPM_PCR || e == HF_E_PIN_INCORRECT || e == HF_E_CONFLICT ? HF_E_TPM : e;
 }
 
@@ -431,7 +433,7 @@ static enum hf_err unseal(struct tpm *t, const struct sealed *s, struct slice pi
 		return HF_E_PIN_LENGTH;
 	}
 	TRY(pin_value(s->pin ? pin : SLICE_NONE, &value));
-	TRY(enter(t));
+	TRY(tpm_enter(t));
 	if (!slice_eq(s->primary, name_of(&t->primary_name)))
 		return HF_E_TPM_FOREIGN;
 	TRY(compare(t, s, why));
@@ -443,12 +445,13 @@ static enum hf_err unseal(struct tpm *t, const struct sealed *s, struct slice pi
 enum hf_err tpm_unseal(struct tpm *t, struct slice sealed, struct slice pin, struct secret *ret,
 	char why[TPM_WHY])
 {
+	MUTEX_HOLD(&t->lock);
 	struct sealed s = { 0 };
 	enum hf_err e = HF_E_DAMAGED;
 
 	why[0] = '\0';
 	if (sealed_dec(sealed, &s))
 		e = unseal(t, &s, pin, ret, why);
-	leave(t);
+	tpm_leave(t);
 	return e == HF_E_CONFLICT ? HF_E_TPM : e;
 }

@@ -18,7 +18,7 @@
 #define TPM_SEALED_MAX 1600u
 #define TPM_WHY 200
 
-struct tpm; /* one thread at a time */
+struct tpm; /* its functions may be called by several threads, and take turns */
 
 /* tpm_open takes fd over; it is asked nothing yet. HF_E_UNSUPPORTED: built without TPM. */
 enum hf_err tpm_open(int fd, struct tpm **ret) HF_MUST_CHECK;
@@ -39,6 +39,26 @@ enum hf_err tpm_unseal(struct tpm *t, struct slice sealed, struct slice pin, str
 
 /* tpm_sealed_for tells what a sealed secret wants; false: it is none. */
 bool tpm_sealed_for(struct slice sealed, uint32_t *ret_pcrs, bool *ret_pin);
+
+/* struct tpm_counter: a counter of the TPM's (an NV index) that goes up only. Who removes it and makes
+ * another of that number gets one that begins above all that the TPM ever had (Part 3, "NV_Increment"). */
+#define TPM_KEY_NAME 34u
+#define TPM_COUNTER_AUTH 32u
+struct tpm_counter {
+	uint32_t index;
+	uint8_t key[TPM_KEY_NAME];      /* name of the key whose TPM this is */
+	uint8_t auth[TPM_COUNTER_AUTH]; /* the counter's; its last byte is not zero */
+};
+/* tpm_counter_make makes the counter c->index, in the place of one that is there, fills the rest of c,
+ * and counts once. The owner's authorization has to be empty. */
+enum hf_err tpm_counter_make(struct tpm *t, struct tpm_counter *c, uint64_t *ret) HF_MUST_CHECK;
+/* tpm_counter_read and tpm_counter_up (by one), authentic. HF_E_TPM_FOREIGN: another TPM, or cleared;
+ * HF_E_TPM_COUNTER: it has no such counter; HF_E_TPM: it does not answer, or not as it should. */
+enum hf_err tpm_counter_read(struct tpm *t, const struct tpm_counter *c, uint64_t *ret) HF_MUST_CHECK;
+enum hf_err tpm_counter_up(struct tpm *t, const struct tpm_counter *c, uint64_t *ret) HF_MUST_CHECK;
+/* tpm_counter_there: does anything have this index? tpm_counter_drop removes it. */
+enum hf_err tpm_counter_there(struct tpm *t, uint32_t index, bool *ret) HF_MUST_CHECK;
+enum hf_err tpm_counter_drop(struct tpm *t, uint32_t index) HF_MUST_CHECK;
 
 /* "0,2,4,7" from a set and back; an empty set is "none". */
 void tpm_pcrs_text(uint32_t pcrs, char out[TPM_PCRS_TEXT]);

@@ -6,9 +6,10 @@
 #include <tss2/tss2_sys.h>
 
 #include "crypto.h"
+#include "lock.h"
 #include "tpm.h"
 
-#define TPM_NAME 34u /* SHA-256's identifier and a hash: of every object that is ours */
+#define TPM_NAME TPM_KEY_NAME /* SHA-256's identifier and a hash: of every object that is ours */
 #define TPM_HASH 32u
 #define TPM_HANDLES 2u
 
@@ -32,6 +33,7 @@ struct tpm_session {
 };
 
 struct tpm {
+	struct mutex lock;           /* all of it */
 	struct tpm_channel channel;
 	TSS2_SYS_CONTEXT *sys;
 	TPM2_HANDLE primary, object; /* 0: none */
@@ -51,6 +53,11 @@ struct tpm_names {
 /* tpm_rc turns a response code into an error of ours, and logs what is none of those
  * that tpm_unseal tells. */
 enum hf_err tpm_rc(TSS2_RC rc, const char *what) HF_MUST_CHECK;
+
+/* tpm_enter makes the primary key and a session for it; tpm_leave leaves nothing of ours in the TPM, or
+ * in t. */
+enum hf_err tpm_enter(struct tpm *t) HF_MUST_CHECK;
+void tpm_leave(struct tpm *t);
 
 enum hf_err tpm_session_open(struct tpm *t, TPM2_SE type, struct tpm_session *s) HF_MUST_CHECK;
 /* tpm_session_auth gives the value of the object that the session will authorize. */

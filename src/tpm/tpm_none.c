@@ -34,3 +34,42 @@ enum hf_err tpm_unseal(struct tpm *t, struct slice sealed, struct slice pin, str
 	(void)why;
 	return HF_E_UNSUPPORTED;
 }
+
+enum hf_err tpm_counter_make(struct tpm *t, struct tpm_counter *c, uint64_t *ret)
+{
+	(void)t;
+	(void)c;
+	(void)ret;
+	return HF_E_UNSUPPORTED;
+}
+
+enum hf_err tpm_counter_read(struct tpm *t, const struct tpm_counter *c, uint64_t *ret)
+{
+	(void)t;
+	(void)c;
+	(void)ret;
+	return HF_E_UNSUPPORTED;
+}
+
+enum hf_err tpm_counter_up(struct tpm *t, const struct tpm_counter *c, uint64_t *ret)
+{
+	(void)t;
+	(void)c;
+	(void)ret;
+	return HF_E_UNSUPPORTED;
+}
+
+enum hf_err tpm_counter_there(struct tpm *t, uint32_t index, bool *ret)
+{
+	(void)t;
+	(void)index;
+	(void)ret;
+	return HF_E_UNSUPPORTED;
+}
+
+enum hf_err tpm_counter_drop(struct tpm *t, uint32_t index)
+{
+	(void)t;
+	(void)index;
+	return HF_E_UNSUPPORTED;
+}

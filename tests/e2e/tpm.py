@@ -108,6 +108,36 @@ class Hsm:
         self.must('unlock', '--pin-file', self.words)
         assert self.state() == 'operational'
 
+    def copy(self):
+        """copy is the whole data directory of this moment; back puts it in the place of today's."""
+        shutil.rmtree(f'{self.dir}/copy', ignore_errors=True)
+        shutil.copytree(f'{self.i.home}/data', f'{self.dir}/copy')
+
+    def back(self):
+        shutil.rmtree(f'{self.i.home}/data')
+        shutil.copytree(f'{self.dir}/copy', f'{self.i.home}/data')
+
+    def die(self):
+        """die is the end without a last word."""
+        for role in ('monitor', 'vault', 'keeper'):
+            self.i.kill(role)
+        self.d.p.wait()
+        self.d = None
+
+    def counter(self):
+        return int(self.status()['TPM counter'].split()[1])
+
+    def put_back_is_told(self, words):
+        self.start()
+        s = self.status()
+        assert s['state'].startswith('tampered') and words in s['tampered'], s
+        assert words in self.must('audit', 'query', '--call', 'store-changed', '--json')
+        self.must('tamper', 'clear')
+        self.stop()
+        self.start()
+        assert self.state() == 'operational'
+        assert self.status()['store'] == 'as it was left'
+
     def reseal(self, *args):
         self.must('unlock-method', 'reseal', str(self.methods()['tpm']), *args)
 
@@ -287,6 +317,104 @@ while True:
     finally:
         p.kill()
         p.wait()
+
+
+WHOLE = 'the whole data directory of an earlier time was put back'
+
+
+def test_a_whole_directory_put_back_after_a_stop_is_told(h):
+    h.settings = ('tamper-action=lock',)
+    h.start()
+    h.i.must('init', 'e2e')
+    h.copy()
+    assert h.i.must('wrong-pin', '1') == '0xa0'
+    h.stop()
+    h.back()
+    h.put_back_is_told(WHOLE)
+
+
+def test_a_whole_directory_gives_no_try_of_a_pin_back(h):
+    h.settings = ('tamper-action=lock',)
+    h.start()
+    h.i.must('init', 'e2e')
+    h.copy()
+    assert h.i.must('wrong-pin', '3') == '0xa0'
+    h.die()
+    h.back()
+    h.put_back_is_told(WHOLE)
+    assert h.i.must('wrong-pin', '1') in ('0xa0', '0xa4')
+    assert h.i.must('right-pin') == '0xa4', 'one try was left'
+
+
+def test_a_whole_directory_of_before_there_was_a_counter_is_told(h):
+    h.settings = ('tamper-action=lock', f'passphrase-file={h.words}')
+    h.start()
+    h.must('passphrase', '--pin-file', h.words)
+    assert h.status()['TPM counter'].startswith('none')
+    h.stop()
+    h.start()
+    h.copy()
+    h.must('unlock-method', 'add', 'tpm')
+    assert h.counter() > 0
+    h.stop()
+    h.back()
+    h.put_back_is_told('an older data directory was put back')
+
+
+def test_a_counter_that_was_removed_is_told(h):
+    h.settings = ('tamper-action=lock',)
+    h.start()
+    index = h.status()['TPM counter'].split('index ')[1].rstrip(')')
+    h.stop()
+    h.tpm.tool('tpm2_nvundefine', index)
+    h.put_back_is_told('was removed')
+    h.stop()
+    h.tpm.tool('tpm2_nvundefine', index)
+    h.tpm.tool('tpm2_nvdefine', index, '-s', '8', '-a', 'authread|authwrite|no_da|nt=counter', '-p', 'mine')
+    h.tpm.tool('tpm2_nvincrement', index, '-P', 'mine', '-C', index)
+    h.put_back_is_told('was removed')
+
+
+def test_the_counter_spares_the_tpm(h):
+    h.start()
+    h.i.must('init', 'e2e')
+    before = h.counter()
+    h.i.must('sign', '1', '2')
+    assert h.counter() == before
+    assert h.i.must('wrong-pin', '1') == '0xa0'
+    assert h.counter() == before + 1
+    assert h.i.must('right-pin') == '0x0'
+    assert h.counter() == before + 1
+    for _ in range(30):
+        h.must('unlock-method', 'list')
+        h.must('tamper', 'report', 'a trial')
+    assert before + 2 < h.counter() < before + 25, (before, h.counter())
+
+
+def test_without_its_tpm_the_counter_is_not_in_force(h):
+    h.start()
+    h.add_words()
+    h.stop()
+    h.tpm.off()
+    h.start()
+    h.by_words()
+    assert h.status()['TPM counter'].startswith('not in force'), h.status()
+    assert 'no TPM is open' in h.must('audit', 'query', '--call', 'tpm-counter', '--json')
+    h.stop()
+    h.tpm.on()
+    h.start()
+    assert h.status()['store'] == 'as it was left' and h.counter() > 0
+
+
+def test_the_last_tpm_method_takes_its_counter_with_it(h):
+    h.start()
+    h.add_words()
+    h.must('unlock-method', 'remove', str(h.methods()['tpm']), '--yes')
+    assert h.status()['TPM counter'].startswith('none')
+    h.stop()
+    h.start()
+    h.by_words()
+    assert h.status()['store'] == 'as it was left'
 
 
 def main(module):
