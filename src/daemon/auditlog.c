@@ -30,6 +30,7 @@ struct segment {
 
 /* Only the last segment is ever written, so all others are on the disk. */
 struct auditlog {
+	struct mutex lock;   /* all of it, once there are two threads */
 	int parent, dir;
 	const char *name;    /* of dir in parent */
 	size_t segment_bytes;
@@ -38,6 +39,7 @@ struct auditlog {
 	struct segment *v;
 	size_t n;
 	int fd;             /* the last segment; -1: none yet */
+	uint64_t turn;      /* counted up with each other fd; what was in the one before is durable */
 	off_t size, synced; /* of it */
 	bool doubt;         /* the kernel may have dropped what follows `synced` */
 	uint64_t last;
@@ -193,6 +195,7 @@ static enum hf_err rotate(struct auditlog *l, uint64_t first)
 	if (l->fd >= 0)
 		close(l->fd);
 	l->fd = fd;
+	l->turn++;
 	l->size = l->synced = 0;
 	l->began_us = clock_wall_us();
 	auditkeep_wake();
@@ -289,6 +292,7 @@ enum hf_err auditlog_mend(struct auditlog *l, bool *ret_mended)
 	}
 	close(l->fd);
 	l->fd = fd;
+	l->turn++;
 	l->synced = l->size;
 	l->doubt = false;
 	*ret_mended = true;
@@ -369,18 +373,73 @@ static bool write_again(struct auditlog *l)
 	return true;
 }
 
+static enum hf_err not_durable(struct auditlog *l)
+{
+	log_error("audit: records up to %" PRIu64 " cannot be made durable: %m", l->last);
+	l->doubt = true;
+	return HF_E_STORE;
+}
+
 enum hf_err auditlog_sync(struct auditlog *l)
 {
 	if (l->fd < 0 || l->synced == l->size)
 		return HF_OK;
-	if ((l->doubt && !write_again(l)) || fdatasync(l->fd) != 0) {
-		log_error("audit: records up to %" PRIu64 " cannot be made durable: %m", l->last);
-		l->doubt = true;
-		return HF_E_STORE;
-	}
+	if ((l->doubt && !write_again(l)) || fdatasync(l->fd) != 0)
+		return not_durable(l);
 	l->doubt = false;
 	l->synced = l->size;
 	return HF_OK;
+}
+
+/* struct flushing is a wait for the disk beside which others append. */
+struct flushing {
+	int fd; /* our own; -1: there is nothing to wait for */
+	off_t size;
+	uint64_t turn;
+};
+
+/* What is in doubt, and a lack of descriptors, are for the way without company. */
+static enum hf_err flush_begin(struct auditlog *l, struct flushing *ret)
+{
+	MUTEX_HOLD(&l->lock);
+
+	*ret = (struct flushing){ -1, l->size, l->turn };
+	if (l->fd < 0 || l->synced == l->size)
+		return HF_OK;
+	if (!l->doubt)
+		ret->fd = fcntl(l->fd, F_DUPFD_CLOEXEC, 0);
+	return ret->fd >= 0 ? HF_OK : auditlog_sync(l);
+}
+
+static enum hf_err flush_end(struct auditlog *l, const struct flushing *f, bool ok)
+{
+	MUTEX_HOLD(&l->lock);
+
+	if (l->turn != f->turn)
+		return HF_OK;
+	if (!ok)
+		return not_durable(l);
+	if (l->synced < f->size)
+		l->synced = f->size;
+	return HF_OK;
+}
+
+enum hf_err auditlog_flush(struct auditlog *l)
+{
+	struct flushing f;
+	enum hf_err e;
+
+	TRY(flush_begin(l, &f));
+	if (f.fd < 0)
+		return HF_OK;
+	e = flush_end(l, &f, fdatasync(f.fd) == 0);
+	close(f.fd);
+	return e;
+}
+
+struct mutex *auditlog_lock(struct auditlog *l)
+{
+	return &l->lock;
 }
 
 uint64_t auditlog_last(const struct auditlog *l)
@@ -476,6 +535,7 @@ enum hf_err auditlog_open(int dirfd, const char *name, size_t segment_bytes, str
 
 	if (l == NULL)
 		return HF_E_MEMORY;
+	mutex_init(&l->lock);
 	l->fd = l->dir = -1;
 	l->name = name;
 	l->parent = fcntl(dirfd, F_DUPFD_CLOEXEC, 0);
@@ -520,5 +580,6 @@ void auditlog_close(struct auditlog *l)
 		close(l->dir);
 	if (l->parent >= 0)
 		close(l->parent);
+	mutex_done(&l->lock);
 	hf_free(l);
 }

@@ -8,6 +8,7 @@
 
 #include "auditseg.h"
 #include "bytes.h"
+#include "lock.h"
 #include "err.h"
 
 #define AUDITLOG_RECORD_MAX AUDITSEG_RECORD_MAX
@@ -36,6 +37,10 @@ enum hf_err auditlog_skip(struct auditlog *l, uint64_t next) HF_MUST_CHECK;
  * names; where not, it is written anew of what the open file holds. HF_E_STORE: it cannot be. */
 enum hf_err auditlog_mend(struct auditlog *l, bool *ret_mended) HF_MUST_CHECK;
 enum hf_err auditlog_sync(struct auditlog *l) HF_MUST_CHECK;
+/* auditlog_flush is that for a second thread, while the first appends: it takes auditlog_lock for the
+ * moments that it needs it. The first holds it in all other calls from then on. */
+enum hf_err auditlog_flush(struct auditlog *l) HF_MUST_CHECK;
+struct mutex *auditlog_lock(struct auditlog *l);
 uint64_t auditlog_last(const struct auditlog *l); /* 0: empty */
 
 /* auditlog_read visits records from number `from` on; false stops. A damaged

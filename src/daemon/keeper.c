@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "auditkeep.h"
+#include "auditsync.h"
 #include "clock.h"
 #include "log.h"
 #include "wire.h"
@@ -175,11 +176,12 @@ enum hf_err on_anchor_get(struct keeper_ctx *k, const struct anchor_get_req *q,
 	return HF_OK;
 }
 
-/* sync is left to keeper_sync, so that a group shares it. */
+/* sync is left to auditsync. */
 enum hf_err on_audit_append(struct keeper_ctx *k, const struct audit_append_req *q,
 	struct audit_append_res *r)
 {
 	struct slice *v = arena_alloc(k->arena, q->records.n + 1, sizeof(*v));
+	MUTEX_HOLD(auditlog_lock(k->audit));
 
 	r->archive_failing = auditkeep_failing();
 	if (v == NULL)
@@ -221,6 +223,7 @@ static enum hf_err fetch(struct keeper_ctx *k, uint64_t from, uint32_t max, stru
 	f.v = arena_alloc(k->arena, f.max + 1, sizeof(*f.v));
 	if (f.v == NULL)
 		return HF_E_MEMORY;
+	MUTEX_HOLD(auditlog_lock(k->audit));
 	TRY(auditlog_read(k->audit, from, add_to_fetch, &f));
 	TRY(f.err);
 	*ret = (struct entry_list){ f.v, f.n };
@@ -252,7 +255,8 @@ struct asked {
 	enum hf_err err;
 	struct slice anchor; /* of a commit */
 	size_t batch;        /* of a commit: its place among the batches */
-	bool is_commit, is_append;
+	bool is_commit;
+	bool answered;       /* or auditsync does it */
 };
 
 struct group {
@@ -260,6 +264,8 @@ struct group {
 	struct store_batch batches[GROUP_MAX];
 	enum hf_err results[GROUP_MAX];
 	size_t n, batch_count, bytes;
+	struct mutex send;   /* answers go out whole */
+	struct auditsync *sync;
 };
 
 static bool another(int fd)
@@ -290,9 +296,12 @@ static void take(struct keeper_ctx *k, struct group *g, struct asked *a)
 	if (a->head.opcode == KEEPER_STORE_COMMIT) {
 		prepare_commit(g, a);
 	} else {
-		a->is_append = a->head.opcode == KEEPER_AUDIT_APPEND;
 		k->arena = &a->arena;
 		a->err = keeper_run(a->head.opcode, k, rd_of(buf_slice(&a->in)), &a->arena, &a->out);
+		if (a->err == HF_OK && k->sync_wanted)
+			a->err = auditsync_put(g->sync, &a->head, buf_slice(&a->out));
+		a->answered = a->err == HF_OK && k->sync_wanted;
+		k->sync_wanted = false;
 	}
 	if (a->err == HF_E_MALFORMED || a->err == HF_E_UNSUPPORTED)
 		log_error("the vault asked for what is no call of the keeper: opcode %u, %zu bytes",
@@ -303,8 +312,9 @@ static void take(struct keeper_ctx *k, struct group *g, struct asked *a)
 static void settle(struct keeper_ctx *k, struct group *g)
 {
 	struct slice anchor = SLICE_NONE;
-	enum hf_err anchored = HF_OK, synced = HF_OK;
+	enum hf_err anchored = HF_OK;
 
+	auditsync_go(g->sync);
 	if (g->batch_count > 0)
 		k->store->ops->commit(k->store, g->batches, g->batch_count, g->results);
 	for (size_t i = 0; i < g->n; i++)
@@ -315,16 +325,11 @@ static void settle(struct keeper_ctx *k, struct group *g)
 		}
 	if (anchor.n > 0)
 		anchored = anchor_put(k->anchor, anchor);
-	if (k->sync_wanted)
-		synced = auditlog_sync(k->audit);
-	k->sync_wanted = false;
 	for (size_t i = 0; i < g->n; i++) {
 		struct asked *a = &g->v[i];
 
 		if (a->is_commit && a->err == HF_OK && a->anchor.n > 0)
 			a->err = anchored;
-		if (a->is_append && a->err == HF_OK)
-			a->err = synced;
 	}
 }
 
@@ -342,10 +347,11 @@ static void asked_reset(struct asked *a)
 	a->in.max = a->out.max = WIRE_MAX_BYTES;
 }
 
-static enum hf_err answer(int fd, struct asked *a)
+static enum hf_err answer(struct group *g, int fd, struct asked *a)
 {
 	struct wire_head head = { .opcode = a->head.opcode, .flags = (uint16_t)a->err,
 		.request = a->head.request };
+	MUTEX_HOLD(&g->send);
 
 	return wire_send(fd, &head, a->err == HF_OK ? buf_slice(&a->out) : SLICE_NONE);
 }
@@ -373,8 +379,8 @@ static enum hf_err serve_group(struct keeper_ctx *k, struct group *g, int fd)
 
 	settle(k, g);
 	for (size_t i = 0; i < g->n; i++) {
-		if (e == HF_OK)
-			e = answer(fd, &g->v[i]);
+		if (e == HF_OK && !g->v[i].answered)
+			e = answer(g, fd, &g->v[i]);
 		asked_reset(&g->v[i]);
 	}
 	return e;
@@ -383,11 +389,17 @@ static enum hf_err serve_group(struct keeper_ctx *k, struct group *g, int fd)
 enum hf_err keeper_loop(struct keeper_ctx *k, int fd)
 {
 	struct group *g = hf_alloc(1, sizeof(*g));
-	enum hf_err e = g != NULL ? HF_OK : HF_E_MEMORY;
+	enum hf_err e;
 
+	if (g == NULL)
+		return HF_E_MEMORY;
+	mutex_init(&g->send);
+	e = auditsync_start(k->audit, fd, &g->send, &g->sync);
 	while (e == HF_OK)
 		e = serve_group(k, g, fd);
-	for (size_t i = 0; g != NULL && i < GROUP_MAX; i++) {
+	auditsync_stop(g->sync);
+	mutex_done(&g->send);
+	for (size_t i = 0; i < GROUP_MAX; i++) {
 		buf_done(&g->v[i].in);
 		buf_done(&g->v[i].out);
 		arena_done(&g->v[i].arena);

@@ -25,7 +25,7 @@ enum hf_err keeper_open(int dirfd, size_t audit_segment_bytes, struct keeper_ctx
 void keeper_close(struct keeper_ctx *k);
 
 /* keeper_loop answers the vault on fd until it goes: HF_E_CONNECTION. Requests
- * that have arrived together share one commit and one fdatasync. */
+ * that have arrived together share one commit; audit records become durable beside it (auditsync.h). */
 enum hf_err keeper_loop(struct keeper_ctx *k, int fd) HF_MUST_CHECK;
 
 #endif

@@ -1,0 +1,22 @@
+/* auditsync.h: a thread of the keeper's that makes audit records durable and answers who waits for that,
+ * while the keeper goes on with the store: neither waits for the other's disk. */
+#ifndef HF_AUDITSYNC_H
+#define HF_AUDITSYNC_H
+
+#include "auditlog.h"
+#include "wire.h"
+
+struct auditsync;
+
+/* auditsync_start: the answers go to fd. log and send, which is held while one is sent, stay the caller's. */
+enum hf_err auditsync_start(struct auditlog *log, int fd, struct mutex *send, struct auditsync **ret)
+	HF_MUST_CHECK;
+/* auditsync_put hands over a request's answer, which is given when the log, as it is now, is durable;
+ * answer's bytes are copied. HF_E_MEMORY: it was not taken. Those put before auditsync_go share one wait. */
+enum hf_err auditsync_put(struct auditsync *s, const struct wire_head *head, struct slice answer)
+	HF_MUST_CHECK;
+void auditsync_go(struct auditsync *s);
+/* auditsync_stop ends when all are answered, or cannot be any more. NULL-safe. */
+void auditsync_stop(struct auditsync *s);
+
+#endif
