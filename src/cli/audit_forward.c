@@ -99,7 +99,7 @@ static bool cursor_write(const struct forward *f)
 /* struct place: what the log has of the record before the cursor. */
 struct place {
 	bool found, same;  /* it is there; it is the one that was delivered */
-	uint64_t last;     /* the last record's number, as far as it was read */
+	uint64_t first, last; /* the numbers that it has, as far as it was read */
 	uint64_t gap;      /* the last gap's record before the cursor; 0: none */
 };
 
@@ -131,6 +131,8 @@ static enum hf_err look(struct forward *f, uint64_t from, struct place *ret)
 	TRY(reopen(f, from));
 	while (audit_files_next(&f->files, &r, &more) == HF_OK && more && r.seq < f->next) {
 		p.last = r.seq;
+		if (p.first == 0)
+			p.first = r.seq;
 		if (is_gap(f, &r))
 			p.gap = r.seq;
 		if (r.seq + 1 != f->next)
@@ -143,6 +145,15 @@ static enum hf_err look(struct forward *f, uint64_t from, struct place *ret)
 		p.last = r.seq;
 	*ret = p;
 	return HF_OK;
+}
+
+/* unsigned_from: without a gap's record only what stood behind the last signed one was cut. Those
+ * numbers may have been given anew by now. */
+static uint64_t unsigned_from(uint64_t next, const struct place *p)
+{
+	uint64_t from = next > AUDIT_UNSIGNED_MOST ? next - AUDIT_UNSIGNED_MOST : 1;
+
+	return from > p->first ? from : p->first;
 }
 
 /* go_on finds where the log goes on behind the cursor. Where the log is not the one that the
@@ -158,7 +169,7 @@ static enum hf_err go_on(struct forward *f)
 	if (p.found ? !p.same : p.last < before) {
 		TRY(look(f, 1, &p));
 		f->lost = f->next;
-		f->next = p.gap != 0 ? p.gap : p.last + 1;
+		f->next = p.gap != 0 ? p.gap : unsigned_from(f->next, &p);
 		f->has_hash = false;
 		fprintf(stderr, "holdfast: record %" PRIu64 ", the last one delivered, is not in the log as "
 			"it is: the log was cut, replaced or deleted. Going on with record %" PRIu64 "\n",

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "app.h"
+#include "audit_check.h"
 #include "audit_resume.h"
 #include "audit_sign.h"
 #include "clock.h"
@@ -30,7 +31,7 @@
 #define GATHER_NS 20000000u          /* how long records wait that nobody waits for */
 #define RETRY_NS 200000000u
 #define ROOM_NS 10000000000u         /* how long a call waits for room */
-#define CHECKPOINT_RECORDS 10000u
+#define CHECKPOINT_RECORDS AUDIT_UNSIGNED_MOST
 #define CHECKPOINT_NS 60000000000u
 #define WITNESS_NS 1000000000u      /* the store is told at most so often */
 #define CLOCK_BACK_US 5000000u      /* a clock that went back by less is no event */

@@ -7,6 +7,8 @@
 #include "audit_sign.h"
 #include "crypto.h"
 
+#define AUDIT_UNSIGNED_MOST 10000u /* records behind the last signed one; what may be cut unseen */
+
 /* struct audit_check: zeroed but for the keys before the first record. From the first
  * record with an ML-DSA signature on, each signed one has to have it. */
 struct audit_check {

@@ -330,7 +330,8 @@ def test_a_log_that_went_back_is_told_and_sent_from_its_gap_on(i):
     shutil.rmtree(d)
     shutil.copytree(f'{i.home}-before', d)
     said, got = delivered(i, *args)
-    assert 'cut, replaced or deleted' in said and [x['event'] for x in got] == ['log-rolled-back'], (said, got)
+    assert 'cut, replaced or deleted' in said and got[0]['event'] == 'log-rolled-back', (said, got)
+    assert [x['seq'] for x in got[1:]] == list(range(1, len(got))), got  # behind which nothing is signed yet
     i.must('sign', '0.2', '1')
     i.stop()
     said, got = delivered(i, *args)
@@ -344,6 +345,30 @@ def test_a_log_that_went_back_is_told_and_sent_from_its_gap_on(i):
         said, got = delivered(i, *args)
         assert [x['event'] for x in got][:3] == ['log-rolled-back', 'audit-gap', 'start'], (event, got[:3])
         assert got[-1]['event'] == 'stop' and 'Going on' in said
+
+
+def test_numbers_that_were_given_anew_are_sent_anew(i):
+    """What stands behind the last signed record may be cut unseen, and its numbers come again."""
+    args = (f'{i.home}-out', '--cursor', f'{i.home}-cursor')
+    name = f'{i.home}/data/audit/{1:020}.log'
+    i.must('init', 'e2e')
+    i.must('sign', '0.2', '1')
+    i.kill('monitor')
+    e2e.wait_for(lambda: not i.roles())
+    delivered(i, *args)
+    with open(name, 'r+b') as f:
+        data, at, ends = f.read(), 0, []
+        while at < len(data):
+            at += 16 + int.from_bytes(data[at:at + 4], 'big')
+            ends.append(at)
+        f.truncate(ends[-6])
+    i.must('sign', '0.2', '1')
+    i.stop()
+    said, got = delivered(i, *args)
+    log = [json.loads(x) for x in i.cli('audit', 'export', f'{i.home}/data/audit').stdout.splitlines()]
+    assert not any(x['event'] == 'audit-gap' for x in log) and len(log) > len(ends), (len(log), len(ends))
+    assert got[0]['event'] == 'log-rolled-back' and 'Going on' in said, got[0]
+    assert got[1:] == log[-len(got[1:]):] and got[1]['seq'] <= len(ends) - 5, (got[1], len(ends))
 
 
 def test_a_follower_hears_of_records_that_are_missing_and_damaged(i):
