@@ -53,26 +53,39 @@ static enum hf_err try_method(struct hsm *h, struct root_record *r, struct unloc
 	struct slice secret, struct secret *ret)
 {
 	CLEANUP(secret_done) struct secret root = { 0 };
+	enum hf_err e;
 	bool renewed;
 
-	TRY(unlock_unwrap(h, m, secret, &root, &renewed));
+	e = unlock_unwrap(h, m, secret, &root, &renewed);
+	if (e != HF_OK && m->by != BY_TPM)
+		unlock_note(h, m, m->by == BY_FILE ? "its file does not open it" :
+			"what was given did not open it");
+	TRY(e);
 	if (!renewed)
 		TRY(check_tag(r, secret_slice(&root)));
+	unlock_note(h, m, "opened the HSM");
 	h->root_renewed = renewed;
 	*ret = secret_take(&root);
 	return HF_OK;
 }
 
-/* try_all: the first method of this kind that opens; else what the last one said. */
+/* try_all: the first method of this kind that opens; else what the last one said, though that it lacks its
+ * PIN says less than what another one said. */
 static enum hf_err try_all(struct hsm *h, struct root_record *r, enum unlock_by by,
 	struct slice secret, struct secret *ret)
 {
-	enum hf_err e = HF_E_STATE;
+	enum hf_err all = HF_E_STATE;
 
-	for (unsigned i = 0; i < r->n && e != HF_OK; i++)
-		if (r->v[i].by == by)
-			e = try_method(h, r, &r->v[i], secret, ret);
-	return e;
+	for (unsigned i = 0; i < r->n && all != HF_OK; i++) {
+		enum hf_err e;
+
+		if (r->v[i].by != by)
+			continue;
+		e = try_method(h, r, &r->v[i], secret, ret);
+		if (all == HF_E_STATE || e != HF_E_PIN_LENGTH)
+			all = e;
+	}
+	return all;
 }
 
 static void keep_renewed(struct hsm *h, struct root_record **r)
@@ -116,7 +129,7 @@ static enum hf_err open_alone(struct hsm *h, struct root_record **r, struct secr
 	bool file = h->unlock.key_fd >= 0 && root_record_find(*r, BY_FILE) != NULL;
 	enum hf_err e = HF_E_STATE;
 
-	if (root_record_find(*r, BY_TPM) != NULL && h->unlock.tpm != NULL)
+	if (root_record_find(*r, BY_TPM) != NULL)
 		e = try_all(h, *r, BY_TPM, SLICE_NONE, ret);
 	if (e != HF_OK && file) {
 		e = try_all(h, *r, BY_FILE, SLICE_NONE, ret);

@@ -51,8 +51,10 @@ enum hf_err unlock_destroyed(struct hsm *h, bool *ret) HF_MUST_CHECK;
  * by h->root. For unlock*.c and rotate.c. */
 enum hf_err unlock_read(struct hsm *h, struct root_record **ret) HF_MUST_CHECK;
 enum hf_err unlock_put(struct hsm *h, struct root_record *r) HF_MUST_CHECK;
-/* unlock_say puts the methods into the status. unlock_how: the command that opens it. */
+/* unlock_say puts the methods into the status, unlock_note one, with what came of it ("": nothing yet).
+ * unlock_how: the command that opens it. */
 void unlock_say(struct hsm *h, const struct root_record *r);
+void unlock_note(struct hsm *h, const struct unlock_method_record *m, const char *came);
 const char *unlock_how(const struct hsm *h);
 /* unlock_warn says so in the log where the file is among them. */
 void unlock_warn(struct root_record *r);

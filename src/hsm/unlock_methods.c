@@ -96,6 +96,27 @@ void unlock_what(const struct unlock_method_record *m, char out[UNLOCK_WHAT])
 			"by a file beside the data (for development)");
 }
 
+static void fact_of(struct hsm *h, const struct unlock_method_record *m, const char *text)
+{
+	char name[32];
+
+	(void)snprintf(name, sizeof(name), "unlock method %u", m->id);
+	hsm_fact(h, name, text);
+}
+
+void unlock_note(struct hsm *h, const struct unlock_method_record *m, const char *came)
+{
+	static const char *const how[] = { [BY_PASSPHRASE] = "; 'holdfast unlock'",
+		[BY_QUORUM] = "; each custodian's 'holdfast quorum share'",
+		[BY_TPM] = "; 'holdfast unlock --method tpm'" };
+	const char *by = m->by < sizeof(how) / sizeof(how[0]) && how[m->by] != NULL ? how[m->by] : "";
+	char what[UNLOCK_WHAT], text[UNLOCK_WHAT + TPM_WHY + 64];
+
+	unlock_what(m, what);
+	(void)snprintf(text, sizeof(text), "%s%s%s%s", what, *came != '\0' ? ": " : "", came, by);
+	fact_of(h, m, text);
+}
+
 void unlock_say(struct hsm *h, const struct root_record *r)
 {
 	char text[UNLOCK_METHODS * (UNLOCK_WHAT + 8)] = "", what[UNLOCK_WHAT];
@@ -105,6 +126,7 @@ void unlock_say(struct hsm *h, const struct root_record *r)
 	for (unsigned i = 0; i < r->n; i++) {
 		by |= 1u << r->v[i].by;
 		unlock_what(&r->v[i], what);
+		unlock_note(h, &r->v[i], "");
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", i == 0 ? "" : "; or ", what);
 	}
 	atomic_store(&h->unlock_by, by);
@@ -192,6 +214,8 @@ enum hf_err unlock_only(struct hsm *h, const struct unlock_with *w)
 	uint8_t id;
 
 	TRY(unlock_read(h, &r));
+	for (unsigned i = 0; i < r->n; i++)
+		fact_of(h, &r->v[i], "removed");
 	r->n = 0;
 	TRY(add_to(h, r, w, &id));
 	TRY(unlock_put(h, r));
@@ -221,6 +245,7 @@ enum hf_err unlock_remove(struct hsm *h, uint8_t id)
 		return HF_E_UNLOCK_METHOD;
 	if (r->n == 1)
 		return HF_E_UNLOCK_LAST;
+	fact_of(h, m, "removed");
 	root_record_drop(r, m);
 	TRY(unlock_put(h, r));
 	wipe_file_unless(h, r);

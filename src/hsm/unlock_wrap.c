@@ -5,6 +5,7 @@
 #include "log.h"
 #include "roles.h"
 #include "tpm.h"
+#include "unlock.h"
 #include "unlock_file.h"
 
 /* --- what custodians leave in the record ------------------------------------------------- */
@@ -51,15 +52,16 @@ static enum hf_err key_by_tpm(struct hsm *h, const struct unlock_method_record *
 	char why[TPM_WHY] = "";
 	enum hf_err e;
 
-	if (h->unlock.tpm == NULL)
+	if (h->unlock.tpm == NULL) {
+		unlock_note(h, m, "no TPM is open");
 		return HF_E_NO_TPM;
+	}
 	e = tpm_unseal(h->unlock.tpm, (struct slice){ m->more, m->more_n }, pin, &sealed, why);
 	if (e != HF_OK) {
 		log_error("the TPM does not unlock: %s%s%s", err_text(e), *why != '\0' ? "; " : "", why);
-		hsm_fact(h, "TPM", *why != '\0' ? why : err_text(e));
+		unlock_note(h, m, *why != '\0' ? why : err_text(e));
 		return e;
 	}
-	hsm_fact(h, "TPM", "unlocked with it");
 	return crypto_derive(secret_slice(&sealed), "holdfast unlock tpm", SLICE_OF(m->salt), ret);
 }
 

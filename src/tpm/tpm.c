@@ -428,15 +428,15 @@ static enum hf_err unseal(struct tpm *t, const struct sealed *s, struct slice pi
 {
 	CLEANUP(secret_done) struct secret value = { 0 };
 
-	if (s->pin && pin.n == 0) {
-		(void)snprintf(why, TPM_WHY, "it wants its PIN ('holdfast unlock --method tpm')");
-		return HF_E_PIN_LENGTH;
-	}
 	TRY(pin_value(s->pin ? pin : SLICE_NONE, &value));
 	TRY(tpm_enter(t));
 	if (!slice_eq(s->primary, name_of(&t->primary_name)))
 		return HF_E_TPM_FOREIGN;
 	TRY(compare(t, s, why));
+	if (s->pin && pin.n == 0) {
+		(void)snprintf(why, TPM_WHY, "it wants its PIN");
+		return HF_E_PIN_LENGTH;
+	}
 	TRY(load(t, s));
 	TRY(satisfy(t, s, secret_slice(&value)));
 	return take_out(t, ret);

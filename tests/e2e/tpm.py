@@ -157,7 +157,7 @@ def test_unattended_until_a_pcr_differs(h):
     h.tpm.extend(4)
     h.start()
     assert h.state() == 'locked'
-    assert 'PCR 4 changed' in h.status()['TPM'], h.status()
+    assert 'PCR 4 changed' in h.status()['unlock method 0'], h.status()
     assert 'PCR 4 changed' in h.d.text()
     h.refused('not as the TPM sealed for', 'unlock', '--method', 'tpm')
     h.by_words()
@@ -260,6 +260,28 @@ def test_a_pin_besides(h):
     assert h.state() == 'operational'
     h.refused('too short', 'unlock-method', 'reseal', str(h.methods()['tpm']))
     h.reseal('--pin-file', h.pin)
+
+
+def test_each_method_says_why_it_does_not_open(h):
+    h.start()
+    h.add_words()
+    h.must('unlock-method', 'add', 'tpm', '--pcrs', '7', '--pin-file', h.pin)
+    h.must('unlock-method', 'add', 'tpm', '--pcrs', '4', '--pin-file', h.pin)
+    h.stop()
+    h.tpm.extend(4)
+    h.start()
+    s = h.status()
+    assert h.state() == 'locked'
+    assert 'PCR 4 changed' in s['unlock method 0'] and 'PCR 4 changed' in s['unlock method 3'], s
+    assert 'it wants its PIN' in s['unlock method 2'] and 'by passphrase' in s['unlock method 1'], s
+    h.refused('not as the TPM sealed for', 'unlock', '--method', 'tpm')
+    h.refused('the PIN is wrong', 'unlock', '--pin-file', h.pin)
+    assert 'did not open it' in h.status()['unlock method 1']
+    h.must('unlock', '--method', 'tpm', '--pin-file', h.pin)
+    s = h.status()
+    assert h.state() == 'operational' and 'opened the HSM' in s['unlock method 2'], s
+    h.must('unlock-method', 'remove', '3', '--yes')
+    assert h.status()['unlock method 3'] == 'removed'
 
 
 def test_an_attended_start_waits_though_the_tpm_could(h):
