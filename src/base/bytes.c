@@ -22,7 +22,7 @@ int slice_cmp(struct slice a, struct slice b)
 
 struct rd rd_of(struct slice s)
 {
-	return (struct rd){ s.p, s.n };
+	return (struct rd){ .p = s.p, .n = s.n };
 }
 
 bool rd_take(struct rd *r, size_t n, const uint8_t **ret)
@@ -93,7 +93,15 @@ bool rd_bytes(struct rd *r, size_t max, struct slice *ret)
 	const uint8_t *p;
 	uint32_t n;
 
-	if (!rd_u32(&t, &n) || n > max || !rd_take(&t, n, &p))
+	if (!rd_u32(&t, &n))
+		return false;
+	if (n == RD_ASIDE && t.aside.p != NULL && t.aside.n <= max) {
+		*ret = t.aside;
+		t.aside = SLICE_NONE;
+		*r = t;
+		return true;
+	}
+	if (n > max || !rd_take(&t, n, &p))
 		return false;
 	*r = t;
 	*ret = (struct slice){ p, n };

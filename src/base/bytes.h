@@ -38,7 +38,9 @@ int slice_cmp(struct slice a, struct slice b);
 struct rd {
 	const uint8_t *p;
 	size_t n;
+	struct slice aside; /* the bytes of the field whose length is RD_ASIDE; once */
 };
+#define RD_ASIDE UINT32_MAX
 
 struct rd rd_of(struct slice s);
 bool rd_take(struct rd *r, size_t n, const uint8_t **ret);

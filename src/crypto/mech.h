@@ -160,6 +160,10 @@ void derivation_done(struct derivation *d);
  * HF_E_MECHANISM, or gathers data itself where only update is missing). */
 struct family {
 	const char *name;
+	/* encrypts_in_sight: encryption in one call may read its data, and write its result, where
+	 * the client sees both and may change them meanwhile: what it makes of that he could have
+	 * asked for. */
+	bool encrypts_in_sight;
 	/* begin checks the parameters against key and verb and sets state. */
 	enum hf_err (*begin)(struct crypt *c);
 	/* update takes a part of the data; a cipher appends its output. */

@@ -9,6 +9,7 @@
 #include "clock.h"
 
 #define READ_STEP ((size_t)8192)  /* bytes asked of a socket at once, at least */
+#define GROWTH ((size_t)1024)     /* what an answer may be longer than the data, amply */
 #define REQUESTS_IN_A_ROW 64      /* of one client, before others are served */
 #define LANE_KEEPS ((size_t)3 << 20) /* a longer buffer goes back to the allocator */
 
@@ -126,9 +127,11 @@ static ssize_t send_some(struct conn *c)
 static void leave(struct conn *c)
 {
 	struct wire_head ring = { .opcode = WIRE_OP_RING };
-	enum channel_given g = channel_give(c->channel, buf_slice(&c->out));
+	struct slice a = c->in_place.n > 0 ? c->in_place : buf_slice(&c->out);
+	enum channel_given g = channel_give(c->channel, a);
 
 	c->by_channel = false;
+	c->in_place = SLICE_NONE;
 	if (g == CHANNEL_FULL)
 		return;
 	buf_reset(&c->out);
@@ -139,7 +142,7 @@ static void leave(struct conn *c)
 /* flush sends what is left of the answer. */
 static enum progress flush(struct conn *c)
 {
-	if (c->by_channel && c->out.n > 0)
+	if (c->by_channel && c->out.n + c->in_place.n > 0)
 		leave(c);
 	while (c->sent < c->out.n) {
 		ssize_t n = send_some(c);
@@ -224,6 +227,8 @@ static void drop(struct conn *c)
 	memmove(c->in.p, c->in.p + c->used, rest);
 	buf_cut(&c->in, rest);
 	c->used = 0;
+	if (rest == 0)
+		c->bulk = SLICE_NONE;
 }
 
 /* refuse answers for the last time. */
@@ -289,12 +294,36 @@ void conn_nap(struct conn *c, uint64_t ns)
 		channel_nap(c->channel, ns);
 }
 
+/* serve_bulk: the data of this request are still in the shared memory, and its answer may go there. */
+static bool serve_bulk(struct conn *c, const struct wire_head *head, struct slice fields)
+{
+	size_t most = c->bulk.n < CHANNEL_ROOM - GROWTH ? c->bulk.n + GROWTH : CHANNEL_ROOM;
+	const struct hsm_bulk b = { c->bulk, channel_room(c->channel, most), most };
+	struct buf own;
+	bool ok;
+
+	if (buf_add(&c->out, WIRE_HEAD) == NULL) /* so that it does not move */
+		return false;
+	buf_cut(&c->out, 0);
+	own = c->out;
+	ok = hsm_serve_bulk(c->hsm, head, fields, &b, &c->out);
+	if (c->out.p != b.room)
+		return ok;
+	c->in_place = buf_slice(&c->out);
+	ok &= buf_err(&c->out) == HF_OK;
+	c->out = own;
+	buf_reset(&c->out);
+	return ok;
+}
+
 /* serve: what a quiet request came to is kept for the next one. */
 static bool serve(struct conn *c, const struct wire_head *head, struct slice fields)
 {
 	struct wire_head h = *head;
 
 	h.flags &= (uint16_t)~WIRE_FLAG_QUIET;
+	if (c->bulk.n > 0 && WIRE_HEAD + fields.n == c->in.n)
+		return serve_bulk(c, head, fields) && buf_err(&c->out) == HF_OK;
 	if (!hsm_serve(c->hsm, &h, fields, &c->out) || buf_err(&c->out) != HF_OK)
 		return false;
 	if ((head->flags & WIRE_FLAG_QUIET) != 0) {
@@ -327,6 +356,56 @@ static enum progress answer(struct conn *c, const struct wire_head *head)
 	return DONE;
 }
 
+/* last_frame finds where the last of the frames begins whose first bytes are in in, all `whole` long. */
+static bool last_frame(const struct buf *in, size_t whole, size_t *ret_at, struct wire_head *ret)
+{
+	for (size_t at = 0; at + WIRE_HEAD + sizeof(uint32_t) <= in->n; at += WIRE_HEAD + ret->length) {
+		if (wire_head_get(in->p + at, whole - at - WIRE_HEAD, ret) != HF_OK)
+			return false;
+		*ret_at = at;
+		if (ret->length == whole - at - WIRE_HEAD)
+			return true;
+	}
+	return false;
+}
+
+/* set_aside leaves a request's data in the shared memory. false: all is to be copied.
+ *   there:  | what is ahead | head | length u32 | data          | u32 |
+ *   in in:  | what is ahead | head | RD_ASIDE u32               | u32 | */
+static bool set_aside(struct conn *c, struct slice whole)
+{
+	struct wire_head h;
+	size_t at, n;
+
+	if (!last_frame(&c->in, whole.n, &at, &h) || !hsm_takes_bulk(&h) || h.flags & WIRE_FLAG_QUIET ||
+	    h.length > c->max_message || h.length < 2 * sizeof(uint32_t))
+		return false;
+	n = get_u32(c->in.p + at + WIRE_HEAD);
+	if (n == 0 || n != h.length - 2 * sizeof(uint32_t))
+		return false;
+	h.length = 2 * sizeof(uint32_t);
+	wire_head_put(&h, c->in.p + at);
+	put_u32(c->in.p + at + WIRE_HEAD, RD_ASIDE);
+	buf_cut(&c->in, at + WIRE_HEAD + sizeof(uint32_t));
+	buf_raw(&c->in, (struct slice){ whole.p + whole.n - sizeof(uint32_t), sizeof(uint32_t) });
+	c->bulk = (struct slice){ whole.p + at + WIRE_HEAD + sizeof(uint32_t), n };
+	return buf_err(&c->in) == HF_OK;
+}
+
+/* take takes what is in the shared memory. */
+static void take(struct conn *c)
+{
+	struct slice whole;
+
+	c->bulk = SLICE_NONE;
+	c->by_channel = channel_take(c->channel, &c->in, &whole);
+	if (!c->by_channel || whole.n == 0 || set_aside(c, whole))
+		return;
+	c->by_channel = channel_take_rest(whole, &c->in);
+	if (!c->by_channel)
+		buf_reset(&c->in);
+}
+
 /* next_request reads until there is one, or what is there has been refused. */
 static enum progress next_request(struct conn *c, struct wire_head *head)
 {
@@ -334,7 +413,7 @@ static enum progress next_request(struct conn *c, struct wire_head *head)
 
 	for (;;) {
 		if (c->channel != NULL && c->in.n == 0)
-			c->by_channel = channel_take(c->channel, &c->in);
+			take(c);
 		p = whole(c, head);
 		if (p == DONE && head->opcode == WIRE_OP_RING) {
 			c->used = WIRE_HEAD + head->length;

@@ -32,6 +32,8 @@ struct conn {
 	size_t max_message;       /* bytes of a request's fields */
 	struct channel *channel;  /* memory shared with the client, or NULL */
 	bool by_channel;          /* the request in hand came through it */
+	struct slice bulk;        /* the data of the last request in `in`, still there; or none */
+	struct slice in_place;    /* the answer, where it was written in that memory */
 	bool called;              /* by the socket: what rang is to be read */
 	enum hf_err failed;       /* of a quiet request: the next one's answer */
 	int give_fd;              /* goes out with the answer; -1: none */

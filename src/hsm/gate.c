@@ -163,6 +163,10 @@ static void leave_session(struct calls_ctx *c)
 
 static enum hf_err run(struct calls_ctx *c, struct buf *out)
 {
+	struct rd r = rd_of(c->fields);
+
+	if (c->bulk != NULL)
+		r.aside = c->bulk->data;
 	TRY(check_state(c));
 	TRY(check_app(c));
 	if (c->row->needs == CALL_NEEDS_SESSION)
@@ -170,7 +174,8 @@ static enum hf_err run(struct calls_ctx *c, struct buf *out)
 	TRY(consent_needed(c));
 	TRY(audit_permit(c));
 	c->answer = out;
-	return calls_run(c->head.opcode, c, rd_of(c->fields), c->arena, out);
+	c->in_sight = c->bulk != NULL && audit_wants(c, HF_OK) != AUDIT_OR_NOTHING;
+	return calls_run(c->head.opcode, c, r, c->arena, out);
 }
 
 /* --- before and after ------------------------------------------------------------------ */
@@ -314,8 +319,19 @@ static void finish(const struct wire_head *request, enum hf_err e, size_t at, st
 	wire_head_put(&h, out->p + at);
 }
 
+bool hsm_takes_bulk(const struct wire_head *head)
+{
+	return head->opcode == CALLS_ENCRYPT;
+}
+
 bool hsm_serve(struct hsm_conn *conn, const struct wire_head *head, struct slice fields,
 	struct buf *out)
+{
+	return hsm_serve_bulk(conn, head, fields, NULL, out);
+}
+
+bool hsm_serve_bulk(struct hsm_conn *conn, const struct wire_head *head, struct slice fields,
+	const struct hsm_bulk *bulk, struct buf *out)
 {
 	CLEANUP(arena_done) struct arena a = { 0 };
 	struct calls_ctx c = {
@@ -327,6 +343,7 @@ bool hsm_serve(struct hsm_conn *conn, const struct wire_head *head, struct slice
 		.row = row_of(head->opcode),
 		.head = *head,
 		.fields = fields,
+		.bulk = bulk,
 		.arena = &a,
 		.audit.mechanism = UINT32_MAX,
 	};

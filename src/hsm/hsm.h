@@ -116,6 +116,20 @@ bool hsm_is_slow(const struct hsm_conn *c, const struct wire_head *head);
 bool hsm_serve(struct hsm_conn *c, const struct wire_head *head, struct slice fields,
 	struct buf *out);
 
+/* struct hsm_bulk: data of a request, and room for its answer, in memory that the client sees and
+ * may change at any time. What is not fit for that copies the data first, and does not use the room. */
+struct hsm_bulk {
+	struct slice data; /* of the field whose length is RD_ASIDE */
+	uint8_t *room;
+	size_t room_n;
+};
+/* hsm_takes_bulk: a request with this head may come with it; its fields are bytes, u32. */
+bool hsm_takes_bulk(const struct wire_head *head);
+/* hsm_serve_bulk is hsm_serve of such a request. out is empty, and has memory for a head. Where the
+ * room was used, out views the response there afterwards; what it had before is still the caller's. */
+bool hsm_serve_bulk(struct hsm_conn *c, const struct wire_head *head, struct slice fields,
+	const struct hsm_bulk *bulk, struct buf *out);
+
 /* hsm_stop_wanted: an administrator asked for a stop. hsm_busy: connections open. */
 bool hsm_stop_wanted(const struct hsm *h);
 unsigned hsm_connections(const struct hsm *h);

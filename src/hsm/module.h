@@ -187,6 +187,8 @@ struct calls_ctx {
 	const struct call_row *row;
 	struct wire_head head;
 	struct slice fields;      /* of the request, not decoded */
+	const struct hsm_bulk *bulk; /* or NULL */
+	bool in_sight;            /* bulk may be used where it lies: no record can take the answer back */
 	struct arena *arena;
 	struct buf *answer;       /* its fields are appended when the handler is done */
 	uint64_t asks[2];         /* consents that this call uses (consent.h) */

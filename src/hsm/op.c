@@ -242,14 +242,35 @@ enum hf_err out_room(struct calls_ctx *c, size_t n, struct buf *ret)
 	return HF_OK;
 }
 
+/* in_sight: this step may work where the client can see and change its data and its answer. */
+static bool in_sight(const struct calls_ctx *c, enum op_kind k, const struct op_io *io)
+{
+	const struct op *op = c->session->ops[k];
+
+	return c->in_sight && c->bulk->data.p == io->in.p && k == OPK_ENCRYPT &&
+	       op->crypt.mech->family->encrypts_in_sight;
+}
+
+/* use_room has the answer written where the client sees it, if it fits there. */
+static void use_room(struct calls_ctx *c, size_t n)
+{
+	if (c->answer->n != WIRE_HEAD || c->bulk->room_n < WIRE_HEAD + 2 * sizeof(uint32_t) + n)
+		return;
+	*c->answer = (struct buf){
+		.p = c->bulk->room, .n = WIRE_HEAD, .cap = c->bulk->room_n, .max = c->bulk->room_n,
+	};
+}
+
 /* answer_room gives a buffer for n bytes where they will stand in the answer: need u32, then
- * out bytes, are all its fields. Not in memory that the client sees: the answer may be withheld. */
+ * out bytes, are all its fields. As a rule not where the client sees it: the answer may be withheld. */
 static enum hf_err answer_room(struct calls_ctx *c, const struct op_io *io, size_t n, struct buf *ret)
 {
 	uint8_t *p;
 
 	if (io->ret_out == NULL || c->answer == NULL)
 		return out_room(c, n, ret);
+	if (io->in_sight)
+		use_room(c, n);
 	p = buf_lend(c->answer, 2 * sizeof(uint32_t), n);
 	if (p == NULL)
 		return HF_E_SECRET_MEMORY;
@@ -396,9 +417,19 @@ enum hf_err op_usable(struct calls_ctx *c, struct op *op, enum op_step s)
 	return HF_OK;
 }
 
+/* secure_input copies data that the client may change, unless the step may work on them. */
+static enum hf_err secure_input(struct calls_ctx *c, enum op_kind k, struct op_io *io)
+{
+	io->in_sight = in_sight(c, k, io);
+	if (io->in_sight || c->bulk == NULL || io->in.p != c->bulk->data.p)
+		return HF_OK;
+	return arena_dup(c->arena, io->in, &io->in);
+}
+
 enum hf_err op_data(struct calls_ctx *c, enum op_kind k, enum op_step s, const struct op_io *io)
 {
 	struct op *op = c->session->ops[k];
+	struct op_io own = *io;
 	bool lives = false;
 	enum hf_err e;
 
@@ -408,16 +439,18 @@ enum hf_err op_data(struct calls_ctx *c, enum op_kind k, enum op_step s, const s
 	if (op->key != NULL)
 		object_audit(c, op->key);
 	e = op_usable(c, op, s);
+	if (e == HF_OK)
+		e = secure_input(c, k, &own);
 	if (e == HF_OK) {
 		switch (s) {
 		case OP_SINGLE:
-			e = single(c, k, op, io, &lives);
+			e = single(c, k, op, &own, &lives);
 			break;
 		case OP_UPDATE:
-			e = update(c, op, io, &lives);
+			e = update(c, op, &own, &lives);
 			break;
 		case OP_FINAL:
-			e = final(c, k, op, io, &lives);
+			e = final(c, k, op, &own, &lives);
 			break;
 		}
 	}

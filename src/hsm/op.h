@@ -41,6 +41,7 @@ struct op_io {
 	uint32_t max;
 	uint32_t *ret_need;
 	struct slice *ret_out; /* NULL for a call without output */
+	bool in_sight;         /* op_data's: the client may see and change in, and the answer */
 };
 enum hf_err op_begin(struct calls_ctx *c, enum op_kind k, const struct mech_in *m, uint64_t key)
 	HF_MUST_CHECK;

@@ -25,24 +25,25 @@
 enum state { FREE, ASKED, ANSWERED, ELSEWHERE, NAPS = 0x40, SLEEPS = 0x80 };
 enum watch { AWAY, WATCHING, NAPPING };
 
-struct frame {
-	uint8_t head[WIRE_HEAD];
-	uint8_t fields[CHANNEL_ROOM];
-};
+#define AREA (CHANNEL_ROOM + 4096) /* bytes */
+#define LONG ((size_t)8192)        /* bytes of a frame */
+#define BEGINNING ((size_t)1024)   /* of a long request: all but its data, most times */
 
-/* What lies in the shared pages. */
+/* What lies in the shared pages. A frame begins anywhere in its area. */
 struct shared {
 	_Alignas(64) _Atomic uint32_t state;
 	_Atomic uint32_t length; /* of the request */
+	_Atomic uint32_t request_at, answer_at;
 	_Alignas(64) _Atomic uint32_t watched; /* enum watch */
 	_Alignas(64) _Atomic uint32_t crowd; /* enum channel_crowd */
 	_Alignas(64) _Atomic uint32_t seat; /* where the client runs, counted from 1 */
-	_Alignas(4096) struct frame request;
-	_Alignas(4096) struct frame answer;
+	_Alignas(4096) uint8_t request[AREA];
+	_Alignas(4096) uint8_t answer[AREA];
 };
 
 struct channel {
 	struct shared *at;
+	size_t next;      /* where this side's next long frame goes */
 	struct turn turn; /* the client's */
 };
 
@@ -65,6 +66,23 @@ static void wait_for_change(_Atomic uint32_t *word, uint32_t from, uint64_t ns)
 static void wake(_Atomic uint32_t *word)
 {
 	(void)syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+/* place: long frames take turns in the area. To write where the other side has just read, each line
+ * has to come out of the other processor's cache first, which takes longer than to copy it. */
+static size_t place(struct channel *c, size_t n)
+{
+	size_t at = c->next <= AREA - n ? c->next : 0;
+
+	if (n < LONG)
+		return 0;
+	c->next = (at + n + 4095) & ~(size_t)4095;
+	return at;
+}
+
+static bool within(size_t at, size_t n)
+{
+	return at <= AREA && n <= AREA - at;
 }
 
 static enum hf_err map(int fd, struct channel **ret)
@@ -127,28 +145,49 @@ bool channel_asked_soon(const struct channel *c)
 	return channel_asked(c);
 }
 
-bool channel_take(struct channel *c, struct buf *in)
+bool channel_take(struct channel *c, struct buf *in, struct slice *ret_whole)
 {
-	uint8_t *from = c->at->request.head, *p;
-	size_t n;
+	size_t n, at, some;
+	uint8_t *p;
 
 	if (!channel_asked(c))
 		return false;
 	n = atomic_load(&c->at->length);
-	if (n > sizeof(struct frame) || (p = buf_add(in, n)) == NULL)
+	at = atomic_load(&c->at->request_at);
+	some = n < LONG ? n : BEGINNING;
+	if (n > WIRE_HEAD + CHANNEL_ROOM || !within(at, n) || (p = buf_add(in, some)) == NULL)
 		return false;
-	memcpy(p, from, n);
-	secret_wipe(from, n < WIPED ? n : WIPED);
+	memcpy(p, c->at->request + at, some);
+	if (some == n)
+		secret_wipe(c->at->request + at, n < WIPED ? n : WIPED);
+	*ret_whole = some == n ? SLICE_NONE : (struct slice){ c->at->request + at, n };
 	return true;
+}
+
+bool channel_take_rest(struct slice whole, struct buf *in)
+{
+	uint8_t *p = buf_add(in, whole.n - BEGINNING);
+
+	if (p != NULL)
+		memcpy(p, whole.p + BEGINNING, whole.n - BEGINNING);
+	return p != NULL;
+}
+
+uint8_t *channel_room(struct channel *c, size_t n)
+{
+	return c->at->answer + place(c, n);
 }
 
 enum channel_given channel_give(struct channel *c, struct slice answer)
 {
-	bool fits = answer.n <= sizeof(struct frame);
+	bool fits = answer.n <= WIRE_HEAD + CHANNEL_ROOM;
+	bool there = answer.p >= c->at->answer && answer.p < c->at->answer + AREA;
+	size_t at = there ? (size_t)(answer.p - c->at->answer) : fits ? place(c, answer.n) : 0;
 	uint32_t was;
 
-	if (fits)
-		memcpy(&c->at->answer, answer.p, answer.n);
+	if (fits && !there)
+		memcpy(c->at->answer + at, answer.p, answer.n);
+	atomic_store_explicit(&c->at->answer_at, (uint32_t)at, memory_order_relaxed);
 	was = atomic_exchange(&c->at->state, fits ? ANSWERED : ELSEWHERE);
 	if ((was & NAPS) != 0)
 		wake(&c->at->state);
@@ -213,14 +252,14 @@ bool channel_fits(const struct request *q)
 
 bool channel_ask(struct channel *c, const struct request *q)
 {
-	uint8_t *p = c->at->request.head;
-	size_t n = ahead_size(q);
+	size_t ahead = ahead_size(q), n = ahead + WIRE_HEAD + request_size(q), at = place(c, n);
+	uint8_t *p = c->at->request + at;
 
 	if (q->ahead != NULL)
 		request_put(q->ahead, p);
-	request_put(q, p + n);
-	n += WIRE_HEAD + request_size(q);
+	request_put(q, p + ahead);
 	atomic_store(&c->at->length, (uint32_t)n);
+	atomic_store_explicit(&c->at->request_at, (uint32_t)at, memory_order_relaxed);
 	atomic_store_explicit(&c->at->seat, (uint32_t)sched_getcpu() + 1, memory_order_relaxed);
 	atomic_store(&c->at->state, ASKED);
 	if (atomic_load(&c->at->watched) == NAPPING) {
@@ -294,12 +333,12 @@ enum channel_got channel_wait(struct channel *c)
 
 enum hf_err channel_read(struct channel *c, struct answer *ret)
 {
-	const struct frame *f = &c->at->answer;
+	size_t at = atomic_load(&c->at->answer_at);
 	struct wire_head h;
 
-	if (wire_head_get(f->head, CHANNEL_ROOM, &h) != HF_OK)
+	if (!within(at, WIRE_HEAD) || wire_head_get(c->at->answer + at, AREA - at - WIRE_HEAD, &h) != HF_OK)
 		return HF_E_CONNECTION;
-	*ret = (struct answer){ h, { f->fields, h.length } };
+	*ret = (struct answer){ h, { c->at->answer + at + WIRE_HEAD, h.length } };
 	atomic_store(&c->at->state, FREE);
 	return HF_OK;
 }

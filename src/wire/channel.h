@@ -5,13 +5,14 @@
  * it, and its end is the end of the channel. One request at a time:
  *
  *   client  writes a request, state = ASKED; nobody watches: rings (WIRE_OP_RING)
- *   vault   copies it before it looks at it, answers, state = ANSWERED;
+ *   vault   copies it before it looks at it (but large data), answers, state = ANSWERED;
  *           the client naps: wakes it; it sleeps: rings
  *   client  spins for a while, naps for a while (a futex), then marks that it
  *           sleeps and reads the socket, whose end it then sees
  *
  * Either side may write anything there at any time: nothing is read twice, and
- * no length is believed. */
+ * no length is believed. Large data to be encrypted may stay there, and their ciphertext be written there,
+ * where the cipher does not mind (family.encrypts_in_sight). */
 #ifndef HF_CHANNEL_H
 #define HF_CHANNEL_H
 
@@ -30,8 +31,14 @@ enum hf_err channel_make(struct channel **ret, int *ret_fd) HF_MUST_CHECK;
 
 bool channel_asked(const struct channel *c); /* a request is there */
 bool channel_asked_soon(const struct channel *c); /* or comes within a microsecond or two */
-/* channel_take appends what the client left, frames or not, to in; false: there is nothing. */
-bool channel_take(struct channel *c, struct buf *in);
+/* channel_take appends what the client left, frames or not, to in; false: there is nothing. If it is
+ * long, only its beginning, and *ret_whole is all of it: in memory that the client may change at
+ * any time, until the answer is given. channel_take_rest appends what is missing then. */
+bool channel_take(struct channel *c, struct buf *in, struct slice *ret_whole);
+bool channel_take_rest(struct slice whole, struct buf *in);
+/* channel_room is where an answer of n bytes may be written in place, for channel_give; n is at most
+ * CHANNEL_ROOM. What is written there the client sees at once. */
+uint8_t *channel_room(struct channel *c, size_t n);
 
 enum channel_given {
 	CHANNEL_SEEN,   /* the client will find it */

@@ -25,12 +25,17 @@
 #include "pkcs11_numbers.h"
 #include "scratch.h"
 #include "serve.h"
+#include "tmpl.h"
 
 /* As src/wire/channel.c lays it out. */
 #define STATE 0
 #define LENGTH 4
+#define REQUEST_AT 8
+#define ANSWER_AT 12
 #define ASKED 1u
+#define ANSWERED 2u
 #define REQUEST 4096
+#define ANSWER (REQUEST + CHANNEL_ROOM + 4096)
 #define PATIENCE_US 200
 
 static unsigned rounds = 100;
@@ -43,7 +48,7 @@ struct fixture {
 	struct server *server; /* lives as long as the process, */
 };
 
-static struct server *servers[3]; /* and is no leak */
+static struct server *servers[5]; /* and is no leak */
 static size_t server_count;
 
 static struct sockaddr_un address(const struct scratch *d)
@@ -228,8 +233,9 @@ struct hostile {
 	int fd;
 	uint8_t *at;
 	size_t size;
-	uint64_t session;
+	uint64_t session, key;
 	_Atomic bool enough;
+	bool data_only; /* is changed */
 };
 
 static int receive_fd(int fd)
@@ -250,13 +256,26 @@ static int receive_fd(int fd)
 	return got;
 }
 
-static void frame(int fd, uint16_t op, struct slice fields, struct buf *in)
+static void frame(const struct hostile *x, uint16_t op, struct slice fields, struct buf *in)
 {
-	struct wire_head head = { .opcode = op, .request = 1 }, got;
+	struct wire_head head = { .opcode = op, .request = 1, .session = x->session }, got;
 
-	assert_int_equal(wire_send(fd, &head, fields), HF_OK);
+	assert_int_equal(wire_send(x->fd, &head, fields), HF_OK);
 	if (in != NULL)
-		assert_int_equal(wire_recv(fd, WIRE_MAX_BYTES, &got, in), HF_OK);
+		assert_int_equal(wire_recv(x->fd, WIRE_MAX_BYTES, &got, in), HF_OK);
+}
+
+static void makes_key(struct hostile *x, struct buf *b, struct buf *in)
+{
+	struct object_create_req q = { .attrs = TMPL(U(CLASS, CKO_SECRET_KEY), U(KEY_TYPE, CKK_AES), AES_16,
+		B(TOKEN, 0), B(PRIVATE, 0), B(SENSITIVE, 0), B(ENCRYPT, 1)) };
+	struct rd r;
+
+	buf_reset(b);
+	object_create_req_enc(b, &q);
+	frame(x, CALLS_OBJECT_CREATE, buf_slice(b), in);
+	r = rd_of(buf_slice(in));
+	assert_true(rd_u64(&r, &x->key));
 }
 
 static void hostile_comes(struct hostile *x, struct fixture *f)
@@ -272,13 +291,14 @@ static void hostile_comes(struct hostile *x, struct fixture *f)
 	be(owner());
 	assert_int_equal(connect(x->fd, (const struct sockaddr *)&a, sizeof(a)), 0);
 	be(getuid());
-	frame(x->fd, CALLS_HELLO, hello(&b, 2), &in);
+	frame(x, CALLS_HELLO, hello(&b, 2), &in);
 	buf_reset(&b);
 	session_open_req_enc(&b, &so);
-	frame(x->fd, CALLS_SESSION_OPEN, buf_slice(&b), &in);
+	frame(x, CALLS_SESSION_OPEN, buf_slice(&b), &in);
 	r = rd_of(buf_slice(&in));
 	assert_true(rd_u64(&r, &x->session));
-	frame(x->fd, WIRE_OP_CHANNEL, SLICE_NONE, NULL);
+	makes_key(x, &b, &in);
+	frame(x, WIRE_OP_CHANNEL, SLICE_NONE, NULL);
 	shared = receive_fd(x->fd);
 	assert_int_equal(fstat(shared, &st), 0);
 	x->size = (size_t)st.st_size;
@@ -307,7 +327,14 @@ static size_t place(const struct hostile *x, uint64_t n)
 	static const size_t from[] = { STATE, REQUEST, REQUEST + WIRE_HEAD, 0 };
 	const size_t size[] = { 320, WIRE_HEAD, 128, x->size };
 
+	if (x->data_only)
+		return (n % 2 == 0 ? REQUEST + 4096 + 512 : ANSWER) + (size_t)(n >> 8) % 3400;
 	return from[n % 4] + (size_t)(n >> 8) % size[n % 4];
+}
+
+static uint32_t word(const struct hostile *x, size_t at)
+{
+	return atomic_load((_Atomic uint32_t *)(void *)(x->at + at));
 }
 
 static void *hostile_mutates(void *arg)
@@ -325,6 +352,23 @@ static void *hostile_mutates(void *arg)
 	}
 	return NULL;
 }
+
+static void leaves(struct hostile *x, const struct request *q, size_t at)
+{
+	size_t ahead = q->ahead == NULL ? 0 : WIRE_HEAD + request_size(q->ahead);
+
+	if (q->ahead != NULL)
+		request_put(q->ahead, x->at + REQUEST + at);
+	request_put(q, x->at + REQUEST + at + ahead);
+	atomic_store((_Atomic uint32_t *)(void *)(x->at + REQUEST_AT), (uint32_t)at);
+	atomic_store((_Atomic uint32_t *)(void *)(x->at + LENGTH),
+		(uint32_t)(ahead + WIRE_HEAD + request_size(q)));
+	atomic_store((_Atomic uint32_t *)(void *)(x->at + STATE), ASKED);
+}
+
+/* As spec/params encodes it: iv, its bits, additional data, bits of the tag. */
+static const uint8_t gcm[] = { 0, 0, 0, 12, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 0, 0, 0, 0, 0, 0, 0, 96,
+	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 128 };
 
 /* asks leaves a request that would be served, if nobody changed it. */
 static void asks(struct hostile *x, uint64_t n)
@@ -347,9 +391,27 @@ static void asks(struct hostile *x, uint64_t n)
 		(void)buf_add(&b, data);
 	buf_u32(&b, 64);
 	q.fields = buf_slice(&b);
-	request_put(&q, x->at + REQUEST);
-	atomic_store((_Atomic uint32_t *)(void *)(x->at + LENGTH), (uint32_t)(WIRE_HEAD + q.fields.n));
-	atomic_store((_Atomic uint32_t *)(void *)(x->at + STATE), ASKED);
+	leaves(x, &q, 0);
+}
+
+/* encrypts leaves a request whose data stay where they are while they are encrypted. */
+static void encrypts(struct hostile *x, uint64_t n)
+{
+	CLEANUP(buf_done) struct buf b = BUF_MAX(CHANNEL_ROOM), m = BUF_MAX(256);
+	struct request init = { .head = { 0, CALLS_ENCRYPT_INIT, WIRE_FLAG_QUIET, 0, x->session } };
+	struct request q = { .head = { 0, CALLS_ENCRYPT, n >> 20 & 1, n, x->session } };
+	size_t data = 8000 + (n % 3 == 0 ? 1000000 : n % 9000);
+
+	buf_u32(&m, n % 5 == 0 ? CKM_AES_ECB : CKM_AES_GCM);
+	buf_bytes(&m, n % 5 == 0 ? SLICE_NONE : SLICE_OF(gcm));
+	buf_u64(&m, x->key);
+	buf_u32(&b, n % 11 == 0 ? UINT32_MAX : (uint32_t)data);
+	(void)buf_add(&b, data);
+	buf_u32(&b, UINT32_MAX - 1);
+	init.fields = buf_slice(&m);
+	q.fields = buf_slice(&b);
+	q.ahead = n % 4 == 0 ? NULL : &init;
+	leaves(x, &q, n % 2 * 4096);
 }
 
 /* ring: false: the vault has hung up. What it sends is thrown away. */
@@ -374,10 +436,32 @@ static void one_that_changes_it_all(struct fixture *f, uint64_t seed)
 	hostile_comes(&x, f);
 	assert_int_equal(pthread_create(&t, NULL, hostile_mutates, &x), 0);
 	for (unsigned i = 0; i < 64; i++) {
-		asks(&x, next(&seed));
+		if (i % 2 == 0)
+			asks(&x, next(&seed));
+		else
+			encrypts(&x, next(&seed));
 		if (!ring(&x))
 			break;
 		(void)usleep(PATIENCE_US);
+	}
+	atomic_store(&x.enough, true);
+	assert_int_equal(pthread_join(t, NULL), 0);
+	hostile_leaves(&x);
+}
+
+static void one_that_changes_its_data(struct fixture *f, uint64_t seed)
+{
+	struct hostile x;
+	pthread_t t;
+
+	hostile_comes(&x, f);
+	x.data_only = true;
+	assert_int_equal(pthread_create(&t, NULL, hostile_mutates, &x), 0);
+	for (unsigned i = 0; i < 8; i++) {
+		encrypts(&x, next(&seed));
+		assert_true(ring(&x));
+		while (word(&x, STATE) == ASKED)
+			(void)sched_yield();
 	}
 	atomic_store(&x.enough, true);
 	assert_int_equal(pthread_join(t, NULL), 0);
@@ -409,6 +493,11 @@ static void who_changes_what_is_being_read_harms_nobody(void **state)
 	honest_is_served_meanwhile(*state, one_that_changes_it_all);
 }
 
+static void who_changes_what_is_encrypted_harms_nobody(void **state)
+{
+	honest_is_served_meanwhile(*state, one_that_changes_its_data);
+}
+
 static void one_that_dies(struct fixture *f, uint64_t n)
 {
 	struct hostile x;
@@ -423,6 +512,29 @@ static void one_that_dies(struct fixture *f, uint64_t n)
 static void who_dies_holding_a_channel_is_forgotten(void **state)
 {
 	honest_is_served_meanwhile(*state, one_that_dies);
+}
+
+/* As the hostile ones ask for it, so that theirs come so far, too. */
+static void large_data_are_encrypted(void **state)
+{
+	struct wire_head h;
+	struct hostile x;
+	uint64_t n = 1; /* GCM, its _init ahead, no repetition */
+	size_t data = 8000 + n % 9000;
+	const uint8_t *p;
+
+	hostile_comes(&x, *state);
+	encrypts(&x, n);
+	assert_true(ring(&x));
+	while (word(&x, STATE) != ANSWERED)
+		(void)usleep(100);
+	p = x.at + ANSWER + word(&x, ANSWER_AT);
+	assert_int_equal(wire_head_get(p, CHANNEL_ROOM, &h), HF_OK);
+	assert_int_equal(h.flags, HF_OK);
+	assert_int_equal(h.request, n);
+	assert_int_equal(h.length, 8 + data + 16);
+	assert_int_equal(get_u32(p + WIRE_HEAD), data + 16);
+	hostile_leaves(&x);
 }
 
 /* --- one processor ------------------------------------------------------------------ */
@@ -473,6 +585,8 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(who_changes_what_is_being_read_harms_nobody, setup, teardown),
+		cmocka_unit_test_setup_teardown(who_changes_what_is_encrypted_harms_nobody, setup, teardown),
+		cmocka_unit_test_setup_teardown(large_data_are_encrypted, setup, teardown),
 		cmocka_unit_test_setup_teardown(who_dies_holding_a_channel_is_forgotten, setup, teardown),
 		cmocka_unit_test_setup_teardown(one_processor_is_enough, setup_on_one, teardown_on_one),
 	};

@@ -382,4 +382,33 @@ def test_a_mebibyte_of_data_is_kept_and_more_is_told_so(t):
     t.call('C_DestroyObject', t.h, h)
 
 
+def test_data_of_any_length_come_back(t):
+    key = aes(t)
+    for n in (1, 4096, 8100, 8192, 16384, 100_000, (1 << 20) - 16, 1 << 20, (1 << 20) + 50_000, 1_200_000):
+        data, iv = os.urandom(n), os.urandom(12)
+        for aad in (b'', os.urandom(5000)):
+            m = t.mechanism('AES_GCM', Params('PuPu', iv, 96, aad, 128))
+            sealed = t.encrypt(m, key, data)
+            assert len(sealed) == n + 16 and t.decrypt(m, key, sealed) == data
+            t.call('C_EncryptInit', t.h, m, key)
+            t.call('C_EncryptUpdate', t.h, buffer(data), ULONG(n), buffer(bytes(n)), ctypes.byref(ULONG(n)))
+            assert final(t, 'Encrypt') == sealed[n:]
+        m = t.mechanism('AES_CBC_PAD', Params('x', bytes(16)))
+        assert t.decrypt(m, key, t.encrypt(m, key, data)) == data
+
+
+def test_large_data_find_no_room_and_then_enough(t):
+    key, data = aes(t), os.urandom(100_000)
+    m = t.mechanism('AES_GCM', Params('PuPu', bytes(12), 96, b'', 128))
+    t.call('C_EncryptInit', t.h, m, key)
+    for room in (0, 99_999, 100_015):
+        out, n = ctypes.create_string_buffer(room + 1), ULONG(room)
+        assert refused(t.call, 'C_Encrypt', t.h, buffer(data), ULONG(len(data)), out,
+                       ctypes.byref(n)) == 'CKR_BUFFER_TOO_SMALL'
+        assert n.value == 100_016
+    out = ctypes.create_string_buffer(n.value)
+    t.call('C_Encrypt', t.h, buffer(data), ULONG(len(data)), out, ctypes.byref(n))
+    assert t.decrypt(m, key, out.raw) == data
+
+
 own_vault.run(BUILD, globals(), sys.argv[2])

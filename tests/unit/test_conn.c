@@ -15,6 +15,7 @@
 #define SLOW 7
 #define BREAK 8
 #define FAIL 9
+#define BULK 10
 #define MOST 100000u
 
 static unsigned served, closed;
@@ -40,6 +41,18 @@ bool hsm_serve(struct hsm_conn *c, const struct wire_head *head, struct slice fi
 	wire_head_put(&h, p);
 	buf_raw(out, fields);
 	return head->opcode != BREAK;
+}
+
+bool hsm_takes_bulk(const struct wire_head *head)
+{
+	return head->opcode == BULK;
+}
+
+bool hsm_serve_bulk(struct hsm_conn *c, const struct wire_head *head, struct slice fields,
+	const struct hsm_bulk *bulk, struct buf *out)
+{
+	(void)bulk;
+	return hsm_serve(c, head, fields, out);
 }
 
 void hsm_conn_close(struct hsm_conn *c)

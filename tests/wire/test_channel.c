@@ -51,16 +51,24 @@ static enum channel_given give(uint64_t request, size_t n)
 	return channel_give(vault, buf_slice(&b));
 }
 
+/* take takes all of it. */
+static bool take(struct buf *in)
+{
+	struct slice whole;
+
+	return channel_take(vault, in, &whole) && (whole.n == 0 || channel_take_rest(whole, in));
+}
+
 static void a_request_and_its_answer_pass(void **state)
 {
 	CLEANUP(buf_done) struct buf in = BUF_MAX(4096);
 	struct answer got;
 
 	(void)state;
-	assert_false(channel_take(vault, &in));
+	assert_false(take(&in));
 	assert_true(ask(3, SLICE_STR("question"))); /* nobody watches */
 	assert_true(channel_asked(vault));
-	assert_true(channel_take(vault, &in));
+	assert_true(take(&in));
 	assert_int_equal(in.n, WIRE_HEAD + 8);
 	assert_memory_equal(in.p + WIRE_HEAD, "question", 8);
 	assert_int_equal(give(3, 6), CHANNEL_SEEN);
@@ -85,7 +93,7 @@ static void two_requests_go_together(void **state)
 
 	(void)state;
 	(void)channel_ask(client, &q);
-	assert_true(channel_take(vault, &in));
+	assert_true(take(&in));
 	assert_int_equal(in.n, 2 * WIRE_HEAD + 5 + 6);
 	assert_memory_equal(in.p + WIRE_HEAD, "first", 5);
 	assert_memory_equal(in.p + 2 * WIRE_HEAD + 5, "second", 6);
@@ -144,6 +152,76 @@ static void no_request_is_missed_when_the_watch_ends(void **state)
 	assert_true(ask(2, SLICE_NONE));
 }
 
+static void a_long_request_shows_its_beginning_first(void **state)
+{
+	CLEANUP(buf_done) struct buf in = BUF_MAX(CHANNEL_ROOM), data = BUF_MAX(CHANNEL_ROOM);
+	struct slice whole;
+
+	(void)state;
+	memset(buf_add(&data, 20000), 'd', 20000);
+	(void)ask(1, buf_slice(&data));
+	assert_true(channel_take(vault, &in, &whole));
+	assert_int_equal(whole.n, WIRE_HEAD + 20000);
+	assert_true(in.n > WIRE_HEAD && in.n < whole.n);
+	assert_true(channel_take_rest(whole, &in));
+	assert_int_equal(in.n, whole.n);
+	assert_memory_equal(in.p + WIRE_HEAD, data.p, data.n);
+}
+
+static void long_frames_take_turns(void **state)
+{
+	CLEANUP(buf_done) struct buf in = BUF_MAX(CHANNEL_ROOM), data = BUF_MAX(CHANNEL_ROOM);
+	const uint8_t *before = NULL;
+	struct answer got;
+
+	(void)state;
+	memset(buf_add(&data, 500000), 'd', 500000);
+	for (unsigned i = 0; i < 5; i++) { /* more than fit beside each other */
+		buf_reset(&in);
+		(void)ask(i, buf_slice(&data));
+		assert_true(take(&in));
+		assert_memory_equal(in.p + WIRE_HEAD, data.p, data.n);
+		assert_int_equal(give(i, 500000 + i), CHANNEL_SEEN);
+		assert_int_equal(channel_read(client, &got), HF_OK);
+		assert_int_equal(got.fields.n, 500000 + i);
+		assert_ptr_not_equal(got.fields.p, before);
+		before = got.fields.p;
+	}
+}
+
+static void an_answer_may_be_written_in_place(void **state)
+{
+	const struct wire_head h = { 3, 7, 0, 1, 0 };
+	uint8_t *room = channel_room(vault, CHANNEL_ROOM);
+	struct answer got;
+
+	(void)state;
+	(void)ask(1, SLICE_NONE);
+	wire_head_put(&h, room);
+	memcpy(room + WIRE_HEAD, "abc", 3);
+	assert_int_equal(channel_give(vault, (struct slice){ room, WIRE_HEAD + 3 }), CHANNEL_SEEN);
+	assert_int_equal(channel_read(client, &got), HF_OK);
+	assert_int_equal(got.fields.n, 3);
+	assert_memory_equal(got.fields.p, "abc", 3);
+}
+
+static void a_place_outside_is_refused(void **state)
+{
+	static const uint32_t places[] = { 2u << 20, UINT32_MAX, CHANNEL_ROOM + 4096 };
+	CLEANUP(buf_done) struct buf in = BUF_MAX(CHANNEL_ROOM);
+	uint32_t *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, shared, 0);
+
+	(void)state;
+	assert_ptr_not_equal(p, MAP_FAILED);
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		(void)ask(1, SLICE_STR("x"));
+		p[2] = places[i];
+		assert_false(take(&in));
+		assert_int_equal(give(1, 0), CHANNEL_SEEN);
+	}
+	(void)munmap(p, 4096);
+}
+
 static void a_pin_does_not_stay_there(void **state)
 {
 	CLEANUP(buf_done) struct buf in = BUF_MAX(4096);
@@ -151,7 +229,7 @@ static void a_pin_does_not_stay_there(void **state)
 
 	(void)state;
 	(void)ask(1, SLICE_STR("my secret PIN"));
-	assert_true(channel_take(vault, &in));
+	assert_true(take(&in));
 	p = mmap(NULL, CHANNEL_ROOM, PROT_READ, MAP_SHARED, shared, 0);
 	assert_ptr_not_equal(p, MAP_FAILED);
 	assert_null(memmem(p, CHANNEL_ROOM, "secret PIN", 10));
@@ -205,7 +283,7 @@ static void a_scribbling_client_harms_nobody(void **state)
 	for (unsigned i = 0; i < 20000 || (taken == 0 && i < 10000000); i++) {
 		buf_reset(&in);
 		(void)ask(i, SLICE_STR("0123456789"));
-		if (channel_take(vault, &in)) {
+		if (take(&in)) {
 			taken++;
 			assert_in_range(in.n, 0, WIRE_HEAD + CHANNEL_ROOM);
 		}
@@ -246,6 +324,10 @@ int main(void)
 		TEST(in_a_crowd_both_nap),
 		TEST(what_is_too_long_goes_elsewhere),
 		TEST(no_request_is_missed_when_the_watch_ends),
+		TEST(a_long_request_shows_its_beginning_first),
+		TEST(long_frames_take_turns),
+		TEST(an_answer_may_be_written_in_place),
+		TEST(a_place_outside_is_refused),
 		TEST(a_pin_does_not_stay_there),
 		TEST(the_client_cannot_shrink_it),
 		TEST(other_files_are_refused),
