@@ -25,7 +25,7 @@
 enum state { FREE, ASKED, ANSWERED, ELSEWHERE, NAPS = 0x40, SLEEPS = 0x80 };
 enum watch { AWAY, WATCHING, NAPPING };
 
-#define AREA (CHANNEL_ROOM + 4096) /* bytes */
+#define AREA (2 * (CHANNEL_ROOM + 4096)) /* bytes: of the longest frames two take turns */
 #define LONG ((size_t)8192)        /* bytes of a frame */
 #define BEGINNING ((size_t)1024)   /* of a long request: all but its data, most times */
 

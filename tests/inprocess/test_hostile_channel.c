@@ -35,7 +35,7 @@
 #define ASKED 1u
 #define ANSWERED 2u
 #define REQUEST 4096
-#define ANSWER (REQUEST + CHANNEL_ROOM + 4096)
+#define ANSWER (REQUEST + 2 * (CHANNEL_ROOM + 4096))
 #define PATIENCE_US 200
 
 static unsigned rounds = 100;

@@ -32,6 +32,19 @@ bool hsm_serve(struct hsm_conn *c, const struct wire_head *head, struct slice fi
 	return false;
 }
 
+bool hsm_takes_bulk(const struct wire_head *head)
+{
+	(void)head;
+	return false;
+}
+
+bool hsm_serve_bulk(struct hsm_conn *c, const struct wire_head *head, struct slice fields,
+	const struct hsm_bulk *bulk, struct buf *out)
+{
+	(void)bulk;
+	return hsm_serve(c, head, fields, out);
+}
+
 void hsm_conn_close(struct hsm_conn *c)
 {
 	(void)c;

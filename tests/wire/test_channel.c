@@ -207,7 +207,7 @@ static void an_answer_may_be_written_in_place(void **state)
 
 static void a_place_outside_is_refused(void **state)
 {
-	static const uint32_t places[] = { 2u << 20, UINT32_MAX, CHANNEL_ROOM + 4096 };
+	static const uint32_t places[] = { 4u << 20, UINT32_MAX, 2 * (CHANNEL_ROOM + 4096) };
 	CLEANUP(buf_done) struct buf in = BUF_MAX(CHANNEL_ROOM);
 	uint32_t *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, shared, 0);
 
