@@ -34,8 +34,8 @@ static unsigned turns_of_one_wait(struct turn *t)
 	unsigned n = 0;
 
 	turn_begin(t);
-	while (n < 1000 && turn_give_in_crowd(t))
-		n++;
+	for (; n < 1000 && turn_give_in_crowd(t); n++)
+		t->dear_until = 0; /* whatever else runs here */
 	return n;
 }
 
