@@ -37,20 +37,34 @@ static void answer(const struct auditsync *s, const struct waiting *w, enum hf_e
 		log_debug("audit: the vault is gone before its answer"); /* the keeper's loop will notice */
 }
 
-/* take moves all that wait to v; 0: it is to end. */
+/* take moves all that wait to v; s->lock is held. */
 static size_t take(struct auditsync *s, struct waiting v[WAITING_MAX])
 {
-	MUTEX_HOLD(&s->lock);
-	size_t n;
+	size_t n = s->n;
 
-	while (!s->go && !s->stop)
-		cond_wait(&s->changed, &s->lock);
-	n = s->n;
 	memcpy(v, s->v, n * sizeof(*v));
 	s->n = 0;
 	s->go = false;
 	cond_broadcast(&s->changed);
 	return n;
+}
+
+/* take_later waits for auditsync_go; 0: it is to end. */
+static size_t take_later(struct auditsync *s, struct waiting v[WAITING_MAX])
+{
+	MUTEX_HOLD(&s->lock);
+
+	while (!s->go && !s->stop)
+		cond_wait(&s->changed, &s->lock);
+	return take(s, v);
+}
+
+static void flush(struct auditsync *s, const struct waiting *v, size_t n)
+{
+	enum hf_err e = auditlog_flush(s->log);
+
+	for (size_t i = 0; i < n; i++)
+		answer(s, &v[i], e);
 }
 
 static void *run(void *arg)
@@ -59,12 +73,8 @@ static void *run(void *arg)
 	struct auditsync *s = arg;
 	size_t n;
 
-	while ((n = take(s, v)) > 0) {
-		enum hf_err e = auditlog_flush(s->log);
-
-		for (size_t i = 0; i < n; i++)
-			answer(s, &v[i], e);
-	}
+	while ((n = take_later(s, v)) > 0)
+		flush(s, v, n);
 	return NULL;
 }
 
@@ -116,6 +126,18 @@ void auditsync_go(struct auditsync *s)
 
 	if (s->n > 0)
 		start(s);
+}
+
+void auditsync_here(struct auditsync *s)
+{
+	struct waiting v[WAITING_MAX];
+	size_t n;
+
+	mutex_lock(&s->lock);
+	n = take(s, v);
+	mutex_unlock(&s->lock);
+	if (n > 0)
+		flush(s, v, n);
 }
 
 void auditsync_stop(struct auditsync *s)

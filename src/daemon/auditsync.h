@@ -16,6 +16,8 @@ enum hf_err auditsync_start(struct auditlog *log, int fd, struct mutex *send, st
 enum hf_err auditsync_put(struct auditsync *s, const struct wire_head *head, struct slice answer)
 	HF_MUST_CHECK;
 void auditsync_go(struct auditsync *s);
+/* auditsync_here has the caller wait for the disk and answer: quicker where he has nothing else to do. */
+void auditsync_here(struct auditsync *s);
 /* auditsync_stop ends when all are answered, or cannot be any more. NULL-safe. */
 void auditsync_stop(struct auditsync *s);
 

@@ -16,6 +16,7 @@
 #define SCAN_MAX (16u << 20)     /* bytes of records in one answer */
 #define FETCH_MAX (4u << 20)     /* bytes of audit records in one answer */
 #define FETCH_RECORDS 4096u
+#define ALONE 8u                /* groups of one request, and the next one most likely is one, too */
 
 /* --- handlers ------------------------------------------------------------ */
 
@@ -264,6 +265,7 @@ struct group {
 	struct store_batch batches[GROUP_MAX];
 	enum hf_err results[GROUP_MAX];
 	size_t n, batch_count, bytes;
+	unsigned alone;      /* so many groups, one after the other, were one request each */
 	struct mutex send;   /* answers go out whole */
 	struct auditsync *sync;
 };
@@ -314,7 +316,11 @@ static void settle(struct keeper_ctx *k, struct group *g)
 	struct slice anchor = SLICE_NONE;
 	enum hf_err anchored = HF_OK;
 
-	auditsync_go(g->sync);
+	g->alone = g->n == 1 ? g->alone + 1 : 0;
+	if (g->alone > ALONE && g->batch_count == 0)
+		auditsync_here(g->sync);
+	else
+		auditsync_go(g->sync);
 	if (g->batch_count > 0)
 		k->store->ops->commit(k->store, g->batches, g->batch_count, g->results);
 	for (size_t i = 0; i < g->n; i++)

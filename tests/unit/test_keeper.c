@@ -426,6 +426,22 @@ static void appends_that_came_together_share_a_sync(void **state)
 	assert_int_equal(atomic_load(&syncs), 1);
 }
 
+/* After a few the keeper waits for the disk itself. */
+static void appends_one_after_the_other_are_durable_each(void **state)
+{
+	(void)state;
+	run();
+	atomic_store(&syncs, 0);
+	for (uint64_t i = 1; i <= 20; i++) {
+		send_append(i, i, "text", true);
+		assert_int_equal(answer_to(i), HF_OK);
+		assert_int_equal(atomic_load(&syncs), i);
+	}
+	atomic_store(&fail_syncs, 1);
+	send_append(21, 21, "text", true);
+	assert_int_equal(answer_to(21), HF_E_STORE);
+}
+
 /* The vault then looks at the tail, and asks for what is missing and for a sync. */
 static void a_failed_sync_is_told_and_can_be_tried_again(void **state)
 {
@@ -657,6 +673,7 @@ int main(void)
 		TEST(great_records_pass),
 		TEST(audit_records_are_kept_in_order),
 		TEST(appends_that_came_together_share_a_sync),
+		TEST(appends_one_after_the_other_are_durable_each),
 		TEST(a_failed_sync_is_told_and_can_be_tried_again),
 		TEST(an_answer_with_audit_records_is_bounded),
 		TEST(what_does_not_decode_is_refused_and_the_next_is_served),
