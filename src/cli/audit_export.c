@@ -4,10 +4,8 @@
 #include "audit_format.h"
 #include "cli.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 static enum hf_err print_line(const struct auditseg_record *r, enum audit_format format, struct arena *a)
 {
@@ -49,10 +47,8 @@ int cmd_audit_export(struct cli *c)
 		return cli_usage("--from wants a sequence number, not '%s'", c->opt[OPT_FROM]);
 	if (name != NULL && !audit_format_of(name, &format))
 		return cli_usage("--format wants json, rfc5424, cef or leef, not '%s'", name);
-	if (audit_files_open(c->args[0], &f) != HF_OK) {
-		(void)cli_usage("%s cannot be read: %s", c->args[0], strerror(errno));
+	if (!audit_files_begin(c->args[0], false, &f))
 		return EXIT_FAILED;
-	}
 	e = print_all(&f, from, format, &c->arena, &last);
 	audit_files_done(&f);
 	if (e == HF_OK)

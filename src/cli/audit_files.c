@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,6 +22,19 @@ enum hf_err audit_files_open(const char *dir, struct audit_files *ret)
 	}
 	*ret = f;
 	return HF_OK;
+}
+
+bool audit_files_begin(const char *dir, bool may_be_empty, struct audit_files *ret)
+{
+	if (audit_files_open(dir, ret) != HF_OK) {
+		(void)cli_usage("%s cannot be read: %s", dir, strerror(errno));
+		return false;
+	}
+	if (may_be_empty || ret->list.n > 0)
+		return true;
+	audit_files_done(ret);
+	(void)cli_usage("there is no audit log in %s", dir);
+	return false;
 }
 
 static void close_segment(struct audit_files *f)

@@ -17,6 +17,9 @@ struct audit_files {
 
 /* audit_files_open opens the directory. HF_E_STORE: it cannot be read, see errno. */
 enum hf_err audit_files_open(const char *dir, struct audit_files *ret) HF_MUST_CHECK;
+/* audit_files_begin opens it, or says why it cannot: without any segment of a log too, unless it
+ * may be empty. */
+bool audit_files_begin(const char *dir, bool may_be_empty, struct audit_files *ret) HF_MUST_CHECK;
 void audit_files_done(struct audit_files *f);
 /* audit_files_seek goes to the segment that holds record seq; nothing was read yet. */
 void audit_files_seek(struct audit_files *f, uint64_t seq);

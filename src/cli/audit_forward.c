@@ -72,26 +72,52 @@ static bool cursor_read(struct forward *f)
 		(!f->has_hash || (hex_decode(hash, f->hash, sizeof(f->hash), &n) && n == sizeof(f->hash)));
 }
 
-/* A crash leaves the old cursor or the new one. */
-static bool cursor_write(const struct forward *f)
+/* cursor_new writes the new cursor beside the old one, under *ret_name. */
+static bool cursor_new(const struct forward *f, char ret_name[4096])
 {
-	char name[4096], line[128], hex[2 * CRYPTO_HASH + 1] = "";
+	char line[128], hex[2 * CRYPTO_HASH + 1] = "";
 	int n, fd;
 	bool ok;
 
 	if (f->has_hash)
 		hex_encode(SLICE_OF(f->hash), hex);
 	n = snprintf(line, sizeof(line), "%" PRIu64 "%s%s\n", f->next, f->has_hash ? " " : "", hex);
-
-	if (f->cursor_file == NULL)
-		return true;
-	if ((size_t)snprintf(name, sizeof(name), "%s.new", f->cursor_file) >= sizeof(name))
+	if (snprintf(ret_name, 4096, "%s.new", f->cursor_file) >= 4096) {
+		errno = ENAMETOOLONG;
 		return false;
-	fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	}
+	fd = open(ret_name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return false;
 	ok = write(fd, line, (size_t)n) == n && fsync(fd) == 0;
-	return close(fd) == 0 && ok && rename(name, f->cursor_file) == 0;
+	return close(fd) == 0 && ok;
+}
+
+static enum hf_err cursor_failed(struct forward *f)
+{
+	(void)snprintf(f->target.why, sizeof(f->target.why), "the cursor %s cannot be written: %s",
+		f->cursor_file, strerror(errno));
+	return HF_E_STORE;
+}
+
+/* A crash leaves the old cursor or the new one. */
+static enum hf_err cursor_write(struct forward *f)
+{
+	char name[4096];
+
+	if (f->cursor_file == NULL || (cursor_new(f, name) && rename(name, f->cursor_file) == 0))
+		return HF_OK;
+	return cursor_failed(f);
+}
+
+/* cursor_try: what is delivered, and not noted, would be delivered again and again. */
+static enum hf_err cursor_try(struct forward *f)
+{
+	char name[4096];
+
+	if (f->cursor_file == NULL || (cursor_new(f, name) && unlink(name) == 0))
+		return HF_OK;
+	return cursor_failed(f);
 }
 
 /* --- where to go on ----------------------------------------------------------------- */
@@ -311,11 +337,7 @@ static enum hf_err one_batch(struct forward *f)
 	f->sent += f->n;
 	f->next = next;
 	f->resumed = true;
-	if (cursor_write(f))
-		return HF_OK;
-	(void)snprintf(f->target.why, sizeof(f->target.why), "the cursor %s cannot be written: %s",
-		f->cursor_file, strerror(errno));
-	return HF_E_STORE;
+	return cursor_write(f);
 }
 
 static enum hf_err forward_all(struct forward *f)
@@ -333,13 +355,26 @@ static enum hf_err forward_all(struct forward *f)
 
 /* --- the command ------------------------------------------------------------------------ */
 
-static int read_options(struct cli *c, struct forward *f)
+static int read_target(struct cli *c, struct forward *f)
 {
-	const char *to = c->opt[OPT_TO], *format = c->opt[OPT_FORMAT], *from = c->opt[OPT_FROM];
+	const char *to = c->opt[OPT_TO];
+	uint64_t port;
 
 	if (to == NULL || !audit_target_of(to, &f->target))
 		return cli_usage("--to wants file:PATH, journald:, or udp, tcp, tls, http or https with "
 			"://HOST:PORT, not '%s'", to != NULL ? to : "");
+	if (f->target.port[0] != '\0' && !cli_number(f->target.port, 1, 65535, &port))
+		return cli_usage("--to wants a port from 1 to 65535, not '%s'", f->target.port);
+	return EXIT_DONE;
+}
+
+static int read_options(struct cli *c, struct forward *f)
+{
+	const char *format = c->opt[OPT_FORMAT], *from = c->opt[OPT_FROM];
+	int code = read_target(c, f);
+
+	if (code != EXIT_DONE)
+		return code;
 	f->target.format = AUDIT_JSON;
 	if (format != NULL && !audit_format_of(format, &f->target.format))
 		return cli_usage("--format wants json, rfc5424, cef or leef, not '%s'", format);
@@ -375,14 +410,15 @@ int cmd_audit_forward(struct cli *c)
 	f->dir = c->args[0];
 	(void)signal(SIGPIPE, SIG_IGN);
 	code = read_options(c, f);
-	if (code == EXIT_DONE && audit_files_open(c->args[0], &f->files) != HF_OK) {
-		(void)cli_usage("%s cannot be read: %s", c->args[0], strerror(errno));
+	/* What follows may wait for a log's beginning; that a log is gone is for the collector. */
+	if (code == EXIT_DONE && !audit_files_begin(c->args[0], f->follow || f->resumed, &f->files))
 		code = EXIT_FAILED;
-	}
 	if (code == EXIT_DONE) {
 		f->text = hf_alloc(BATCH_BYTES, 1);
 		if (f->text != NULL)
 			e = crypto_init();
+		if (e == HF_OK)
+			e = cursor_try(f);
 		if (e == HF_OK)
 			e = go_on(f);
 		if (e == HF_OK)

@@ -5,7 +5,6 @@
 #include "audit_filter.h"
 #include "cli.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -107,10 +106,8 @@ static int query_files(struct cli *c, struct query *q, const char *dir)
 	struct audit_files f;
 	enum hf_err e;
 
-	if (audit_files_open(dir, &f) != HF_OK) {
-		(void)cli_usage("%s cannot be read: %s", dir, strerror(errno));
+	if (!audit_files_begin(dir, false, &f))
 		return EXIT_FAILED;
-	}
 	audit_files_seek(&f, q->next);
 	e = from_files(q, &f, &c->arena);
 	audit_files_done(&f);

@@ -4,7 +4,6 @@
 #include "audit_files.h"
 #include "cli.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -288,10 +287,8 @@ int cmd_audit_verify(struct cli *c)
 	e = crypto_init();
 	if (e != HF_OK)
 		return cli_fail("audit", e);
-	if (audit_files_open(c->args[0], &v.files) != HF_OK) {
-		(void)cli_usage("%s cannot be read: %s", c->args[0], strerror(errno));
+	if (!audit_files_begin(c->args[0], true, &v.files))
 		return EXIT_FAILED;
-	}
 	if (v.from == 1)
 		first_key(c->args[0], &c->arena, v.check.public_key);
 	v.gaps = json_array();

@@ -396,6 +396,24 @@ def test_a_cursor_that_cannot_be_written_is_named(i):
     assert i.cli('selftest').returncode == 0
     p = forward(i, f'file:{i.home}-out', '--cursor', f'{i.home}-none/cursor')
     assert p.wait(30) == 1 and f'{i.home}-none/cursor cannot be written' in (said := p.stderr.read()), said
+    assert not os.path.exists(f'{i.home}-out')  # nothing was sent that would be sent again
+
+
+def test_a_port_that_is_none_is_refused(i):
+    for kind in ('tcp', 'tls', 'udp', 'http', 'https'):
+        for port in ('99999', '65536', '0', '-1', '17x'):
+            p = forward(i, f'{kind}://127.0.0.1:{port}')
+            said = p.communicate(timeout=30)[1]
+            assert p.returncode == 2 and f"from 1 to 65535, not '{port}'" in said, (kind, port, said)
+
+
+def test_a_directory_without_a_log_is_named(i):
+    d = f'{i.home}/data/audit'
+    os.makedirs(d)
+    p = forward(i, f'file:{i.home}-out')
+    for code, said in ((p.wait(30), p.stderr.read()), *(
+            (r.returncode, r.stderr) for r in (i.cli('audit', x, d) for x in ('export', 'query')))):
+        assert code == 1 and f'there is no audit log in {d}' in said, said
 
 
 def test_a_full_disk_keeps_the_cursor(i):
