@@ -64,6 +64,17 @@ static void note_gap(struct verify *v, uint64_t before, const struct audit_recor
 		json_slice(rec->detail)));
 }
 
+/* found_none: the record that is wanted first is not there. Old files may have been deleted as set. */
+static bool found_none(struct verify *v, uint64_t first)
+{
+	if (v->records > 0 || first < v->from || v->files.list.v[0].first != first)
+		return found(v, expected(v), "the record is missing, damaged or out of its order");
+	(void)found(v, v->from, "");
+	(void)snprintf(v->why, sizeof(v->why), "the log does not go back to it, and begins with record %"
+		PRIu64 "; '--from %" PRIu64 "' verifies what is there", first, first);
+	return false;
+}
+
 /* good checks one record; the checksum names a flipped bit's own record, where the
  * chain alone would name the next one. */
 static bool good(struct verify *v, const struct auditseg_record *r, struct arena *a)
@@ -73,7 +84,7 @@ static bool good(struct verify *v, const struct auditseg_record *r, struct arena
 	const char *why;
 
 	if (r->seq < before || (r->seq > before && !says_gap(r, a)))
-		return found(v, expected(v), "the record is missing, damaged or out of its order");
+		return found_none(v, r->seq);
 	if (!r->whole)
 		return found(v, r->seq, "the record was changed: its checksum is wrong");
 	if (!audit_check_next(&v->check, r->bytes, a, &rec, &why))

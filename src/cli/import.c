@@ -80,12 +80,19 @@ static bool ask(void *ctx, struct secret *ret)
 	return cli_pin(ctx, OPT_PASS_FILE, OPT_PASS_FD, "passphrase of the file", false, ret) == HF_OK;
 }
 
-static enum hf_err put_jwk(struct cli *c, json_t *o, struct incoming_list *l)
+/* NAMELESS is of a key that has no name of its own and is given none. */
+#define NAMELESS "say with --label what a key without a \"kid\" shall be called"
+
+/* put_jwk; *ret_wrong as in struct jwk. */
+static enum hf_err put_jwk(struct cli *c, json_t *o, struct incoming_list *l, const char **ret_wrong)
 {
 	size_t first = l->n;
 	struct jwk k;
+	enum hf_err e = jwk_read(c, o, l, &k);
 
-	TRY(jwk_read(c, o, l, &k));
+	*ret_wrong = k.wrong;
+	if (e != HF_OK)
+		return e;
 	for (size_t i = first; i < l->n; i++) {
 		TRY(put_names(c, &l->v[i], k.id));
 		if (!incoming_has(&l->v[i], CKA_LABEL) && k.kid.n > 0)
@@ -96,28 +103,40 @@ static enum hf_err put_jwk(struct cli *c, json_t *o, struct incoming_list *l)
 	return HF_OK;
 }
 
-/* refuse names a key of a set that is not known; the others come. */
-static enum hf_err refuse(struct cli *c, json_t *o, struct incoming_list *l)
+/* refuse names a key of a set by its place, from 1 on; the others come. */
+static enum hf_err refuse(struct cli *c, json_t *o, struct incoming_list *l, size_t place, const char *wrong)
 {
 	const char *kid = jwk_kid(o);
 	struct incoming *i;
+	char text[160];
+	struct slice kept;
 
 	TRY(incoming_new(c, l, &i));
-	i->refused = "no key, or of a kind that is not known";
+	(void)snprintf(text, sizeof(text), "key %zu of the set: %s", place,
+		wrong != NULL ? wrong : "no key, or of a kind that is not known");
+	(void)cli_usage("%s", text);
+	TRY(arena_dup(&c->arena, (struct slice){ (const uint8_t *)text, strlen(text) + 1 }, &kept));
+	i->refused = (const char *)kept.p;
 	return kid == NULL ? HF_OK : incoming_put(c, i, CKA_LABEL, slice_str(kid));
 }
 
-static enum hf_err from_jwks(struct cli *c, json_t *keys, bool set, struct incoming_list *l)
+/* from_jwks; *ret_wrong is of one that is in no set. */
+static enum hf_err from_jwks(struct cli *c, json_t *keys, bool set, struct incoming_list *l,
+	const char **ret_wrong)
 {
 	TRY(incoming_list_new(c, 2 * json_array_size(keys), l));
 	for (size_t k = 0; k < json_array_size(keys); k++) {
 		json_t *o = json_array_get(keys, k);
 		size_t first = l->n;
-		enum hf_err e = put_jwk(c, o, l);
+		enum hf_err e = put_jwk(c, o, l, ret_wrong);
 
+		if (e == HF_OK && set && !incoming_has(&l->v[first], CKA_LABEL)) {
+			e = HF_E_KEYFILE;
+			*ret_wrong = NAMELESS;
+		}
 		if (e == HF_E_KEYFILE && set) {
 			l->n = first;
-			e = refuse(c, o, l);
+			e = refuse(c, o, l, k + 1, *ret_wrong);
 		}
 		if (e != HF_OK)
 			return e;
@@ -134,7 +153,7 @@ static bool named(struct cli *c, size_t keys, const struct incoming_list *l)
 	}
 	for (size_t i = 0; i < l->n; i++)
 		if (l->v[i].refused == NULL && !incoming_has(&l->v[i], CKA_LABEL)) {
-			(void)cli_usage("say with --label what a key without a \"kid\" shall be called");
+			(void)cli_usage(NAMELESS);
 			return false;
 		}
 	return true;
@@ -144,12 +163,17 @@ static int take_jwks(struct cli *c, struct slice text)
 {
 	struct incoming_list l;
 	uint64_t session;
+	const char *wrong = NULL;
 	bool set = false;
 	json_t *keys = jwk_file(text, &set);
-	enum hf_err e = keys == NULL ? HF_E_KEYFILE : from_jwks(c, keys, set, &l);
+	enum hf_err e = keys == NULL ? HF_E_KEYFILE : from_jwks(c, keys, set, &l, &wrong);
 	bool ok = e == HF_OK && named(c, json_array_size(keys), &l);
 
 	json_decref(keys);
+	if (e == HF_E_KEYFILE && wrong != NULL) {
+		(void)cli_usage("%s: %s", c->args[0], wrong);
+		return EXIT_FAILED;
+	}
 	if (e != HF_OK)
 		return cli_fail(c->args[0], e);
 	if (!ok)

@@ -200,13 +200,16 @@ static enum hf_err info(uint32_t cko, uint32_t ckk, const struct incoming *i, st
 }
 
 /* belong: a private key that signs for another public half would mislead whoever has that. */
-static enum hf_err belong(const struct jwk_type *t, const struct parts *pub, const struct incoming *i)
+static enum hf_err belong(const struct jwk_type *t, const struct parts *pub, const struct incoming *i,
+	const char **ret_wrong)
 {
 	CLEANUP(parts_done) struct parts priv = { 0 };
 
 	TRY(info(CKO_PRIVATE_KEY, t->ckk, i, &priv));
-	return slice_eq(parts_get(pub, CKA_PUBLIC_KEY_INFO), parts_get(&priv, CKA_PUBLIC_KEY_INFO)) ?
-		HF_OK : HF_E_KEYFILE;
+	if (slice_eq(parts_get(pub, CKA_PUBLIC_KEY_INFO), parts_get(&priv, CKA_PUBLIC_KEY_INFO)))
+		return HF_OK;
+	*ret_wrong = "the private and the public half do not belong together";
+	return HF_E_KEYFILE;
 }
 
 static void drop(json_t **o)
@@ -246,7 +249,7 @@ static enum hf_err pair(struct cli *c, json_t *o, const struct jwk_type *t, stru
 	if (json_object_get(o, t->ckk == CKK_ML_DSA ? "priv" : "d") == NULL)
 		return HF_OK;
 	TRY(private_half(c, o, t, l));
-	return belong(t, &pub, &l->v[l->n - 1]);
+	return belong(t, &pub, &l->v[l->n - 1], &ret->wrong);
 }
 
 enum hf_err jwk_read(struct cli *c, json_t *o, struct incoming_list *l, struct jwk *ret)

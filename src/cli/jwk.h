@@ -7,6 +7,7 @@
 
 /* struct jwk: what it says besides. */
 struct jwk {
+	const char *wrong; /* HF_E_KEYFILE: where more is known of it; else NULL */
 	bool is_public;   /* the first object is the public half */
 	struct slice kid; /* in the arena; empty: none */
 	struct slice id;  /* the kid, or what stands for it; empty: none */

@@ -380,6 +380,7 @@ def test_closed_files_are_compressed_archived_and_verify(i):
     i.must('sign', '1.5', '1')
     told = json.loads(i.cli('audit', 'key', '--json').stdout)
     i.cli('audit', 'key', '--out', f'{i.home}-keys')
+    verify = ('audit', 'verify', '--json', '--audit-key', f'{i.home}-keys')
     d, a = f'{i.home}/data/audit', f'{i.home}-archive'
     def gone():
         """all closed files are in the archive, and two are left"""
@@ -387,6 +388,10 @@ def test_closed_files_are_compressed_archived_and_verify(i):
                 len([x for x in os.listdir(d) if x.endswith('.log')]) == 1 and f'{1:020}.log.gz' in os.listdir(a))
     e2e.wait_for(gone)
     i.stop()
+    first = min(int(x.split('.')[0]) for x in os.listdir(d) if x.endswith('.gz'))
+    r = i.cli(*verify, d)
+    assert r.returncode == 1 and json.loads(r.stdout)['bad'] == 1 and f"'--from {first}'" in r.stderr, r.stderr
+    assert i.cli(*verify, '--from', str(first), d).returncode == 0
     shutil.copytree(d, a, dirs_exist_ok=True)
     r = i.cli('audit', 'verify', '--json', '--audit-key', f'{i.home}-keys', '--last',
               f'{told["last"]}:{told["hash"]}', a)

@@ -15,6 +15,7 @@ SOFTHSM = '/usr/lib/softhsm/libsofthsm2.so'
 PIN, SO = '22222222', '11111111'
 GOOD_OKP = {'kty': 'OKP', 'crv': 'Ed25519', 'd': 'nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A',
             'x': '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo'}  # RFC 8037 A.1
+OTHER_X = 'PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw'  # RFC 8032 §7.1, test 2
 
 
 class Hsm:
@@ -179,21 +180,26 @@ def test_a_set_of_jwks_comes_by_its_kids(i):
 
 def test_a_key_of_a_set_that_is_not_known_is_named(i):
     h, good = Hsm(i), {**GOOD_OKP, 'kid': 'good'}
-    strange = [{'kty': 'XYZ', 'kid': 'strange'}, {**good, 'kid': 'other', 'x': 'AAAA'}, 5, [], {}]
+    strange = [{'kty': 'XYZ', 'kid': 'strange'}, {**good, 'kid': 'other', 'x': OTHER_X}, 5, [], {}]
     r = h.taken(h.file('set.json', json.dumps({'keys': [strange[0], good, *strange[1:]]})))
     got = json.loads(r.stdout)
     assert r.returncode == 1 and f'{len(strange)} of {len(strange) + 2} objects did not come' in r.stderr, r.stderr
-    assert [o['label'] for o in got if 'not known' in o['outcome']] == ['strange', 'other', None, None, None], got
+    assert [o['label'] for o in got if 'key ' in o['outcome']] == ['strange', 'other', None, None, None], got
     assert [o['label'] for o in got if o['outcome'] == 'imported'] == ['good'] * 2, got
+    assert all(f'key {n} of the set: no key' in r.stderr for n in (1, 4, 5, 6)), r.stderr
+    assert 'key 3 of the set: the private and the public half do not belong' in r.stderr, r.stderr
     assert len(h.objects()) == 2
     for bad, why in (({'keys': []}, 'can be read'), ({'keys': 5}, 'can be read'),
                      ({'keys': [GOOD_OKP]}, 'say with --label'), (GOOD_OKP, 'say with --label')):
         r = h.taken(h.file('bad.json', json.dumps(bad)))
         assert r.returncode != 0 and why in r.stderr, (bad, r.stderr)
     two = h.file('two.json', json.dumps({'keys': [good, {'kty': 'oct', 'k': 'AAAAAAAAAAAAAAAAAAAAAA', 'kid': 'x'}]}))
+    r = h.taken(h.file('mixed.json', json.dumps({'keys': [{**good, 'kid': 'more'}, GOOD_OKP]})))
+    assert r.returncode == 1 and 'key 2 of the set: say with --label' in r.stderr, r.stderr
+    assert [o['label'] for o in json.loads(r.stdout) if o['outcome'] == 'imported'] == ['more'] * 2, r.stdout
     r = h.taken('--id', '01', two)
     assert r.returncode == 2 and '--id is for one key, and the set has 2' in r.stderr, r.stderr
-    assert len(h.objects()) == 2
+    assert len(h.objects()) == 4
 
 
 def test_a_jwk_without_a_kid_has_the_id_of_its_public_key(i):
@@ -216,6 +222,11 @@ def test_a_jwk_whose_halves_disagree_is_refused(i):
         r = h.taken('--label', 'bad', h.file('bad.json', json.dumps({**good, **change})))
         assert r.returncode == 1 and 'can be read' in r.stderr, (change, r.stdout, r.stderr)
         assert len(h.objects()) == 2, change
+    ec = {'kty': 'EC', 'crv': 'P-256', 'x': 'MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4',
+          'y': '4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM', 'd': good['d']}  # RFC 7517 A.2, but d
+    for strange in ({**good, 'x': OTHER_X}, ec):
+        r = h.taken('--label', 'bad', h.file('bad.json', json.dumps(strange)))
+        assert r.returncode == 1 and 'the private and the public half do not belong together' in r.stderr, r.stderr
     for text in ('{', '{}', '{"kty":"OKP"', '[' * 100000, '{"kty":"OKP","kty":"OKP"}'):
         r = h.taken('--label', 'bad', h.file('bad.json', text))
         assert r.returncode == 1 and 'can be read' in r.stderr, (text[:20], r.stderr)
