@@ -21,6 +21,14 @@ static const char *const outcomes[] = { "new", "same", "replaced", "renamed", "k
 
 #define FILES 64u
 
+/* struct clash: the first of a backup that is here already and differs. */
+struct clash {
+	bool found;
+	uint64_t class;  /* of an object */
+	char label[256];
+	char id[33];     /* an object's unique id, or a partition's serial number */
+};
+
 /* struct restore is one run: a backup, and behind it those that it was built on. */
 struct restore {
 	struct backup_file b;
@@ -39,6 +47,7 @@ struct restore {
 	FILE *clone;          /* it is one; NULL: a backup */
 	uint64_t session;
 	uint64_t count[OUTCOMES];
+	struct clash clash;
 	json_t *list; /* NULL: only counts are wanted */
 };
 
@@ -61,11 +70,22 @@ static bool rule_of(struct cli *c, uint8_t *ret)
 	return false;
 }
 
+static void note_label(struct clash *k, struct slice label)
+{
+	k->found = true;
+	(void)snprintf(k->label, sizeof(k->label), "%.*s", (int)label.n, (const char *)label.p);
+}
+
 static void note(struct restore *r, const struct restored *o)
 {
 	size_t i = o->outcome < OUTCOMES ? o->outcome : DIFFERS;
 
 	r->count[i]++;
+	if (i == DIFFERS && !r->clash.found) {
+		note_label(&r->clash, o->label);
+		r->clash.class = o->class;
+		hex_encode(o->uid, r->clash.id);
+	}
 	if (r->list != NULL)
 		json_array_append_new(r->list, json_pack("{s:s, s:s, s:o, s:o, s:s}", "class",
 			name_of_class(o->class), "type",
@@ -95,6 +115,11 @@ static void note_partition(struct restore *r, const struct backed *p)
 	if (i == RENAMED)
 		(void)snprintf(r->called, sizeof(r->called), "%.*s", (int)p->label.n,
 			(const char *)p->label.p);
+	if (i == DIFFERS && !r->clash.found) {
+		note_label(&r->clash, p->label);
+		(void)snprintf(r->clash.id, sizeof(r->clash.id), "%.*s", (int)p->serial.n,
+			(const char *)p->serial.p);
+	}
 	if (r->list == NULL)
 		return;
 	o = json_pack("{s:o, s:o, s:I}", "partition", json_slice(p->label), "serial", json_slice(p->serial),
@@ -217,7 +242,9 @@ static bool pass(struct cli *c, struct restore *r, bool dry)
 static bool may_be_whole(struct cli *c, const struct restore *r)
 {
 	if (r->collision == REPLACE)
-		cli_usage("partitions that are there already: --on-collision fail, skip or rename");
+		cli_usage("a partition that is there is never replaced: delete it first ('holdfast partition "
+			"delete'), or restore the backup to another HSM; --on-collision skip leaves it as "
+			"it is, and rename is for one of which only the label is taken");
 	else if (c->opt[OPT_LABEL] != NULL || c->opt[OPT_ID] != NULL || c->opt[OPT_CLASS] != NULL)
 		cli_usage("%s is of whole partitions: --partition NAME restores one of them, and "
 			"--label, --id and --class choose objects of other backups", r->b.path);
@@ -290,6 +317,54 @@ static int stopped(const struct restore *r)
 	return EXIT_FAILED;
 }
 
+static int tell_object(const struct restore *r)
+{
+	fprintf(stderr, "holdfast: the first that differs: %s '", name_of_class(r->clash.class));
+	cli_put(slice_str(r->clash.label), stderr);
+	fprintf(stderr, "', unique id %s\n", r->clash.id);
+	return cli_fail(r->paths[0], HF_E_BACKUP_COLLISION);
+}
+
+/* tell_partition: a label that another one has can be changed, a serial number cannot. */
+static int tell_partition(struct cli *c, const struct restore *r)
+{
+	const struct partition_list_req q = { 0 };
+	struct partition_list_res s = { 0 };
+	struct slice other = SLICE_NONE;
+
+	if (do_partition_list(c->client, 0, &q, &s, &c->arena) != HF_OK)
+		return cli_fail(r->paths[0], HF_E_BACKUP_COLLISION);
+	for (size_t i = 0; i < s.partitions.n; i++) {
+		const struct partition_info *p = &s.partitions.v[i];
+
+		if (slice_eq(p->serial, slice_str(r->clash.id))) {
+			(void)cli_usage("%s: partition %s is there and differs. It is never replaced, nor "
+				"renamed: delete it first ('holdfast partition delete %s'), leave it as "
+				"it is with '--on-collision skip', or restore the backup to another HSM",
+				r->paths[0], r->clash.id, r->clash.id);
+			return EXIT_FAILED;
+		}
+		if (slice_eq(p->label, slice_str(r->clash.label)))
+			other = p->serial;
+	}
+	if (other.n == 0)
+		return cli_fail(r->paths[0], HF_E_BACKUP_COLLISION);
+	fputs("holdfast: the label '", stderr);
+	cli_put(slice_str(r->clash.label), stderr);
+	fprintf(stderr, "' is that of another partition here, %.*s: '--on-collision rename' gives "
+		"that of the backup a label that is free\n", (int)other.n, (const char *)other.p);
+	return cli_fail(r->paths[0], HF_E_BACKUP_COLLISION);
+}
+
+static bool is_none(const struct restore *r)
+{
+	uint64_t all = 0;
+
+	for (size_t i = 0; i < OUTCOMES; i++)
+		all += r->count[i];
+	return all == 0 && r->match.n > 0;
+}
+
 /* both_passes: dry first; nothing is restored of what is damaged or collides. */
 static int both_passes(struct cli *c, struct restore *r)
 {
@@ -297,10 +372,14 @@ static int both_passes(struct cli *c, struct restore *r)
 
 	if (!pass(c, r, true))
 		return EXIT_FAILED;
-	if (r->count[DIFFERS] != 0)
+	if (is_none(r)) {
+		(void)cli_usage("no object of the backup matches");
+		return EXIT_FAILED;
+	}
+	if (r->count[DIFFERS] != 0) {
 		report(c, r, true);
-	if (r->count[DIFFERS] != 0)
-		return cli_fail(r->paths[0], HF_E_BACKUP_COLLISION);
+		return r->whole ? tell_partition(c, r) : tell_object(r);
+	}
 	if (r->full[0] != '\0') {
 		(void)cli_usage("there is no room for all of it: %s; nothing was restored", r->full);
 		return cli_fail(r->paths[0], HF_E_LIMIT);

@@ -323,6 +323,7 @@ def test_collisions_are_met_as_said(i):
     assert h.objects() != was
     r = h.restore(h.file)
     assert r.returncode == 1 and '--on-collision' in r.stderr, r.stderr
+    assert "first that differs: secret 'before', unique id " in r.stderr, r.stderr
     assert h.restored(h.file, '--on-collision', 'skip')['kept'] == 1 and h.objects() != was
     for outcome in ('renamed', 'same'):
         assert h.restored(h.file, '--on-collision', 'rename')[outcome] == 1
@@ -675,8 +676,9 @@ def test_a_lost_hsm_comes_back_whole(i):
         same(a, b)
         assert b.restored(a.file)['same'] == 2, 'repeated, it changes nothing'
         b.must('object', 'delete', '--partition', 'box', '--pin-file', b.pin, '--label', 'k1', '--yes')
-        r = b.restore(a.file)
-        assert r.returncode == 1 and 'COLLISION' in r.stderr, r.stderr
+        for rule in ('fail', 'rename', 'replace'):
+            r = b.restore(a.file, '--on-collision', rule)
+            assert r.returncode == 1 and 'holdfast partition delete' in r.stderr, r.stderr
         got = b.restored(a.file, '--on-collision', 'skip')
         assert got['kept'] == 1 and got['same'] == 1, got
 
@@ -706,6 +708,8 @@ def test_a_label_that_is_taken_is_a_collision(i):
             return sorted(p['label'] for p in json.loads(b.must('partition', 'list', '--json')))
         r = b.restore(a.file)
         assert r.returncode == 1 and 'COLLISION' in r.stderr and labels() == ['box'], r.stderr
+        mine = json.loads(b.must('partition', 'list', '--json'))[0]['serial']
+        assert f"the label 'box' is that of another partition here, {mine}: '--on-collision rename'" in r.stderr
         got = b.restored(a.file, '--on-collision', 'skip')
         assert got['kept'] == 1 and got['new'] == 1 and labels() == ['box', 'other'], got
         got = b.restored(a.file, '--on-collision', 'rename', '--partition', 'box', '--dry-run')
@@ -725,7 +729,9 @@ def test_some_objects_of_a_backup_come_back(i):
         assert b.restored(a.file, '--label', 'two', '--dry-run')['new'] == 1
         assert b.restored(a.file, '--label', 'two')['new'] == 1
         assert b.restored(a.file, '--id', '0a0b', '--class', 'private')['new'] == 1
-        assert b.restored(a.file, '--label', 'none')['new'] == 0
+        for dry in ((), ('--dry-run',)):
+            r = b.restore(a.file, '--label', 'none', *dry)
+            assert r.returncode == 1 and 'no object of the backup matches' in r.stderr, r.stderr
         assert len(b.objects()) == 2
         got = b.restored(a.file)
         assert got['new'] == 3 and got['same'] == 2, got
