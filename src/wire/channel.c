@@ -254,6 +254,7 @@ bool channel_ask(struct channel *c, const struct request *q)
 {
 	size_t ahead = ahead_size(q), n = ahead + WIRE_HEAD + request_size(q), at = place(c, n);
 	uint8_t *p = c->at->request + at;
+	uint32_t naps = NAPPING;
 
 	if (q->ahead != NULL)
 		request_put(q->ahead, p);
@@ -262,10 +263,10 @@ bool channel_ask(struct channel *c, const struct request *q)
 	atomic_store_explicit(&c->at->request_at, (uint32_t)at, memory_order_relaxed);
 	atomic_store_explicit(&c->at->seat, (uint32_t)sched_getcpu() + 1, memory_order_relaxed);
 	atomic_store(&c->at->state, ASKED);
-	if (atomic_load(&c->at->watched) == NAPPING) {
-		atomic_store(&c->at->watched, WATCHING);
+	/* Not a load and a store: between them the vault may have answered and gone AWAY, which the store
+	 * would hide for ever. */
+	if (atomic_compare_exchange_strong(&c->at->watched, &naps, WATCHING))
 		wake(&c->at->watched);
-	}
 	return atomic_load(&c->at->watched) == AWAY;
 }
 

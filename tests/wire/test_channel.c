@@ -133,6 +133,56 @@ static void in_a_crowd_both_nap(void **state)
 	assert_int_equal(pthread_join(t, NULL), 0);
 }
 
+#define ASKED_OFTEN 20000u
+
+static atomic_bool vault_rung, client_rung;
+
+static void wait_rung(atomic_bool *rung)
+{
+	while (!atomic_exchange(rung, false))
+		(void)sched_yield();
+}
+
+/* A vault that naps, answers, and goes away as soon as it can; then only a ring brings it back. */
+static void *come_and_go(void *arg)
+{
+	(void)arg;
+	for (unsigned served = 0; served < ASKED_OFTEN;) {
+		CLEANUP(buf_done) struct buf in = BUF_MAX(CHANNEL_ROOM);
+
+		channel_nap(vault, 1000);
+		if (take(&in)) {
+			if (give(served++, 0) == CHANNEL_SLEEPS)
+				atomic_store(&client_rung, true);
+		} else if (!channel_unwatch(vault)) {
+			wait_rung(&vault_rung);
+			channel_watch(vault);
+		}
+	}
+	return NULL;
+}
+
+/* However the two meet, the client knows whether to ring. */
+static void a_vault_that_comes_and_goes_misses_nothing(void **state)
+{
+	pthread_t t;
+
+	(void)state;
+	channel_watch(vault);
+	channel_crowded(vault, CROWD_TURNS);
+	assert_int_equal(pthread_create(&t, NULL, come_and_go, NULL), 0);
+	for (unsigned i = 0; i < ASKED_OFTEN; i++) {
+		struct answer a;
+
+		if (ask(i, SLICE_NONE))
+			atomic_store(&vault_rung, true);
+		if (channel_wait(client) == CHANNEL_NOT_YET)
+			wait_rung(&client_rung);
+		assert_int_equal(channel_read(client, &a), HF_OK);
+	}
+	assert_int_equal(pthread_join(t, NULL), 0);
+}
+
 static void what_is_too_long_goes_elsewhere(void **state)
 {
 	(void)state;
@@ -322,6 +372,7 @@ int main(void)
 		TEST(who_sleeps_is_rung),
 		TEST(the_vault_knows_where_the_client_runs),
 		TEST(in_a_crowd_both_nap),
+		TEST(a_vault_that_comes_and_goes_misses_nothing),
 		TEST(what_is_too_long_goes_elsewhere),
 		TEST(no_request_is_missed_when_the_watch_ends),
 		TEST(a_long_request_shows_its_beginning_first),
