@@ -8,6 +8,7 @@
 #include "auditsync.h"
 #include "clock.h"
 #include "log.h"
+#include "reserve.h"
 #include "wire.h"
 
 #define GROUP_MAX 256u           /* requests answered together */
@@ -182,6 +183,7 @@ enum hf_err on_audit_append(struct keeper_ctx *k, const struct audit_append_req 
 	struct audit_append_res *r)
 {
 	struct slice *v = arena_alloc(k->arena, q->records.n + 1, sizeof(*v));
+	enum hf_err e;
 	MUTEX_HOLD(auditlog_lock(k->audit));
 
 	r->archive_failing = auditkeep_failing();
@@ -192,9 +194,11 @@ enum hf_err on_audit_append(struct keeper_ctx *k, const struct audit_append_req 
 	TRY(auditlog_mend(k->audit, &r->mended));
 	if (q->jump)
 		TRY(auditlog_skip(k->audit, q->first));
-	TRY(auditlog_append(k->audit, q->first, v, q->records.n));
-	k->sync_wanted |= q->sync;
-	return HF_OK;
+	e = auditlog_append(k->audit, q->first, v, q->records.n);
+	if (e == HF_E_STORE && q->last && reserve_release(k->dir))
+		e = auditlog_append(k->audit, q->first, v, q->records.n);
+	k->sync_wanted |= e == HF_OK && q->sync;
+	return e;
 }
 
 struct fetch {
@@ -428,9 +432,17 @@ static enum hf_err open_all(int dirfd, size_t audit_segment_bytes, struct keeper
 
 enum hf_err keeper_open(int dirfd, size_t audit_segment_bytes, struct keeper_ctx *ret)
 {
-	struct keeper_ctx k = { 0 };
+	struct keeper_ctx k = { .dir = dirfd };
 	enum hf_err e = open_all(dirfd, audit_segment_bytes, &k);
 
+	if (e != HF_OK && reserve_release(dirfd)) {
+		log_notice("the room that is held back is given up for the start");
+		keeper_close(&k);
+		k = (struct keeper_ctx){ .dir = dirfd };
+		e = open_all(dirfd, audit_segment_bytes, &k);
+	} else if (e == HF_OK) {
+		reserve_hold(dirfd);
+	}
 	if (e == HF_OK)
 		*ret = k;
 	else

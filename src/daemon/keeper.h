@@ -11,6 +11,7 @@
 /* struct keeper_ctx: what the keeper's handlers work on. A test may put a memory
  * store into it. */
 struct keeper_ctx {
+	int dir;             /* of all; the caller's */
 	struct store *store;
 	struct anchor *anchor;
 	struct auditlog *audit;

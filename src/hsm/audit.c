@@ -15,6 +15,7 @@
 
 #include "app.h"
 #include "audit_check.h"
+#include "audit_int.h"
 #include "audit_resume.h"
 #include "audit_sign.h"
 #include "clock.h"
@@ -25,7 +26,6 @@
 #include "partition.h"
 #include "wait.h"
 
-#define BATCH_RECORDS 4096u          /* audit_append's limit */
 #define BATCH_BYTES (4u << 20)
 #define RECORD_ROOM 8192u            /* more than any record takes */
 #define GATHER_NS 20000000u          /* how long records wait that nobody waits for */
@@ -36,36 +36,6 @@
 #define WITNESS_NS 1000000000u      /* the store is told at most so often */
 #define CLOCK_BACK_US 5000000u      /* a clock that went back by less is no event */
 #define DROPPED_NS 10000000000u     /* between two lines of the daemon's log about records dropped */
-
-struct batch {
-	struct buf bytes;
-	struct entry v[BATCH_RECORDS]; /* lengths at first, views when it is sent */
-	size_t n;
-	uint64_t first;
-	bool sync, jump; /* numbers are left out before `first` */
-};
-
-struct audit {
-	struct keeper *k;
-	const char *serial;       /* the HSM's */
-	struct audit_keys keys;   /* lock, since they may change */
-	const struct audit_pair *pair; /* while it opens */
-	struct audit_witness *witness; /* the thread's; NULL: none */
-	_Atomic bool failing;     /* the keeper said that it cannot keep records */
-	pthread_t thread;
-	struct mutex lock;        /* what follows */
-	struct cond work, kept, room;
-	struct batch *fill, *send;
-	uint64_t seq, durable, failed; /* last numbered, last kept, last that failed once */
-	uint64_t signed_seq, signed_ns;
-	uint8_t prev[CRYPTO_HASH];
-	struct audit_mark due;    /* the last signed record, for the witness; 0: it has it */
-	uint64_t told_ns;
-	uint64_t dropped, untold, dropped_ns; /* records; not yet on record; last said when */
-	uint64_t gaps;            /* see audit_gaps */
-	bool mended;              /* a file was written anew; not yet on record */
-	bool stop;
-};
 
 /* --- making a record ------------------------------------------------------------- */
 
@@ -119,9 +89,6 @@ static enum hf_err encode(struct audit *a, struct audit_record *rec, bool signed
 	return HF_OK;
 }
 
-static enum hf_err append_event(struct audit *a, const char *event, const char *detail,
-	enum hf_err result, bool signed_);
-
 /* tell_dropped is called where there is room. */
 static void tell_dropped(struct audit *a)
 {
@@ -133,7 +100,7 @@ static void tell_dropped(struct audit *a)
 	(void)snprintf(detail, sizeof(detail), "%llu records of calls were dropped here",
 		(unsigned long long)n);
 	a->untold = 0;
-	if (append_event(a, "audit-dropped", detail, HF_E_AUDIT, false) != HF_OK)
+	if (audit_append_event(a, "audit-dropped", detail, HF_E_AUDIT, false) != HF_OK)
 		a->untold = n;
 }
 
@@ -165,7 +132,7 @@ static enum hf_err append(struct audit *a, struct audit_record *rec, bool signed
 	return HF_OK;
 }
 
-static enum hf_err append_event(struct audit *a, const char *event, const char *detail,
+enum hf_err audit_append_event(struct audit *a, const char *event, const char *detail,
 	enum hf_err result, bool signed_)
 {
 	struct audit_record rec = {
@@ -200,13 +167,13 @@ static void checkpoint_if_due(struct audit *a)
 	if (since >= CHECKPOINT_RECORDS ||
 	    (since > 0 && clock_mono_ns() - a->signed_ns >= CHECKPOINT_NS)) {
 		say_store(a, detail, sizeof(detail));
-		if (append_event(a, "checkpoint", detail, HF_OK, true) != HF_OK)
+		if (audit_append_event(a, "checkpoint", detail, HF_OK, true) != HF_OK)
 			log_error("audit: a checkpoint could not be made");
 	}
 }
 
-/* wait_kept is called with the lock held, for a record just appended. */
-static enum hf_err wait_kept(struct audit *a)
+/* audit_wait_kept is called with the lock held, for a record just appended. */
+enum hf_err audit_wait_kept(struct audit *a)
 {
 	uint64_t seq = a->seq;
 
@@ -250,6 +217,7 @@ static enum hf_err send_batch(struct audit *a, const struct batch *b, bool again
 		.records = { b->v + skip, b->n - skip },
 		.sync = b->sync || again,
 		.jump = b->jump && skip == 0,
+		.last = b->last,
 	};
 
 	return keeper_audit_append(a->k, &q, ret_mended);
@@ -259,7 +227,7 @@ static void batch_empty(struct batch *b)
 {
 	buf_reset(&b->bytes);
 	b->n = 0;
-	b->sync = b->jump = false;
+	b->sync = b->jump = b->last = false;
 }
 
 static void pause_before_retry(struct audit *a)
@@ -344,8 +312,8 @@ static void tell_mended(struct audit *a)
 {
 	if (!a->mended || !has_room(a->fill))
 		return;
-	if (append_event(a, "audit-mended", "the log's open file was deleted or replaced by somebody; it was "
-		"written anew, no record is missing", HF_E_DAMAGED, true) != HF_OK)
+	if (audit_append_event(a, "audit-mended", "the log's open file was deleted or replaced by somebody; "
+		"it was written anew, no record is missing", HF_E_DAMAGED, true) != HF_OK)
 		return;
 	a->mended = false;
 	a->gaps++;
@@ -368,6 +336,43 @@ static void wait_for_work(struct audit *a)
 	}
 }
 
+/* go_back continues the chain behind what was kept. */
+static enum hf_err go_back(struct audit *a)
+{
+	CLEANUP(arena_done) struct arena arena = { 0 };
+	struct audit_tail_res r;
+
+	TRY(keeper_audit_tail(a->k, &arena, &r));
+	if (r.last.n != 1)
+		return HF_E_STORE;
+	TRY(crypto_sha256(r.last.v[0].record, a->prev));
+	a->seq = r.seq;
+	return HF_OK;
+}
+
+/* last_words gives up what could not be kept, and puts on record how much that was: there is little
+ * room for it, which the keeper holds back. */
+static void last_words(struct audit *a)
+{
+	uint64_t numbered = a->seq - 1; /* without the stop's */
+	bool mended;
+	enum hf_err e = go_back(a);
+
+	batch_empty(a->send);
+	batch_empty(a->fill);
+	a->untold += numbered - (e == HF_OK ? a->seq : a->durable);
+	log_error("audit: %llu records of calls were lost: they could not be kept before the stop",
+		(unsigned long long)a->untold);
+	if (e == HF_OK)
+		e = audit_append_event(a, "stop", "", HF_OK, true);
+	a->fill->sync = a->fill->last = true;
+	lay_out(a->fill);
+	if (e == HF_OK)
+		e = send_batch(a, a->fill, false, &mended);
+	if (e != HF_OK)
+		log_error("audit: nor could it be put on record: %s", err_text(e));
+}
+
 static void *run(void *ctx)
 {
 	struct audit *a = ctx;
@@ -386,7 +391,7 @@ static void *run(void *ctx)
 		tell_dropped(a);
 		checkpoint_if_due(a);
 		if (!finish(a)) {
-			log_error("audit: %zu records were lost", a->send->n + a->fill->n);
+			last_words(a);
 			return NULL;
 		}
 		tell_mended(a);
@@ -458,7 +463,7 @@ static enum hf_err append_gap(struct audit *a, const char *why)
 		(void)snprintf(detail + n, sizeof(detail) - n, "; the store knows of record %llu, hash %s",
 			(unsigned long long)m->seq, hex);
 	}
-	return append_event(a, AUDIT_GAP, detail, HF_E_DAMAGED, false);
+	return audit_append_event(a, AUDIT_GAP, detail, HF_E_DAMAGED, false);
 }
 
 /* append_start names the keys that sign. */
@@ -480,7 +485,7 @@ static enum hf_err append_start(struct audit *a)
 		(void)snprintf(detail + n, sizeof(detail) - n, "; FIPS provider %s",
 			crypto_fips_version());
 	say_store(a, detail, sizeof(detail));
-	return append_event(a, "start", detail, HF_OK, true);
+	return audit_append_event(a, "start", detail, HF_OK, true);
 }
 
 static enum hf_err start(struct audit *a)
@@ -503,63 +508,10 @@ static enum hf_err start(struct audit *a)
 		TRY(append_gap(a, last.why));
 	}
 	if (clock_wall_us() + CLOCK_BACK_US < last.time_us)
-		TRY(append_event(a, "clock-jump", "the clock is behind the log's last record", HF_E_CLOCK,
-			false));
+		TRY(audit_append_event(a, "clock-jump", "the clock is behind the log's last record",
+			HF_E_CLOCK, false));
 	TRY(append_start(a));
 	return pthread_create(&a->thread, NULL, run, a) == 0 ? HF_OK : HF_E_MEMORY;
-}
-
-#define AUDIT_ML_SAID 96u
-
-/* announce_ml: the parts, and what the announcement says of them. */
-static enum hf_err announce_ml(struct audit *a, struct slice ml, char ret[AUDIT_ML_SAID])
-{
-	char hex[2 * CRYPTO_HASH + 1], part[2 * AUDIT_ML_PART + 1], detail[sizeof(part) + 2];
-	uint8_t hash[CRYPTO_HASH];
-
-	*ret = '\0';
-	if (ml.n != CRYPTO_ML_DSA65_PUBLIC)
-		return HF_OK;
-	for (unsigned i = 0; i < AUDIT_ML_PARTS; i++) {
-		hex_encode((struct slice){ ml.p + i * AUDIT_ML_PART, AUDIT_ML_PART }, part);
-		(void)snprintf(detail, sizeof(detail), "%u %s", i, part);
-		TRY(append_event(a, AUDIT_ML_EVENT, detail, HF_OK, false));
-	}
-	TRY(crypto_sha256(ml, hash));
-	hex_encode(SLICE_OF(hash), hex);
-	(void)snprintf(ret, AUDIT_ML_SAID, AUDIT_KEY_ML "%s", hex);
-	return HF_OK;
-}
-
-enum hf_err audit_announce(struct audit *a, const uint8_t next[32], struct slice ml)
-{
-	char hex[65], ml_said[AUDIT_ML_SAID], detail[256];
-	MUTEX_HOLD(&a->lock);
-
-	TRY(announce_ml(a, ml, ml_said));
-	hex_encode((struct slice){ next, 32 }, hex);
-	(void)snprintf(detail, sizeof(detail), AUDIT_KEY_NEXT "%s%s", hex, ml_said);
-	TRY(append_event(a, AUDIT_KEY_EVENT, detail, HF_OK, true));
-	return wait_kept(a);
-}
-
-enum hf_err audit_take_over(struct audit *a, struct slice seed, struct slice ml_seed,
-	const uint8_t before[32])
-{
-	CLEANUP(audit_keys_done) struct audit_keys next = { 0 };
-	char now_hex[65], before_hex[65], detail[192];
-	MUTEX_HOLD(&a->lock);
-	struct audit_keys was = a->keys;
-
-	TRY(audit_keys_open(seed, ml_seed, &next));
-	a->keys = next;
-	next = was; /* wiped at the end */
-	hex_encode(SLICE_OF(a->keys.public_key), now_hex);
-	hex_encode((struct slice){ before, 32 }, before_hex);
-	(void)snprintf(detail, sizeof(detail), AUDIT_KEY_NOW "%s" AUDIT_KEY_BEFORE "%s", now_hex,
-		before_hex);
-	TRY(append_event(a, AUDIT_KEY_EVENT, detail, HF_OK, true));
-	return wait_kept(a);
 }
 
 static void stop(struct audit *a)
@@ -569,7 +521,7 @@ static void stop(struct audit *a)
 		char detail[48] = "";
 
 		say_store(a, detail, sizeof(detail));
-		if (append_event(a, "stop", detail, HF_OK, true) != HF_OK)
+		if (audit_append_event(a, "stop", detail, HF_OK, true) != HF_OK)
 			log_error("audit: the stop record could not be made");
 		a->fill->sync = true;
 		a->stop = true;
@@ -583,7 +535,7 @@ static enum hf_err first_kept(struct audit *a, bool must)
 {
 	MUTEX_HOLD(&a->lock);
 
-	if (wait_kept(a) != HF_OK)
+	if (audit_wait_kept(a) != HF_OK)
 		return must ? HF_E_AUDIT : HF_OK;
 	while (a->witness != NULL && a->told_ns == 0)
 		cond_wait(&a->kept, &a->lock);
@@ -626,7 +578,7 @@ enum hf_err audit_flush(struct audit *a)
 {
 	MUTEX_HOLD(&a->lock);
 
-	return wait_kept(a);
+	return audit_wait_kept(a);
 }
 
 uint64_t audit_sequence(struct audit *a)
@@ -678,8 +630,8 @@ enum hf_err audit_event(struct audit *a, const char *event, const char *detail, 
 {
 	MUTEX_HOLD(&a->lock);
 
-	TRY(append_event(a, event, detail, result, false));
-	return wait_kept(a);
+	TRY(audit_append_event(a, event, detail, result, false));
+	return audit_wait_kept(a);
 }
 
 static enum audit_kind kind_of(const struct call_row *row)
@@ -734,11 +686,11 @@ static enum hf_err put(struct audit *a, struct audit_record *rec, enum audit_wan
 
 	e = append(a, rec, false);
 	if (want == AUDIT_OR_NOTHING)
-		return e == HF_OK ? wait_kept(a) : e;
+		return e == HF_OK ? audit_wait_kept(a) : e;
 	if (e != HF_OK)
 		drop(a);
 	else if (want == AUDIT_DURABLE && !atomic_load(&a->failing))
-		(void)!wait_kept(a); /* it stays in the queue */
+		(void)!audit_wait_kept(a); /* it stays in the queue */
 	return HF_OK;
 }
 

@@ -86,11 +86,17 @@ static bool closed(const struct calls_ctx *c)
 	return own == CLOSED_CHANGES && of_change(c);
 }
 
+/* emergency: what is legal in one goes on while no record can be kept. */
+static bool emergency(const struct calls_ctx *c)
+{
+	return c->row->states != CALL_IN_O && c->hsm->audit != NULL && audit_failing(c->hsm->audit);
+}
+
 enum audit_want audit_wants(const struct calls_ctx *c, enum hf_err e)
 {
 	if (!recorded(c, e))
 		return AUDIT_NONE;
-	if (closed(c))
+	if (closed(c) && !emergency(c))
 		return AUDIT_OR_NOTHING;
 	return of_change(c) ? AUDIT_DURABLE : AUDIT_QUEUED;
 }
@@ -105,8 +111,8 @@ static bool may_be_recorded(const struct calls_ctx *c)
 
 enum hf_err audit_permit(struct calls_ctx *c)
 {
-	if (c->hsm->audit == NULL || !audit_failing(c->hsm->audit) || c->row->states != CALL_IN_O ||
-	    !closed(c) || !may_be_recorded(c))
+	if (c->hsm->audit == NULL || !audit_failing(c->hsm->audit) || emergency(c) || !closed(c) ||
+	    !may_be_recorded(c))
 		return HF_OK;
 	call_detail(c, "audit records cannot be kept");
 	return HF_E_AUDIT;

@@ -102,6 +102,28 @@ def test_a_full_disk_does_not_stop_signing_and_what_was_dropped_is_told(i):
         disk.umount(i)
 
 
+def test_a_stop_while_the_disk_is_full_tells_what_it_loses(i):
+    disk = Disk(i, '256m')
+    try:
+        i.must('init', 'e2e')
+        p = i.popen('sign', '4', '1')
+        time.sleep(1.5)
+        disk.fill()
+        e2e.wait_for(lambda: health(i)['audit_dropped'] > 0)
+        out = p.communicate(timeout=60)[0]
+        stopped = i.cli('stop')
+        assert stopped.returncode == 0, stopped.stderr
+        e2e.wait_for(lambda: 'could not be kept before the stop' in i.log())
+        disk.free()
+        dropped = [int(r['detail'].split()[0]) for r in records(i, '--call', 'audit-dropped')]
+        kept = len(records(i, '--call', 'sign_init'))
+        assert len(dropped) == 1 and kept + dropped[0] >= signed(out), (kept, dropped, out)
+        verified(i)
+        print(f'{signed(out)} signed, {kept} recorded, {dropped[0]} told to be lost')
+    finally:
+        disk.umount(i)
+
+
 def test_a_full_disk_stops_signing_where_policy_says_so(i):
     disk = Disk(i)
     try:

@@ -1,0 +1,50 @@
+/* audit_int.h: the audit chain's own; private to audit.c and audit_follow.c. */
+#ifndef HF_AUDIT_INT_H
+#define HF_AUDIT_INT_H
+
+#include <pthread.h>
+
+#include "audit.h"
+#include "keeper_ask.h"
+#include "lock.h"
+
+#define BATCH_RECORDS 4096u          /* audit_append's limit */
+
+struct batch {
+	struct buf bytes;
+	struct entry v[BATCH_RECORDS]; /* lengths at first, views when it is sent */
+	size_t n;
+	uint64_t first;
+	bool sync, jump; /* numbers are left out before `first` */
+	bool last;       /* nothing comes behind it */
+};
+
+struct audit {
+	struct keeper *k;
+	const char *serial;       /* the HSM's */
+	struct audit_keys keys;   /* lock, since they may change */
+	const struct audit_pair *pair; /* while it opens */
+	struct audit_witness *witness; /* the thread's; NULL: none */
+	_Atomic bool failing;     /* the keeper said that it cannot keep records */
+	pthread_t thread;
+	struct mutex lock;        /* what follows */
+	struct cond work, kept, room;
+	struct batch *fill, *send;
+	uint64_t seq, durable, failed; /* last numbered, last kept, last that failed once */
+	uint64_t signed_seq, signed_ns;
+	uint8_t prev[CRYPTO_HASH];
+	struct audit_mark due;    /* the last signed record, for the witness; 0: it has it */
+	uint64_t told_ns;
+	uint64_t dropped, untold, dropped_ns; /* records; not yet on record; last said when */
+	uint64_t gaps;            /* see audit_gaps */
+	bool mended;              /* a file was written anew; not yet on record */
+	bool stop;
+};
+
+/* Both with the lock held. audit_append_event puts a record of no call into the batch, audit_wait_kept waits until the
+ * last one is durable. */
+enum hf_err audit_append_event(struct audit *a, const char *event, const char *detail, enum hf_err result,
+	bool signed_) HF_MUST_CHECK;
+enum hf_err audit_wait_kept(struct audit *a) HF_MUST_CHECK;
+
+#endif
