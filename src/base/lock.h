@@ -78,7 +78,8 @@ struct rwlock {
 	pthread_rwlock_t l;
 };
 
-#define RWLOCK_INIT { PTHREAD_RWLOCK_INITIALIZER }
+/* RWLOCK_INIT_FAIR: see rwlock_init_fair. */
+#define RWLOCK_INIT_FAIR { PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP }
 
 static inline void rwlock_init(struct rwlock *l)
 {

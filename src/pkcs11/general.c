@@ -7,9 +7,10 @@
 #include "text.h"
 
 /* The application's link to its HSM, while it is initialized. Calls hold the
- * lock for reading; C_Initialize and C_Finalize for writing. Nothing here runs
+ * lock for reading, and none calls another; C_Initialize and C_Finalize for writing, before
+ * calls that come later. Nothing here runs
  * at exit or when the library is unloaded: the vault sees the connections end. */
-static struct rwlock lock = RWLOCK_INIT;
+static struct rwlock lock = RWLOCK_INIT_FAIR;
 static struct client *client;
 
 /* For C_WaitForSlotEvent, which may wait for ever and so holds no lock. */
@@ -17,12 +18,20 @@ static struct mutex wait_lock = MUTEX_INIT;
 static struct cond wait_end = { PTHREAD_COND_INITIALIZER };
 static uint64_t finalized; /* how often */
 
+static void leave(const struct entry *e)
+{
+	rwlock_unlock(&lock);
+	(void)pthread_setcancelstate(e->cancel, NULL);
+}
+
 bool module_enter(struct entry *e)
 {
+	/* A thread that is cancelled here would leave locks and connections behind. */
+	(void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &e->cancel);
 	rwlock_read(&lock);
 	e->client = client;
 	if (client == NULL)
-		rwlock_unlock(&lock);
+		leave(e);
 	return e->client != NULL;
 }
 
@@ -32,7 +41,7 @@ void module_leave(struct entry *e)
 		return;
 	arena_done(&e->arena);
 	buf_done(&e->param);
-	rwlock_unlock(&lock);
+	leave(e);
 }
 
 /* --- fork ----------------------------------------------------------------- */
@@ -43,7 +52,7 @@ static void after_fork_in_child(void)
 {
 	struct client *parents = client;
 
-	lock = (struct rwlock)RWLOCK_INIT;
+	lock = (struct rwlock)RWLOCK_INIT_FAIR;
 	wait_lock = (struct mutex)MUTEX_INIT;
 	wait_end = (struct cond){ PTHREAD_COND_INITIALIZER };
 	client = NULL;

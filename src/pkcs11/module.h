@@ -43,6 +43,7 @@ struct entry {
 	struct client *client;
 	struct arena arena; /* answers, encoded templates */
 	struct buf param;   /* an encoded mechanism parameter */
+	int cancel;         /* whether the thread could be cancelled before */
 };
 
 /* module_enter: false if C_Initialize was not called (in this process).

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'support'))
 
@@ -252,6 +253,25 @@ def test_who_waits_for_a_slot_is_woken_by_the_end(t):
     t.call('C_Finalize', None)
     waiter.join()
     assert said == ['CKR_CRYPTOKI_NOT_INITIALIZED']
+
+
+def test_the_end_comes_before_calls_that_come_later(t):
+    said = []
+
+    def work():
+        room = ctypes.create_string_buffer(1 << 18)
+        while (rv := refused(t.call, 'C_GenerateRandom', t.h, room, ULONG(len(room)))) == 'CKR_OK':
+            pass
+        said.append(rv)
+
+    threads = [threading.Thread(target=work) for _ in range(12)]
+    for x in threads:
+        x.start()
+    time.sleep(0.3)
+    t.call('C_Finalize', None)
+    for x in threads:
+        x.join()
+    assert said == ['CKR_CRYPTOKI_NOT_INITIALIZED'] * 12, said
 
 
 own_vault.run(BUILD, globals(), sys.argv[2])
