@@ -15,7 +15,7 @@ struct worker {
 	pthread_t thread;
 	pthread_barrier_t *barrier;
 	atomic_bool *end;
-	uint64_t count, spent_ns;
+	uint64_t count, begin_ns, end_ns; /* from the first operation's begin to the last one's end */
 	uint32_t *sample; /* nanoseconds */
 	size_t samples;
 	uint64_t step; /* every step-th latency is kept */
@@ -60,7 +60,8 @@ static void *run_worker(void *arg)
 		last = t;
 		w->count++;
 	}
-	w->spent_ns = last - begin;
+	w->begin_ns = begin;
+	w->end_ns = last;
 	if (state != NULL)
 		w->work->stop(state);
 	return NULL;
@@ -77,15 +78,19 @@ static struct bench_result sum_up(struct worker *w, unsigned threads)
 {
 	struct bench_result r = { .ok = true };
 	uint32_t *all = hf_alloc((size_t)BENCH_SAMPLES * threads, sizeof(*all));
+	uint64_t count = 0, begin = UINT64_MAX, end = 0;
 	size_t n = 0;
 
 	for (unsigned i = 0; i < threads; i++) {
 		r.ok = r.ok && w[i].ok;
-		if (w[i].spent_ns > 0)
-			r.per_second += (double)w[i].count * 1e9 / (double)w[i].spent_ns;
+		count += w[i].count;
+		begin = w[i].begin_ns < begin ? w[i].begin_ns : begin;
+		end = w[i].end_ns > end ? w[i].end_ns : end;
 		for (size_t k = 0; all != NULL && k < w[i].samples; k++)
 			all[n++] = w[i].sample[k];
 	}
+	if (end > begin)
+		r.per_second = (double)count * 1e9 / (double)(end - begin);
 	if (n > 0) {
 		size_t middle = n / 2, last = n - 1 - n / 100;
 
