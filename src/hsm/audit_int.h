@@ -41,8 +41,8 @@ struct audit {
 	bool stop;
 };
 
-/* Both with the lock held. audit_append_event puts a record of no call into the batch, audit_wait_kept waits until the
- * last one is durable. */
+/* Both with the lock held. audit_append_event puts a record of no call into the batch,
+ * audit_wait_kept waits until the last one is durable. */
 enum hf_err audit_append_event(struct audit *a, const char *event, const char *detail, enum hf_err result,
 	bool signed_) HF_MUST_CHECK;
 enum hf_err audit_wait_kept(struct audit *a) HF_MUST_CHECK;
