@@ -102,9 +102,11 @@ static bool without_kept(struct arena *a, struct recipient_list *l)
 
 	if (v == NULL)
 		return false;
-	for (size_t i = 0; i < l->n; i++)
-		v[i] = l->v[i].kind == BACKUP_TO_TOKEN ? (struct recipient){ .kind = BACKUP_TO_TOKEN } :
-			l->v[i];
+	for (size_t i = 0; i < l->n; i++) {
+		v[i] = l->v[i];
+		if (v[i].kind == BACKUP_TO_TOKEN)
+			v[i] = (struct recipient){ .kind = BACKUP_TO_TOKEN };
+	}
 	l->v = v;
 	return true;
 }
