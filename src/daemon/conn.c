@@ -374,7 +374,7 @@ static bool last_frame(const struct buf *in, size_t whole, size_t *ret_at, struc
  *   in in:  | what is ahead | head | RD_ASIDE u32               | u32 | */
 static bool set_aside(struct conn *c, struct slice whole)
 {
-	struct wire_head h;
+	struct wire_head h = { 0 };
 	size_t at, n;
 
 	if (!last_frame(&c->in, whole.n, &at, &h) || !hsm_takes_bulk(&h) || h.flags & WIRE_FLAG_QUIET ||
