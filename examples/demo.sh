@@ -13,7 +13,8 @@ step() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 run() { printf '$ %s\n' "$*"; "$@"; }
 finish() {
 	"$holdfast" stop 2>/dev/null || true
-	rm -rf "$scratch"
+	# It may still write its last audit record.
+	until rm -rf "$scratch" 2>/dev/null; do sleep 0.1; done
 }
 trap finish EXIT
 
