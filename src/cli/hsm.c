@@ -2,8 +2,13 @@
 #include "cli.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/pidfd.h>
+#include <unistd.h>
+
+#define END_MS 30000 /* milliseconds for a daemon that was told to stop */
 
 static json_t *json_facts(struct fact_list l)
 {
@@ -100,13 +105,50 @@ int cmd_tamper_clear(struct cli *c)
 	return e == HF_OK ? EXIT_DONE : cli_fail("tamper", e);
 }
 
+/* is_daemon: under socket activation it is systemd that listens, and stays. */
+static bool is_daemon(int pid)
+{
+	static const char daemon[] = "holdfastd";
+	char path[32], name[sizeof(daemon)];
+	size_t n;
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	f = fopen(path, "re");
+	if (f == NULL)
+		return false;
+	n = fread(name, 1, sizeof(name) - 1, f);
+	(void)fclose(f);
+	return n == sizeof(name) - 1 && memcmp(name, daemon, n) == 0;
+}
+
+/* await_end: false if the process is there after END_MS. */
+static bool await_end(int pid)
+{
+	int fd = pid > 0 && is_daemon(pid) ? pidfd_open(pid, 0) : -1, n;
+	struct pollfd p = { fd, POLLIN, 0 };
+
+	if (fd < 0)
+		return true; /* it has gone, or cannot be seen from here */
+	n = poll(&p, 1, END_MS);
+	close(fd);
+	return n != 0;
+}
+
+/* The vault answers and ends after that, the keeper after it, the monitor last: what still
+ * writes to the instance's directory is waited for. */
 int cmd_stop(struct cli *c)
 {
 	struct stop_req q = { 0 };
 	struct stop_res r;
 	enum hf_err e = do_stop(c->client, 0, &q, &r, &c->arena);
+	int pid = client_daemon(c->client);
 
-	return e == HF_OK ? EXIT_DONE : cli_fail("stop", e);
+	if (e != HF_OK)
+		return cli_fail("stop", e);
+	if (!await_end(pid))
+		return cli_usage("told to stop, but the daemon (process %d) has not ended yet", pid);
+	return EXIT_DONE;
 }
 
 #define RANDOM_MAX (1u << 20) /* bytes */

@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -115,26 +114,18 @@ static bool run(const struct making *m, const char *group, const char *verb, con
 	return pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_DONE;
 }
 
-/* stop ends the daemon of the token, and waits for its lock. */
+/* stop ends the daemon of the token, and waits until it has gone. */
 static bool stop(const struct making *m)
 {
 	static const char *const args[] = { "stop", NULL };
-	char path[PATH_MAX];
+	int status = -1;
 	pid_t pid = fork();
-	bool ok;
-	int fd;
 
 	if (pid == 0)
 		become(m, args, STDERR_FILENO);
-	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	if (!path_of(m, "lock", path))
-		return false;
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	ok = fd >= 0 && flock(fd, LOCK_EX) == 0;
-	if (fd >= 0)
-		close(fd);
-	return ok || say(path);
+	return pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_DONE;
 }
 
 static bool begin(struct making *m)

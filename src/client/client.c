@@ -104,6 +104,19 @@ size_t client_part_max(struct client *c)
 	return c->max_message / 2; /* ample for all else that a request holds */
 }
 
+int client_daemon(struct client *c)
+{
+	MUTEX_HOLD(&c->lock);
+
+	for (size_t i = 0; i < CLIENT_MAX_CONNECTIONS; i++) {
+		struct transport *t = c->conns[i].busy ? NULL : c->conns[i].t;
+
+		if (t != NULL)
+			return t->ops->peer(t);
+	}
+	return 0;
+}
+
 /* --- one call ------------------------------------------------------------- */
 
 static bool is_link_trouble(enum hf_err e)

@@ -73,6 +73,10 @@ bool client_operation(struct client *c, uint64_t session, enum op_kind k, uint32
  * others, begun elsewhere: a restart ends them. */
 void client_operations_taken(struct client *c, uint64_t session, uint32_t ops);
 
+/* client_daemon: the id of the process that listens for the instance this client is connected
+ * to; 0: it is connected to none, or that process is in another PID namespace. */
+int client_daemon(struct client *c);
+
 /* client_part_max: how many bytes of data one call can carry to this vault, or
  * bring back; more is sent in parts. */
 size_t client_part_max(struct client *c);

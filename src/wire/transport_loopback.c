@@ -59,7 +59,15 @@ static void loopback_close(struct transport *t)
 	hf_free(l);
 }
 
-static const struct transport_ops loopback_ops = { loopback_call, loopback_close, .pairs = false };
+static int loopback_peer(struct transport *t)
+{
+	(void)t;
+	return 0;
+}
+
+static const struct transport_ops loopback_ops = {
+	loopback_call, loopback_close, loopback_peer, .pairs = false
+};
 
 enum hf_err transport_loopback(loopback_serve serve, void *ctx, void (*closed)(void *ctx),
 	struct transport **ret)

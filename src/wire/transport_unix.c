@@ -163,7 +163,16 @@ static void unix_close(struct transport *t)
 	hf_free(l);
 }
 
-static const struct transport_ops unix_ops = { unix_call, unix_close, .pairs = true };
+static int unix_peer(struct transport *t)
+{
+	struct unix_link *l = container_of(t, struct unix_link, t);
+	struct ucred u;
+	socklen_t n = sizeof(u);
+
+	return getsockopt(l->fd, SOL_SOCKET, SO_PEERCRED, &u, &n) == 0 ? u.pid : 0;
+}
+
+static const struct transport_ops unix_ops = { unix_call, unix_close, unix_peer, .pairs = true };
 
 enum hf_err transport_unix(const char *dir, const char *name, unsigned timeout_ms,
 	struct transport **ret)

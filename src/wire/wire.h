@@ -138,6 +138,7 @@ struct transport_ops {
 	enum hf_err (*call)(struct transport *t, const struct request *q, struct buf *in,
 		struct answer *ret, bool *ret_sent);
 	void (*close)(struct transport *t); /* and frees it */
+	int (*peer)(struct transport *t);   /* id of the process that listens; 0: none, unknown */
 	bool pairs; /* a request may have one ahead */
 };
 struct transport {

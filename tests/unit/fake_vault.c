@@ -332,8 +332,8 @@ static void fake_close(struct transport *t)
 
 enum hf_err fake_connect(void *ctx, struct transport **ret)
 {
-	static const struct transport_ops single = { fake_call, fake_close, .pairs = false };
-	static const struct transport_ops pairs = { fake_call, fake_close, .pairs = true };
+	static const struct transport_ops single = { fake_call, fake_close, .peer = NULL, .pairs = false };
+	static const struct transport_ops pairs = { fake_call, fake_close, .peer = NULL, .pairs = true };
 	struct fake_vault *v = ctx;
 	struct fake_link *l;
 	MUTEX_HOLD(&v->lock);
