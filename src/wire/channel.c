@@ -4,6 +4,7 @@
 #include <linux/futex.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -25,25 +26,42 @@
 enum state { FREE, ASKED, ANSWERED, ELSEWHERE, NAPS = 0x40, SLEEPS = 0x80 };
 enum watch { AWAY, WATCHING, NAPPING };
 
+#define SHORT ((size_t)1984)       /* bytes of a frame, at most */
 #define AREA (2 * (CHANNEL_ROOM + 4096)) /* bytes: of the longest frames two take turns */
 #define LONG ((size_t)8192)        /* bytes of a frame */
 #define BEGINNING ((size_t)1024)   /* of a long request: all but its data, most times */
 
-/* What lies in the shared pages. A frame begins anywhere in its area. */
+/* What lies in the shared pages. A short frame has its place in the first of them, and what both sides
+ * look at is one line of the cache: of thousands of channels nothing else is near when its turn comes. A
+ * longer frame begins anywhere in its area. */
 struct shared {
 	_Alignas(64) _Atomic uint32_t state;
 	_Atomic uint32_t length; /* of the request */
-	_Atomic uint32_t request_at, answer_at;
-	_Alignas(64) _Atomic uint32_t watched; /* enum watch */
-	_Alignas(64) _Atomic uint32_t crowd; /* enum channel_crowd */
-	_Alignas(64) _Atomic uint32_t seat; /* where the client runs, counted from 1 */
+	_Atomic uint32_t request_at, answer_at; /* bytes from the beginning of it all */
+	_Atomic uint32_t watched; /* enum watch */
+	_Atomic uint32_t crowd; /* enum channel_crowd */
+	_Atomic uint32_t seat; /* where the client runs, counted from 1 */
+	_Alignas(64) uint8_t short_request[SHORT];
+	_Alignas(64) uint8_t short_answer[SHORT];
 	_Alignas(4096) uint8_t request[AREA];
 	_Alignas(4096) uint8_t answer[AREA];
 };
 
+/* struct sort is where the frames of one sort may lie: bytes from the beginning. */
+struct sort {
+	size_t in_short, in_area;
+};
+
+static const struct sort requests = {
+	offsetof(struct shared, short_request), offsetof(struct shared, request),
+};
+static const struct sort answers = {
+	offsetof(struct shared, short_answer), offsetof(struct shared, answer),
+};
+
 struct channel {
 	struct shared *at;
-	size_t next;      /* where this side's next long frame goes */
+	size_t next;      /* where in its area this side's next long frame goes */
 	struct turn turn; /* the client's */
 };
 
@@ -70,19 +88,34 @@ static void wake(_Atomic uint32_t *word)
 
 /* place: long frames take turns in the area. To write where the other side has just read, each line
  * has to come out of the other processor's cache first, which takes longer than to copy it. */
-static size_t place(struct channel *c, size_t n)
+static size_t place(struct channel *c, const struct sort *s, size_t n)
 {
 	size_t at = c->next <= AREA - n ? c->next : 0;
 
+	if (n <= SHORT)
+		return s->in_short;
 	if (n < LONG)
-		return 0;
+		return s->in_area;
 	c->next = (at + n + 4095) & ~(size_t)4095;
-	return at;
+	return s->in_area + at;
 }
 
-static bool within(size_t at, size_t n)
+static size_t left(size_t at, size_t from, size_t n)
 {
-	return at <= AREA && n <= AREA - at;
+	return at >= from && at - from < n ? n - (at - from) : 0;
+}
+
+/* room_from: bytes that a frame at `at` may have, at most. */
+static size_t room_from(const struct sort *s, size_t at)
+{
+	size_t n = left(at, s->in_short, SHORT);
+
+	return n > 0 ? n : left(at, s->in_area, AREA);
+}
+
+static uint8_t *bytes_at(const struct channel *c, size_t at)
+{
+	return (uint8_t *)c->at + at;
 }
 
 static enum hf_err map(int fd, struct channel **ret)
@@ -155,12 +188,13 @@ bool channel_take(struct channel *c, struct buf *in, struct slice *ret_whole)
 	n = atomic_load(&c->at->length);
 	at = atomic_load(&c->at->request_at);
 	some = n < LONG ? n : BEGINNING;
-	if (n > WIRE_HEAD + CHANNEL_ROOM || !within(at, n) || (p = buf_add(in, some)) == NULL)
+	if (n == 0 || n > WIRE_HEAD + CHANNEL_ROOM || n > room_from(&requests, at) ||
+	    (p = buf_add(in, some)) == NULL)
 		return false;
-	memcpy(p, c->at->request + at, some);
+	memcpy(p, bytes_at(c, at), some);
 	if (some == n)
-		secret_wipe(c->at->request + at, n < WIPED ? n : WIPED);
-	*ret_whole = some == n ? SLICE_NONE : (struct slice){ c->at->request + at, n };
+		secret_wipe(bytes_at(c, at), n < WIPED ? n : WIPED);
+	*ret_whole = some == n ? SLICE_NONE : (struct slice){ bytes_at(c, at), n };
 	return true;
 }
 
@@ -175,18 +209,18 @@ bool channel_take_rest(struct slice whole, struct buf *in)
 
 uint8_t *channel_room(struct channel *c, size_t n)
 {
-	return c->at->answer + place(c, n);
+	return bytes_at(c, place(c, &answers, n));
 }
 
 enum channel_given channel_give(struct channel *c, struct slice answer)
 {
 	bool fits = answer.n <= WIRE_HEAD + CHANNEL_ROOM;
-	bool there = answer.p >= c->at->answer && answer.p < c->at->answer + AREA;
-	size_t at = there ? (size_t)(answer.p - c->at->answer) : fits ? place(c, answer.n) : 0;
+	bool there = answer.p >= bytes_at(c, 0) && answer.p < bytes_at(c, sizeof(struct shared));
+	size_t at = there ? (size_t)(answer.p - bytes_at(c, 0)) : fits ? place(c, &answers, answer.n) : 0;
 	uint32_t was;
 
 	if (fits && !there)
-		memcpy(c->at->answer + at, answer.p, answer.n);
+		memcpy(bytes_at(c, at), answer.p, answer.n);
 	atomic_store_explicit(&c->at->answer_at, (uint32_t)at, memory_order_relaxed);
 	was = atomic_exchange(&c->at->state, fits ? ANSWERED : ELSEWHERE);
 	if ((was & NAPS) != 0)
@@ -212,7 +246,8 @@ bool channel_unwatch(struct channel *c)
 
 void channel_crowded(struct channel *c, enum channel_crowd crowd)
 {
-	atomic_store_explicit(&c->at->crowd, crowd, memory_order_relaxed);
+	if (atomic_load_explicit(&c->at->crowd, memory_order_relaxed) != crowd)
+		atomic_store_explicit(&c->at->crowd, crowd, memory_order_relaxed);
 }
 
 unsigned channel_seat(const struct channel *c)
@@ -252,14 +287,14 @@ bool channel_fits(const struct request *q)
 
 bool channel_ask(struct channel *c, const struct request *q)
 {
-	size_t ahead = ahead_size(q), n = ahead + WIRE_HEAD + request_size(q), at = place(c, n);
-	uint8_t *p = c->at->request + at;
+	size_t ahead = ahead_size(q), n = ahead + WIRE_HEAD + request_size(q), at = place(c, &requests, n);
+	uint8_t *p = bytes_at(c, at);
 	uint32_t naps = NAPPING;
 
 	if (q->ahead != NULL)
 		request_put(q->ahead, p);
 	request_put(q, p + ahead);
-	atomic_store(&c->at->length, (uint32_t)n);
+	atomic_store_explicit(&c->at->length, (uint32_t)n, memory_order_relaxed);
 	atomic_store_explicit(&c->at->request_at, (uint32_t)at, memory_order_relaxed);
 	atomic_store_explicit(&c->at->seat, (uint32_t)sched_getcpu() + 1, memory_order_relaxed);
 	atomic_store(&c->at->state, ASKED);
@@ -334,12 +369,12 @@ enum channel_got channel_wait(struct channel *c)
 
 enum hf_err channel_read(struct channel *c, struct answer *ret)
 {
-	size_t at = atomic_load(&c->at->answer_at);
+	size_t at = atomic_load(&c->at->answer_at), room = room_from(&answers, at);
 	struct wire_head h;
 
-	if (!within(at, WIRE_HEAD) || wire_head_get(c->at->answer + at, AREA - at - WIRE_HEAD, &h) != HF_OK)
+	if (room < WIRE_HEAD || wire_head_get(bytes_at(c, at), room - WIRE_HEAD, &h) != HF_OK)
 		return HF_E_CONNECTION;
-	*ret = (struct answer){ h, { c->at->answer + at + WIRE_HEAD, h.length } };
+	*ret = (struct answer){ h, { bytes_at(c, at + WIRE_HEAD), h.length } };
 	atomic_store(&c->at->state, FREE);
 	return HF_OK;
 }

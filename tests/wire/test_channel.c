@@ -255,14 +255,28 @@ static void an_answer_may_be_written_in_place(void **state)
 	assert_memory_equal(got.fields.p, "abc", 3);
 }
 
-static void a_place_outside_is_refused(void **state)
+/* Of words, short requests, short answers, requests, answers, as channel.c lays them out. */
+#define SHORT_REQUESTS 64u
+#define SHORT_ANSWERS 2048u
+#define REQUESTS 4096u
+#define ANSWERS (REQUESTS + 2 * (CHANNEL_ROOM + 4096))
+
+static uint32_t *first_page(void)
 {
-	static const uint32_t places[] = { 4u << 20, UINT32_MAX, 2 * (CHANNEL_ROOM + 4096) };
+	void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, shared, 0);
+
+	assert_ptr_not_equal(p, MAP_FAILED);
+	return p;
+}
+
+static void a_request_outside_is_refused(void **state)
+{
+	static const uint32_t places[] = { 0, SHORT_REQUESTS - 1, SHORT_ANSWERS - 8, SHORT_ANSWERS,
+		REQUESTS - 1, ANSWERS - 8, ANSWERS, 2 * ANSWERS, UINT32_MAX };
 	CLEANUP(buf_done) struct buf in = BUF_MAX(CHANNEL_ROOM);
-	uint32_t *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, shared, 0);
+	uint32_t *p = first_page();
 
 	(void)state;
-	assert_ptr_not_equal(p, MAP_FAILED);
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		(void)ask(1, SLICE_STR("x"));
 		p[2] = places[i];
@@ -270,6 +284,58 @@ static void a_place_outside_is_refused(void **state)
 		assert_int_equal(give(1, 0), CHANNEL_SEEN);
 	}
 	(void)munmap(p, 4096);
+}
+
+static void an_answer_outside_is_refused(void **state)
+{
+	static const uint32_t places[] = { 0, SHORT_REQUESTS, SHORT_ANSWERS - 1, REQUESTS - 64 - 8, REQUESTS,
+		ANSWERS - 1, 2 * ANSWERS, UINT32_MAX };
+	uint32_t *p = first_page();
+	struct answer got;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		(void)ask(1, SLICE_STR("x"));
+		assert_int_equal(give(1, 0), CHANNEL_SEEN);
+		p[3] = places[i];
+		assert_int_equal(channel_read(client, &got), HF_E_CONNECTION);
+	}
+	(void)munmap(p, 4096);
+}
+
+static void a_short_call_stays_within_one_page(void **state)
+{
+	CLEANUP(buf_done) struct buf in = BUF_MAX(4096);
+	uint32_t *p = first_page();
+
+	(void)state;
+	(void)ask(1, SLICE_STR("question"));
+	assert_non_null(memmem(p, 4096, "question", 8));
+	assert_true(take(&in));
+	assert_int_equal(give(1, 512), CHANNEL_SEEN);
+	assert_non_null(memmem(p, 4096, "aaaa", 4));
+	(void)munmap(p, 4096);
+}
+
+static void frames_of_all_lengths_pass(void **state)
+{
+	CLEANUP(buf_done) struct buf in = BUF_MAX(CHANNEL_ROOM), data = BUF_MAX(CHANNEL_ROOM);
+	struct answer got;
+
+	(void)state;
+	for (size_t n = 1; n < 17000; n += n < 1930 ? 211 : n < 1990 ? 1 : 501) {
+		buf_reset(&data);
+		buf_reset(&in);
+		memset(buf_add(&data, n), (int)('b' + n % 16), n);
+		(void)ask(n, buf_slice(&data));
+		assert_true(take(&in));
+		assert_int_equal(in.n, WIRE_HEAD + n);
+		assert_memory_equal(in.p + WIRE_HEAD, data.p, n);
+		assert_int_equal(give(n, n), CHANNEL_SEEN);
+		assert_int_equal(channel_read(client, &got), HF_OK);
+		assert_int_equal(got.fields.n, n);
+		assert_int_equal(got.fields.p[n - 1], 'a');
+	}
 }
 
 static void a_pin_does_not_stay_there(void **state)
@@ -378,7 +444,10 @@ int main(void)
 		TEST(a_long_request_shows_its_beginning_first),
 		TEST(long_frames_take_turns),
 		TEST(an_answer_may_be_written_in_place),
-		TEST(a_place_outside_is_refused),
+		TEST(a_request_outside_is_refused),
+		TEST(an_answer_outside_is_refused),
+		TEST(a_short_call_stays_within_one_page),
+		TEST(frames_of_all_lengths_pass),
 		TEST(a_pin_does_not_stay_there),
 		TEST(the_client_cannot_shrink_it),
 		TEST(other_files_are_refused),
