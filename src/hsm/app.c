@@ -15,24 +15,6 @@ bool peer_is_admin(const struct hsm *h, const struct peer *p)
 
 /* --- applications ------------------------------------------------------------- */
 
-static struct app *app_new(struct hsm *h, const struct peer *peer, struct slice id,
-	struct slice program)
-{
-	struct app *app = hf_alloc(1, sizeof(*app));
-
-	if (app == NULL)
-		return NULL;
-	memcpy(app->id, id.p, APP_ID_LEN);
-	app->peer = *peer;
-	(void)snprintf(app->program, sizeof(app->program), "%.*s", (int)program.n,
-		program.n > 0 ? (const char *)program.p : "");
-	/* A session's number of one start means nothing after the next. */
-	app->next_session = (h->boot & 0x7fffffff) << 32;
-	mutex_init(&app->lock);
-	mutex_init(&app->backup_lock);
-	return app;
-}
-
 static void app_free(struct app *app)
 {
 	while (app->logins != NULL) {
@@ -48,6 +30,28 @@ static void app_free(struct app *app)
 	mutex_done(&app->backup_lock);
 	mutex_done(&app->lock);
 	hf_free(app);
+}
+
+static struct app *app_new(const struct peer *peer, struct slice id, struct slice program)
+{
+	struct app *app = hf_alloc(1, sizeof(*app));
+
+	if (app == NULL)
+		return NULL;
+	memcpy(app->id, id.p, APP_ID_LEN);
+	app->peer = *peer;
+	(void)snprintf(app->program, sizeof(app->program), "%.*s", (int)program.n,
+		program.n > 0 ? (const char *)program.p : "");
+	mutex_init(&app->lock);
+	mutex_init(&app->backup_lock);
+	/* An application whose connections broke comes back as a new one: its sessions' numbers of before
+	 * must not be those of others now. */
+	if (crypto_random((uint8_t *)&app->next_session, sizeof(app->next_session)) != HF_OK) {
+		app_free(app);
+		return NULL;
+	}
+	app->next_session >>= 1; /* never comes round to 0 */
+	return app;
 }
 
 /* Applications are found by the first half of their id: 64 random bits. */
@@ -73,7 +77,7 @@ static enum hf_err join_new(struct hsm *h, const struct peer *peer, struct slice
 
 	if (h->app_count >= h->cfg.max_applications)
 		return HF_E_LIMIT;
-	app = app_new(h, peer, id, program);
+	app = app_new(peer, id, program);
 	if (app == NULL)
 		return HF_E_MEMORY;
 	if (map_put(&h->apps, app_key(id), &app->by_id) != HF_OK) {

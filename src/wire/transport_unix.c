@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -14,7 +15,8 @@
 
 struct unix_link {
 	struct transport t;
-	int fd; /* -1: broken */
+	int fd;      /* -1: broken */
+	ino_t inode; /* of the socket */
 	struct channel *channel; /* or NULL */
 };
 
@@ -30,6 +32,23 @@ static int take_fd(int *fd)
 
 	*fd = -1;
 	return t;
+}
+
+/* is_ours: an application may close all descriptors it did not open itself (a daemon that starts
+ * does), and open others under their numbers, into which nothing must be written. */
+static bool is_ours(const struct unix_link *l)
+{
+	struct stat st;
+
+	return l->fd >= 0 && fstat(l->fd, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_ino == l->inode;
+}
+
+/* let_go of the socket. */
+static void let_go(struct unix_link *l)
+{
+	if (is_ours(l))
+		close_fd(&l->fd);
+	l->fd = -1;
 }
 
 static enum hf_err set_timeouts(int fd, unsigned ms)
@@ -101,7 +120,7 @@ static enum hf_err recv_answer(struct unix_link *l, struct buf *in, struct answe
 static enum hf_err over_socket(struct unix_link *l, const struct request *q, struct buf *in,
 	struct answer *ret, bool *ret_sent)
 {
-	enum hf_err e = wire_send_request(l->fd, q);
+	enum hf_err e = is_ours(l) ? wire_send_request(l->fd, q) : HF_E_CONNECTION;
 
 	*ret_sent = e == HF_OK; /* half a request is no request */
 	return e == HF_OK ? recv_answer(l, in, ret) : e;
@@ -110,7 +129,7 @@ static enum hf_err over_socket(struct unix_link *l, const struct request *q, str
 /* ring_or_answer reads what wakes this side up. */
 static enum hf_err ring_or_answer(struct unix_link *l, struct buf *in, struct answer *ret)
 {
-	TRY(recv_answer(l, in, ret));
+	TRY(is_ours(l) ? recv_answer(l, in, ret) : HF_E_CONNECTION);
 	return ret->head.opcode == WIRE_OP_RING ? channel_read(l->channel, ret) : HF_OK;
 }
 
@@ -121,7 +140,7 @@ static enum hf_err over_channel(struct unix_link *l, const struct request *q, st
 
 	*ret_sent = true; /* it is seen from the moment it lies there */
 	if (channel_ask(l->channel, q))
-		TRY(wire_send(l->fd, &ring, SLICE_NONE));
+		TRY(is_ours(l) ? wire_send(l->fd, &ring, SLICE_NONE) : HF_E_CONNECTION);
 	if (channel_wait(l->channel) == CHANNEL_ANSWERED)
 		return channel_read(l->channel, ret);
 	return ring_or_answer(l, in, ret);
@@ -146,8 +165,7 @@ static enum hf_err unix_call(struct transport *t, const struct request *q, struc
 	if (e == HF_OK && (got.head.request != q->head.request || got.head.opcode != q->head.opcode))
 		e = HF_E_CONNECTION;
 	if (e != HF_OK) {
-		close_fd(&l->fd);
-		l->fd = -1;
+		let_go(l);
 		return e;
 	}
 	*ret = got;
@@ -158,7 +176,7 @@ static void unix_close(struct transport *t)
 {
 	struct unix_link *l = container_of(t, struct unix_link, t);
 
-	close_fd(&l->fd);
+	let_go(l);
 	channel_close(l->channel);
 	hf_free(l);
 }
@@ -179,16 +197,19 @@ enum hf_err transport_unix(const char *dir, const char *name, unsigned timeout_m
 {
 	CLEANUP(close_fd) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct unix_link *l;
+	struct stat st;
 
 	if (fd < 0)
 		return HF_E_CONNECTION;
 	TRY(set_timeouts(fd, timeout_ms));
 	TRY(connect_to(fd, dir, name));
 	TRY(set_timeouts(fd, ANSWER_MS));
+	if (fstat(fd, &st) != 0)
+		return HF_E_CONNECTION;
 	l = hf_alloc(1, sizeof(*l));
 	if (l == NULL)
 		return HF_E_MEMORY;
-	*l = (struct unix_link){ { &unix_ops }, take_fd(&fd), NULL };
+	*l = (struct unix_link){ { &unix_ops }, take_fd(&fd), st.st_ino, NULL };
 	*ret = &l->t;
 	return HF_OK;
 }
@@ -223,7 +244,7 @@ enum hf_err transport_unix_share(struct transport *t, uint64_t request)
 	struct wire_head head = { .opcode = WIRE_OP_CHANNEL, .request = request }, got;
 	CLEANUP(close_fd) int shared = -1;
 
-	TRY(wire_send(l->fd, &head, SLICE_NONE));
+	TRY(is_ours(l) ? wire_send(l->fd, &head, SLICE_NONE) : HF_E_CONNECTION);
 	TRY(recv_head(l->fd, &got, &shared));
 	if (got.opcode != head.opcode || got.request != request)
 		return HF_E_CONNECTION;

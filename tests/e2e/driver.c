@@ -1,6 +1,7 @@
 /* driver MODULE COMMAND [ARGUMENT...]: an ordinary PKCS#11 application in small, for
  * the end-to-end tests. Each command prints what it found; exit code 1 is a failure. */
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include <sys/select.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "pkcs11.h"
@@ -146,6 +148,7 @@ static void *sign_thread(void *arg)
 		} else {
 			atomic_fetch_add(&l->failed, 1);
 			fprintf(stderr, "sign: 0x%lx\n", rv);
+			usleep(10000);
 		}
 	}
 	p11->C_CloseSession(s);
@@ -456,6 +459,32 @@ static int cmd_fork(char **arg)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : 1;
 }
 
+/* closed FILE: as a daemon that starts does, closes all descriptors that it did not open itself; their
+ * numbers become FILE's. Sessions and login go on, and nothing is written there. */
+static int cmd_closed(char **arg)
+{
+	CK_SESSION_HANDLE s = logged_in();
+	struct load l = { .seconds = 0.1 };
+	CK_ULONG n;
+	struct stat st;
+
+	l.key = find(s, "k", CKO_PRIVATE_KEY, &n);
+	for (int round = 0; round < 5; round++) {
+		sign_thread(&l);
+		close_range(3, ~0u, 0);
+		while (open(arg[0], O_RDWR | O_CREAT | O_APPEND, 0600) < 20)
+			;
+		sleep(round == 2 ? 1 : 0); /* the vault watches no more */
+	}
+	must(p11->C_CloseSession(s), "C_CloseSession");
+	must(p11->C_Finalize(NULL), "C_Finalize");
+	must(p11->C_Initialize(NULL), "C_Initialize");
+	for (int fd = 3; fd <= 20; fd++)
+		if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size != 0)
+			must(CKR_GENERAL_ERROR, "the application's files as they were");
+	return l.failed == 0 && l.done > 0 ? 0 : 1;
+}
+
 /* fill: stores data objects until the HSM refuses; prints how many and the error.
  * What was there before must still work. */
 static int cmd_fill(char **arg)
@@ -502,7 +531,8 @@ static const struct {
 	{ "check", 0, cmd_check }, { "sessions", 1, cmd_sessions }, { "wrong-pin", 1, cmd_wrong_pin },
 	{ "right-pin", 0, cmd_right_pin }, { "multipart", 0, cmd_multipart },
 	{ "store-secret", 0, cmd_store_secret }, { "use-secret", 0, cmd_use_secret },
-	{ "fork", 0, cmd_fork }, { "fill", 0, cmd_fill }, { "info", 0, cmd_info },
+	{ "fork", 0, cmd_fork },
+	{ "closed", 1, cmd_closed }, { "fill", 0, cmd_fill }, { "info", 0, cmd_info },
 };
 
 static void load(const char *path)

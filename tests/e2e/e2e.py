@@ -175,6 +175,12 @@ def test_a_forked_child_starts_anew_and_the_parent_goes_on(i):
     print(i.must('fork'))
 
 
+def test_descriptors_that_the_application_closed_are_not_written_to(i):
+    i.must('init', 'e2e')
+    i.must('closed', f'{os.path.dirname(i.home)}/file')
+    assert os.path.getsize(f'{os.path.dirname(i.home)}/file') == 0
+
+
 def test_the_lock_out_survives_restart_and_an_older_database(i):
     i.must('init', 'e2e')
     i.stop()
