@@ -124,6 +124,24 @@ static bool is_link_trouble(enum hf_err e)
 	return e == HF_E_CONNECTION || e == HF_E_TIMEOUT;
 }
 
+static bool apart(struct slice a, struct slice b)
+{
+	uintptr_t x = (uintptr_t)a.p, y = (uintptr_t)b.p;
+
+	return x < y ? y - x >= a.n : x - y >= b.n;
+}
+
+/* may_be_early: a call that is repeated finds its data where they were. */
+static struct early *may_be_early(const struct call *q)
+{
+	struct transfer_out *o = q->output;
+
+	if (o == NULL)
+		return NULL;
+	o->early = (struct early){ o->p, o->room, NULL, 0 };
+	return apart(q->data, (struct slice){ o->p, o->room }) ? &o->early : NULL;
+}
+
 static enum hf_err call_send(struct client *c, struct conn *k, uint64_t vault, struct call *q)
 {
 	struct request r = {
@@ -136,6 +154,8 @@ static enum hf_err call_send(struct client *c, struct conn *k, uint64_t vault, s
 		.fields = q->fields,
 		.data = q->data,
 		.tail = q->tail,
+		.early = may_be_early(q),
+		.pours = q->op == CALLS_ENCRYPT && !q->seen && !q->was_late,
 	};
 	struct request ahead;
 	bool sent = false;
@@ -161,11 +181,14 @@ static enum hf_err output_take(struct transfer_out *o, struct slice answer)
 {
 	struct rd r = rd_of(answer);
 	struct slice data;
+	size_t done = 0;
 
 	if (!rd_u32(&r, &o->need) || !rd_bytes(&r, o->room, &data) || !rd_done(&r))
 		return HF_E_MALFORMED;
-	if (data.n > 0)
-		memcpy(o->p, data.p, data.n);
+	if (o->early.from == data.p && o->early.n <= data.n)
+		done = o->early.n;
+	if (data.n > done)
+		memcpy(o->p + done, data.p + done, data.n - done);
 	o->n = data.n;
 	return HF_OK;
 }
@@ -267,6 +290,10 @@ static enum hf_err call_once(struct client *c, struct call *q)
 		q->reopened = true;
 		q->answered = false;
 		q->seen = false;
+	}
+	if (e == HF_OK && q->answer == HF_E_DATA_LATE && !q->was_late) {
+		q->was_late = true;
+		q->answered = false;
 	}
 	if (s != NULL)
 		session_put(c, s);

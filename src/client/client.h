@@ -59,9 +59,10 @@ struct transfer_out {
 	size_t room;   /* as many as this */
 	uint32_t need; /* as the vault said */
 	size_t n;      /* came */
+	struct early early; /* client_transfer's own */
 };
-/* client_transfer is client_call for these. o NULL: nothing is answered; p is written on
- * success only. */
+/* client_transfer is client_call for these. o NULL: nothing is answered. p is written on success, and
+ * before it is known that there is one where it does not overlap the data. */
 enum hf_err client_transfer(struct client *c, const struct transfer *t, struct transfer_out *o)
 	HF_MUST_CHECK;
 

@@ -101,6 +101,7 @@ struct call {
 	uint64_t request;
 	bool seen;              /* an earlier attempt may have reached the vault */
 	bool reopened;          /* the session was opened anew for this call */
+	bool was_late;          /* with data: HF_E_DATA_LATE */
 	bool answered;          /* the vault spoke: answer is final */
 	enum hf_err answer;
 	uint64_t deadline;      /* of repeating; 0: nothing went wrong yet */

@@ -364,6 +364,10 @@ void operation_note(struct session *s, const struct call *q, struct slice respon
 
 	if (q->answer == HF_E_SESSION_HANDLE) /* it will be opened anew, and this be done */
 		return;
+	if (q->answer == HF_E_DATA_LATE) { /* and begun */
+		m->late = false;
+		return;
+	}
 	if (q->op == CALLS_OP_CANCEL)
 		note_cancel(s, q);
 	else if (row->step == STEP_INIT)

@@ -294,11 +294,21 @@ void conn_nap(struct conn *c, uint64_t ns)
 		channel_nap(c->channel, ns);
 }
 
+static bool there(const struct hsm_bulk *b, size_t n)
+{
+	return channel_there(b->ctx, b->data.n - n);
+}
+
+static void ready(const struct hsm_bulk *b, const uint8_t *p, size_t n)
+{
+	channel_ready(b->ctx, p, n);
+}
+
 /* serve_bulk: the data of this request are still in the shared memory, and its answer may go there. */
 static bool serve_bulk(struct conn *c, const struct wire_head *head, struct slice fields)
 {
 	size_t most = c->bulk.n < CHANNEL_ROOM - GROWTH ? c->bulk.n + GROWTH : CHANNEL_ROOM;
-	const struct hsm_bulk b = { c->bulk, channel_room(c->channel, most), most };
+	const struct hsm_bulk b = { c->bulk, channel_room(c->channel, most), most, there, ready, c->channel };
 	struct buf own;
 	bool ok;
 

@@ -122,6 +122,11 @@ struct hsm_bulk {
 	struct slice data; /* of the field whose length is RD_ASIDE */
 	uint8_t *room;
 	size_t room_n;
+	/* there: the first n bytes of data stand there. false: they did not come in time. */
+	bool (*there)(const struct hsm_bulk *b, size_t n);
+	/* ready: the n bytes from p on, in the room, stand in the answer as they are. */
+	void (*ready)(const struct hsm_bulk *b, const uint8_t *p, size_t n);
+	void *ctx; /* the caller's */
 };
 /* hsm_takes_bulk: a request with this head may come with it; its fields are bytes, u32. */
 bool hsm_takes_bulk(const struct wire_head *head);

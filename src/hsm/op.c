@@ -12,6 +12,7 @@
 #include "usage.h"
 
 #define COPY_MAX (1u << 20) /* bytes gathered of an operation that is copied */
+#define PIECE ((size_t)32 << 10) /* bytes that are ready at once of a long answer */
 
 const struct op_sort op_sorts[OPK_COUNT] = {
 	[OPK_ENCRYPT] = { CKF_ENCRYPT, VERB_ENCRYPT, false },
@@ -295,6 +296,28 @@ static enum hf_err take_numbers(struct calls_ctx *c, struct op *op)
 	return HF_OK;
 }
 
+/* are_there waits a little for the data before `end`. */
+static enum hf_err are_there(const struct hsm_bulk *b, const uint8_t *end)
+{
+	return b->there(b, (size_t)(end - b->data.p)) ? HF_OK : HF_E_DATA_LATE;
+}
+
+/* in_pieces: in sight the client leaves data while those before are worked on, and takes out what is
+ * ready. The last piece is left in in. */
+static enum hf_err in_pieces(const struct calls_ctx *c, struct op *op, struct slice *in, struct buf *out)
+{
+	const struct hsm_bulk *b = c->bulk;
+
+	for (; in->n > PIECE; in->p += PIECE, in->n -= PIECE) {
+		TRY(are_there(b, in->p + PIECE));
+		TRY(op->crypt.mech->family->update(&op->crypt, (struct slice){ in->p, PIECE }, out));
+		TRY(buf_err(out));
+		if (c->answer->p == b->room)
+			b->ready(b, out->p, out->n);
+	}
+	return are_there(b, in->p + in->n);
+}
+
 /* finish runs the family over the last data. */
 static enum hf_err finish(struct calls_ctx *c, struct op *op, const struct op_io *io,
 	struct slice in, struct buf *out)
@@ -305,6 +328,8 @@ static enum hf_err finish(struct calls_ctx *c, struct op *op, const struct op_io
 
 	TRY(answer_room(c, io, room, out));
 	TRY(take_numbers(c, op));
+	if (io->in_sight)
+		TRY(in_pieces(c, op, &in, out));
 	TRY(f->finish(&op->crypt, in, signature, out));
 	return buf_err(out);
 }
@@ -325,20 +350,22 @@ static enum hf_err single(struct calls_ctx *c, enum op_kind k, struct op *op,
 	const struct op_io *io, bool *ret_lives)
 {
 	struct buf out;
+	enum hf_err e;
 
 	*ret_lives = true;
 	if (too_small(k, op, io, io->in.n))
 		return HF_OK;
-	TRY(finish(c, op, io, io->in, &out));
-	if (io->ret_out != NULL && !out_fits(io, out.n)) {
+	e = finish(c, op, io, io->in, &out);
+	if (e == HF_E_DATA_LATE || (e == HF_OK && io->ret_out != NULL && !out_fits(io, out.n))) {
 		/* As if it had not run: the caller may come with other data. */
 		op_end(op);
-		return op_start(op);
+		TRY(op_start(op));
+		return e;
 	}
-	if (io->ret_out != NULL)
+	if (e == HF_OK && io->ret_out != NULL)
 		*io->ret_out = buf_slice(&out);
 	*ret_lives = false;
-	return HF_OK;
+	return e;
 }
 
 enum hf_err op_feed(struct op *op, struct slice in, struct buf *out)
@@ -423,6 +450,7 @@ static enum hf_err secure_input(struct calls_ctx *c, enum op_kind k, struct op_i
 	io->in_sight = in_sight(c, k, io);
 	if (io->in_sight || c->bulk == NULL || io->in.p != c->bulk->data.p)
 		return HF_OK;
+	TRY(are_there(c->bulk, io->in.p + io->in.n));
 	return arena_dup(c->arena, io->in, &io->in);
 }
 
@@ -454,7 +482,7 @@ enum hf_err op_data(struct calls_ctx *c, enum op_kind k, enum op_step s, const s
 			break;
 		}
 	}
-	if (e != HF_OK || !lives)
+	if (e == HF_OK ? !lives : e != HF_E_DATA_LATE)
 		op_cancel(c->session, k);
 	return e;
 }

@@ -30,6 +30,8 @@ enum watch { AWAY, WATCHING, NAPPING };
 #define AREA (2 * (CHANNEL_ROOM + 4096)) /* bytes: of the longest frames two take turns */
 #define LONG ((size_t)8192)        /* bytes of a frame */
 #define BEGINNING ((size_t)1024)   /* of a long request: all but its data, most times */
+#define POUR ((size_t)16384)       /* bytes of data that the client leaves at a time */
+#define PATIENCE_NS 200000u        /* of the vault's with data on their way: for one request */
 
 /* What lies in the shared pages. A short frame has its place in the first of them, and what both sides
  * look at is one line of the cache: of thousands of channels nothing else is near when its turn comes. A
@@ -41,8 +43,10 @@ struct shared {
 	_Atomic uint32_t watched; /* enum watch */
 	_Atomic uint32_t crowd; /* enum channel_crowd */
 	_Atomic uint32_t seat; /* where the client runs, counted from 1 */
+	_Atomic uint32_t ready_at, ready; /* bytes of the answer, before it is given */
 	_Alignas(64) uint8_t short_request[SHORT];
 	_Alignas(64) uint8_t short_answer[SHORT];
+	_Alignas(64) _Atomic uint32_t missing; /* bytes of a long request's data that are on their way */
 	_Alignas(4096) uint8_t request[AREA];
 	_Alignas(4096) uint8_t answer[AREA];
 };
@@ -62,7 +66,11 @@ static const struct sort answers = {
 struct channel {
 	struct shared *at;
 	size_t next;      /* where in its area this side's next long frame goes */
-	struct turn turn; /* the client's */
+	struct turn turn; /* the client's, */
+	struct early *early; /* while it waits; or NULL */
+	uint8_t *rest;       /* where data that are on their way go */
+	size_t rest_n;       /* bytes of them */
+	uint64_t patience;   /* the vault's: ns */
 };
 
 static void relax(void)
@@ -191,6 +199,7 @@ bool channel_take(struct channel *c, struct buf *in, struct slice *ret_whole)
 	if (n == 0 || n > WIRE_HEAD + CHANNEL_ROOM || n > room_from(&requests, at) ||
 	    (p = buf_add(in, some)) == NULL)
 		return false;
+	c->patience = PATIENCE_NS;
 	memcpy(p, bytes_at(c, at), some);
 	if (some == n)
 		secret_wipe(bytes_at(c, at), n < WIPED ? n : WIPED);
@@ -207,9 +216,37 @@ bool channel_take_rest(struct slice whole, struct buf *in)
 	return p != NULL;
 }
 
+bool channel_there(struct channel *c, size_t missing)
+{
+	uint64_t began = 0, waited = 0;
+
+	for (unsigned i = 0; atomic_load_explicit(&c->at->missing, memory_order_acquire) > missing; i++) {
+		if (i < NEAR_SPINS) {
+			relax();
+			continue;
+		}
+		if (i == NEAR_SPINS)
+			began = clock_mono_ns();
+		(void)sched_yield();
+		waited = clock_mono_ns() - began;
+		if (waited >= c->patience) {
+			c->patience = 0;
+			return false;
+		}
+	}
+	c->patience -= waited;
+	return true;
+}
+
 uint8_t *channel_room(struct channel *c, size_t n)
 {
 	return bytes_at(c, place(c, &answers, n));
+}
+
+void channel_ready(struct channel *c, const uint8_t *p, size_t n)
+{
+	atomic_store_explicit(&c->at->ready_at, (uint32_t)(p - bytes_at(c, 0)), memory_order_relaxed);
+	atomic_store_explicit(&c->at->ready, (uint32_t)n, memory_order_release);
 }
 
 enum channel_given channel_give(struct channel *c, struct slice answer)
@@ -285,15 +322,37 @@ bool channel_fits(const struct request *q)
 	return ahead_size(q) + request_size(q) <= CHANNEL_ROOM;
 }
 
+static uint32_t crowd(const struct channel *c)
+{
+	return atomic_load_explicit(&c->at->crowd, memory_order_relaxed);
+}
+
+/* at_once: how many bytes of data have to be there when the vault looks. Side by side with it the rest comes
+ * only if it has a processor of its own. */
+static size_t at_once(const struct channel *c, const struct request *q, size_t ahead)
+{
+	bool pours = q->pours && q->data.n >= 2 * POUR && ahead + WIRE_HEAD + q->fields.n <= BEGINNING &&
+		crowd(c) == CROWD_NONE;
+
+	return pours ? POUR : q->data.n;
+}
+
 bool channel_ask(struct channel *c, const struct request *q)
 {
 	size_t ahead = ahead_size(q), n = ahead + WIRE_HEAD + request_size(q), at = place(c, &requests, n);
 	uint8_t *p = bytes_at(c, at);
+	size_t now = at_once(c, q, ahead);
 	uint32_t naps = NAPPING;
 
 	if (q->ahead != NULL)
 		request_put(q->ahead, p);
-	request_put(q, p + ahead);
+	request_put_some(q, p + ahead, now);
+	c->rest = p + n - q->tail.n - (q->data.n - now);
+	c->rest_n = q->data.n - now;
+	if (n >= LONG)
+		atomic_store_explicit(&c->at->missing, (uint32_t)c->rest_n, memory_order_relaxed);
+	c->early = q->early;
+	atomic_store_explicit(&c->at->ready, 0, memory_order_relaxed);
 	atomic_store_explicit(&c->at->length, (uint32_t)n, memory_order_relaxed);
 	atomic_store_explicit(&c->at->request_at, (uint32_t)at, memory_order_relaxed);
 	atomic_store_explicit(&c->at->seat, (uint32_t)sched_getcpu() + 1, memory_order_relaxed);
@@ -305,14 +364,37 @@ bool channel_ask(struct channel *c, const struct request *q)
 	return atomic_load(&c->at->watched) == AWAY;
 }
 
-static bool answered(const struct channel *c)
+void channel_pour(struct channel *c, const struct request *q)
 {
-	return atomic_load_explicit(&c->at->state, memory_order_acquire) != ASKED;
+	while (c->rest_n > 0) {
+		size_t n = c->rest_n < POUR ? c->rest_n : POUR;
+
+		memcpy(c->rest, q->data.p + q->data.n - c->rest_n, n);
+		c->rest += n;
+		c->rest_n -= n;
+		atomic_store_explicit(&c->at->missing, (uint32_t)c->rest_n, memory_order_release);
+	}
 }
 
-static uint32_t crowd(const struct channel *c)
+/* take_ready believes no length and no place but those of the area and of the caller's room. */
+static void take_ready(const struct channel *c, struct early *o)
 {
-	return atomic_load_explicit(&c->at->crowd, memory_order_relaxed);
+	size_t n = atomic_load_explicit(&c->at->ready, memory_order_acquire);
+	size_t at = atomic_load_explicit(&c->at->ready_at, memory_order_relaxed);
+
+	if (n <= o->n || n > o->room || n > room_from(&answers, at) ||
+	    (o->n > 0 && bytes_at(c, at) != o->from))
+		return;
+	o->from = bytes_at(c, at);
+	memcpy(o->p + o->n, o->from + o->n, n - o->n);
+	o->n = n;
+}
+
+static bool answered(const struct channel *c)
+{
+	if (c->early != NULL)
+		take_ready(c, c->early);
+	return atomic_load_explicit(&c->at->state, memory_order_acquire) != ASKED;
 }
 
 /* give_turn: to let others run leads to the answer, sooner than sleep does. */

@@ -12,7 +12,8 @@
  *
  * Either side may write anything there at any time: nothing is read twice, and
  * no length is believed. Large data to be encrypted may stay there, and their ciphertext be written there,
- * where the cipher does not mind (family.encrypts_in_sight). */
+ * where the cipher does not mind (family.encrypts_in_sight); what is ready of it the client takes out
+ * while the vault goes on. */
 #ifndef HF_CHANNEL_H
 #define HF_CHANNEL_H
 
@@ -36,9 +37,16 @@ bool channel_asked_soon(const struct channel *c); /* or comes within a microseco
  * any time, until the answer is given. channel_take_rest appends what is missing then. */
 bool channel_take(struct channel *c, struct buf *in, struct slice *ret_whole);
 bool channel_take_rest(struct slice whole, struct buf *in);
+/* channel_there: all but the last `missing` bytes of that request's data stand there. false: they did
+ * not come in time; for one request it waits for a fraction of a millisecond, whatever the client does. */
+bool channel_there(struct channel *c, size_t missing);
 /* channel_room is where an answer of n bytes may be written in place, for channel_give; n is at most
  * CHANNEL_ROOM. What is written there the client sees at once. */
 uint8_t *channel_room(struct channel *c, size_t n);
+
+/* channel_ready: the n bytes from p on, in what channel_room gave, stand in the answer as they are. The
+ * client may take them out from now on. */
+void channel_ready(struct channel *c, const uint8_t *p, size_t n);
 
 enum channel_given {
 	CHANNEL_SEEN,   /* the client will find it */
@@ -75,13 +83,15 @@ enum hf_err channel_open(int fd, struct channel **ret) HF_MUST_CHECK;
 bool channel_fits(const struct request *q);
 /* channel_ask leaves a request that fits; true: the vault has to be rung. */
 bool channel_ask(struct channel *c, const struct request *q);
+/* channel_pour leaves what channel_ask has left out, of a long request that pours. */
+void channel_pour(struct channel *c, const struct request *q);
 
 enum channel_got {
 	CHANNEL_ANSWERED,
 	CHANNEL_ELSEWHERE, /* the answer comes over the socket */
 	CHANNEL_NOT_YET,   /* the vault will ring, or answer over the socket */
 };
-/* channel_wait spins for a while. */
+/* channel_wait spins for a while, and takes out meanwhile what the request's `early` has room for. */
 enum channel_got channel_wait(struct channel *c);
 /* channel_read: the answer, whose fields stay in the shared memory until the next request. */
 enum hf_err channel_read(struct channel *c, struct answer *ret) HF_MUST_CHECK;

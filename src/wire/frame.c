@@ -50,13 +50,20 @@ static uint8_t *put(uint8_t *p, struct slice s)
 	return p + s.n;
 }
 
-void request_put(const struct request *q, uint8_t *p)
+void request_put_some(const struct request *q, uint8_t *p, size_t n)
 {
 	struct wire_head h = q->head;
 
 	h.length = (uint32_t)request_size(q);
 	wire_head_put(&h, p);
-	(void)put(put(put(p + WIRE_HEAD, q->fields), q->data), q->tail);
+	p = put(p + WIRE_HEAD, q->fields);
+	(void)put(p, (struct slice){ q->data.p, n });
+	(void)put(p + q->data.n, q->tail);
+}
+
+void request_put(const struct request *q, uint8_t *p)
+{
+	request_put_some(q, p, q->data.n);
 }
 
 /* advance drops n sent bytes from the front of the pieces. */

@@ -141,6 +141,7 @@ static enum hf_err over_channel(struct unix_link *l, const struct request *q, st
 	*ret_sent = true; /* it is seen from the moment it lies there */
 	if (channel_ask(l->channel, q))
 		TRY(is_ours(l) ? wire_send(l->fd, &ring, SLICE_NONE) : HF_E_CONNECTION);
+	channel_pour(l->channel, q);
 	if (channel_wait(l->channel) == CHANNEL_ANSWERED)
 		return channel_read(l->channel, ret);
 	return ring_or_answer(l, in, ret);

@@ -120,12 +120,22 @@ enum op_kind {
 /* struct transport sends a request and gets its response. One call at a time
  * from one thread; the client keeps one per calling thread. */
 struct transport;
+/* struct early is where data of an answer may go before the answer is there (channel.h): beyond what they
+ * replace there nobody has to keep them. */
+struct early {
+	uint8_t *p;          /* room of the caller's, */
+	size_t room;         /* bytes */
+	const uint8_t *from; /* where in shared memory they came from */
+	size_t n;            /* came */
+};
 /* struct request: its fields are three pieces, one after the other, so that large data go from
  * where the caller has them to where the vault reads them, and are not put together before. */
 struct request {
 	struct wire_head head; /* its length is not looked at */
 	struct slice fields, data, tail;
 	const struct request *ahead; /* a quiet one that goes before, or NULL */
+	struct early *early;         /* or NULL: all waits for the answer */
+	bool pours; /* the vault sets data aside, and may begin before all are there; then: HF_E_DATA_LATE */
 };
 struct answer {
 	struct wire_head head;
@@ -148,6 +158,8 @@ struct transport {
 size_t request_size(const struct request *q); /* bytes of its fields */
 /* request_put writes the frame to p, WIRE_HEAD + request_size bytes, without what is ahead. */
 void request_put(const struct request *q, uint8_t *p);
+/* request_put_some leaves out all of its data but the first n bytes. */
+void request_put_some(const struct request *q, uint8_t *p, size_t n);
 
 /* transport_call is a call whose answer has its head in *head and its fields in out. */
 enum hf_err transport_call(struct transport *t, struct wire_head *head, struct slice fields,

@@ -200,6 +200,48 @@ static CK_RV make_aes(CK_SESSION_HANDLE s, const char *label)
 	return p11->C_GenerateKey(s, &m, t, 3, &h);
 }
 
+#define LARGE ((CK_ULONG)1 << 20)
+
+/* seal encrypts n bytes with AES-GCM; out has room for 16 more. */
+static CK_RV seal(CK_SESSION_HANDLE s, CK_OBJECT_HANDLE key, CK_BYTE *data, CK_ULONG n, CK_BYTE *out)
+{
+	CK_BYTE iv[12] = { 1 };
+	CK_GCM_PARAMS gcm = { iv, sizeof(iv), 8 * sizeof(iv), NULL, 0, 128 };
+	CK_MECHANISM m = { CKM_AES_GCM, &gcm, sizeof(gcm) };
+	CK_ULONG len = n + 16;
+	CK_RV rv = p11->C_EncryptInit(s, &m, key);
+
+	return rv == CKR_OK ? p11->C_Encrypt(s, data, n, out, &len) : rv;
+}
+
+/* encrypt SECONDS: encrypts a mebibyte without pause, to another place and in place; every result must be
+ * the first one. */
+static int cmd_encrypt(char **arg)
+{
+	static CK_BYTE data[LARGE], first[LARGE + 16], out[LARGE + 16];
+	CK_SESSION_HANDLE s = logged_in();
+	CK_OBJECT_HANDLE key;
+	CK_ULONG n, done = 0, failed = 0;
+	double end;
+
+	must(make_aes(s, "large"), "C_GenerateKey");
+	key = find(s, "large", CKO_SECRET_KEY, &n);
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (CK_BYTE)(i * i >> 7);
+	must(seal(s, key, data, LARGE, first), "C_Encrypt");
+	for (end = now() + atof(arg[0]); now() < end; done++) {
+		CK_BYTE *in = done % 2 == 0 ? data : out;
+
+		memset(out, 0, sizeof(out));
+		if (in == out)
+			memcpy(out, data, sizeof(data));
+		if (seal(s, key, in, LARGE, out) != CKR_OK || memcmp(out, first, sizeof(first)) != 0)
+			failed++;
+	}
+	printf("%lu encrypted, %lu failed\n", done, failed);
+	return failed == 0 && done > 0 ? 0 : 1;
+}
+
 static CK_RV make_rsa(CK_SESSION_HANDLE s, const char *label)
 {
 	CK_MECHANISM m = { CKM_RSA_PKCS_KEY_PAIR_GEN, NULL, 0 };
@@ -526,8 +568,8 @@ static const struct {
 	int args;
 	int (*run)(char **arg);
 } commands[] = {
-	{ "init", 1, cmd_init }, { "sign", 2, cmd_sign }, { "make", 1, cmd_make },
-	{ "many", 3, cmd_many }, { "use", 0, cmd_use },
+	{ "init", 1, cmd_init }, { "sign", 2, cmd_sign }, { "encrypt", 1, cmd_encrypt },
+	{ "make", 1, cmd_make }, { "many", 3, cmd_many }, { "use", 0, cmd_use },
 	{ "check", 0, cmd_check }, { "sessions", 1, cmd_sessions }, { "wrong-pin", 1, cmd_wrong_pin },
 	{ "right-pin", 0, cmd_right_pin }, { "multipart", 0, cmd_multipart },
 	{ "store-secret", 0, cmd_store_secret }, { "use-secret", 0, cmd_use_secret },

@@ -114,24 +114,28 @@ def killer(i, roles, every, stop):
         i.kill(random.choice(roles))
 
 
-def sign_while_killing(i, roles, seconds, every):
+def work_while_killing(i, roles, every, *work):
     i.must('init', 'e2e')
     stop = threading.Event()
     t = threading.Thread(target=killer, args=(i, roles, every, stop))
     t.start()
     try:
-        print(i.must('sign', str(seconds), '2'))
+        print(i.must(*work))
     finally:
         stop.set()
         t.join()
 
 
 def test_signing_goes_on_while_the_vault_is_killed(i):
-    sign_while_killing(i, ['vault'], float(os.environ.get('HOLDFAST_KILL_SECONDS', 8)), 1)
+    work_while_killing(i, ['vault'], 1, 'sign', os.environ.get('HOLDFAST_KILL_SECONDS', '8'), '2')
 
 
 def test_signing_goes_on_while_any_process_is_killed(i):
-    sign_while_killing(i, ['vault', 'keeper', 'monitor'], 8, 1.5)
+    work_while_killing(i, ['vault', 'keeper', 'monitor'], 1.5, 'sign', '8', '2')
+
+
+def test_large_data_are_encrypted_right_while_the_vault_is_killed(i):
+    work_while_killing(i, ['vault'], 0.5, 'encrypt', '6')
 
 
 def test_acknowledged_keys_survive_the_death_of_everything(i):

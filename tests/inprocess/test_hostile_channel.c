@@ -32,11 +32,15 @@
 #define LENGTH 4
 #define REQUEST_AT 8
 #define ANSWER_AT 12
+#define READY_AT 28
+#define READY 32
+#define MISSING 4032
 #define ASKED 1u
 #define ANSWERED 2u
 #define WORDS 64
 #define SHORT_REQUEST WORDS
 #define SHORT 1984
+#define SHORT_ANSWER (SHORT_REQUEST + SHORT)
 #define REQUEST 4096
 #define ANSWER (REQUEST + 2 * (CHANNEL_ROOM + 4096))
 #define PATIENCE_US 200
@@ -51,7 +55,7 @@ struct fixture {
 	struct server *server; /* lives as long as the process, */
 };
 
-static struct server *servers[5]; /* and is no leak */
+static struct server *servers[8]; /* and is no leak */
 static size_t server_count;
 
 static struct sockaddr_un address(const struct scratch *d)
@@ -327,9 +331,9 @@ static uint64_t next(uint64_t *seed)
 /* place: where a change hurts most: words of the first page, head, first fields, or anywhere. */
 static size_t place(const struct hostile *x, uint64_t n)
 {
-	static const size_t from[] = { STATE, SHORT_REQUEST, SHORT_REQUEST + WIRE_HEAD, REQUEST,
+	static const size_t from[] = { STATE, MISSING, SHORT_REQUEST, SHORT_REQUEST + WIRE_HEAD, REQUEST,
 		REQUEST + WIRE_HEAD, 0 };
-	const size_t size[] = { WORDS, WIRE_HEAD, 128, WIRE_HEAD, 128, x->size };
+	const size_t size[] = { WORDS, 4, WIRE_HEAD, 128, WIRE_HEAD, 128, x->size };
 	size_t i = n % (sizeof(from) / sizeof(from[0]));
 
 	if (x->data_only)
@@ -401,8 +405,8 @@ static void asks(struct hostile *x, uint64_t n)
 	leaves(x, &q, n >> 8 & 4096);
 }
 
-/* encrypts leaves a request whose data stay where they are while they are encrypted. */
-static void encrypts(struct hostile *x, uint64_t n)
+/* encrypts_with leaves a request whose data stay where they are while they are encrypted. */
+static void encrypts_with(struct hostile *x, uint64_t n, bool ahead)
 {
 	CLEANUP(buf_done) struct buf b = BUF_MAX(CHANNEL_ROOM), m = BUF_MAX(256);
 	struct request init = { .head = { 0, CALLS_ENCRYPT_INIT, WIRE_FLAG_QUIET, 0, x->session } };
@@ -417,8 +421,13 @@ static void encrypts(struct hostile *x, uint64_t n)
 	buf_u32(&b, UINT32_MAX - 1);
 	init.fields = buf_slice(&m);
 	q.fields = buf_slice(&b);
-	q.ahead = n % 4 == 0 ? NULL : &init;
+	q.ahead = ahead ? &init : NULL;
 	leaves(x, &q, n % 2 * 4096);
+}
+
+static void encrypts(struct hostile *x, uint64_t n)
+{
+	encrypts_with(x, n, n % 4 != 0);
 }
 
 /* ring: false: the vault has hung up. What it sends is thrown away. */
@@ -521,6 +530,20 @@ static void who_dies_holding_a_channel_is_forgotten(void **state)
 	honest_is_served_meanwhile(*state, one_that_dies);
 }
 
+/* answered: the answer to the request that x has left. */
+static const uint8_t *answered(struct hostile *x, struct wire_head *ret)
+{
+	const uint8_t *p;
+
+	assert_true(ring(x));
+	while (word(x, STATE) != ANSWERED)
+		(void)usleep(100);
+	assert_true(word(x, ANSWER_AT) >= SHORT_ANSWER);
+	p = x->at + word(x, ANSWER_AT);
+	assert_int_equal(wire_head_get(p, CHANNEL_ROOM, ret), HF_OK);
+	return p;
+}
+
 /* As the hostile ones ask for it, so that theirs come so far, too. */
 static void large_data_are_encrypted(void **state)
 {
@@ -532,16 +555,89 @@ static void large_data_are_encrypted(void **state)
 
 	hostile_comes(&x, *state);
 	encrypts(&x, n);
-	assert_true(ring(&x));
-	while (word(&x, STATE) != ANSWERED)
-		(void)usleep(100);
-	assert_true(word(&x, ANSWER_AT) >= ANSWER);
-	p = x.at + word(&x, ANSWER_AT);
-	assert_int_equal(wire_head_get(p, CHANNEL_ROOM, &h), HF_OK);
+	p = answered(&x, &h);
 	assert_int_equal(h.flags, HF_OK);
 	assert_int_equal(h.request, n);
 	assert_int_equal(h.length, 8 + data + 16);
 	assert_int_equal(get_u32(p + WIRE_HEAD), data + 16);
+	hostile_leaves(&x);
+}
+
+static void long_ciphertext_is_ready_before_the_answer(void **state)
+{
+	struct wire_head h;
+	struct hostile x;
+
+	hostile_comes(&x, *state);
+	encrypts(&x, 3); /* GCM of 1,008,000 bytes */
+	(void)answered(&x, &h);
+	assert_int_equal(h.flags, HF_OK);
+	assert_in_range(word(&x, READY), 500000, 1008000);
+	assert_int_equal(word(&x, READY_AT), word(&x, ANSWER_AT) + WIRE_HEAD + 8);
+	hostile_leaves(&x);
+}
+
+/* Whoever says that data are on their way and leaves none gets his answer all the same, and the
+ * operation is as it was. */
+static void data_that_do_not_come_hold_nobody(void **state)
+{
+	static const uint64_t numbers[] = { 3, 15 }; /* GCM, in sight; ECB, which is copied */
+	_Atomic uint32_t *missing;
+	struct wire_head h;
+	struct hostile x;
+
+	hostile_comes(&x, *state);
+	missing = (_Atomic uint32_t *)(void *)(x.at + MISSING);
+	for (size_t i = 0; i < 2; i++) {
+		atomic_store(missing, 500000);
+		encrypts(&x, numbers[i]);
+		(void)answered(&x, &h);
+		assert_int_equal(h.flags, HF_E_DATA_LATE);
+		atomic_store(missing, 0);
+		encrypts_with(&x, numbers[i], false);
+		(void)answered(&x, &h);
+		assert_int_equal(h.flags, HF_OK);
+	}
+	hostile_leaves(&x);
+}
+
+/* decrypts asks for the decryption of what was encrypted last, as it is or altered. */
+static void decrypts(struct hostile *x, const uint8_t *sealed, size_t n, bool altered)
+{
+	CLEANUP(buf_done) struct buf b = BUF_MAX(CHANNEL_ROOM), m = BUF_MAX(256);
+	struct request init = { .head = { 0, CALLS_DECRYPT_INIT, WIRE_FLAG_QUIET, 0, x->session } };
+	struct request q = { .head = { 0, CALLS_DECRYPT, 0, 7, x->session }, .ahead = &init };
+
+	buf_u32(&m, CKM_AES_GCM);
+	buf_bytes(&m, SLICE_OF(gcm));
+	buf_u64(&m, x->key);
+	buf_bytes(&b, (struct slice){ sealed, n });
+	buf_u32(&b, UINT32_MAX - 1);
+	b.p[sizeof(uint32_t) + n - 1] ^= altered ? 1 : 0;
+	init.fields = buf_slice(&m);
+	q.fields = buf_slice(&b);
+	leaves(x, &q, 0);
+}
+
+static void plaintext_is_never_ready_early(void **state)
+{
+	static const enum hf_err want[] = { HF_OK, HF_E_AEAD };
+	const size_t n = 1008000 + 16;
+	struct wire_head h;
+	struct hostile x;
+	const uint8_t *p;
+
+	hostile_comes(&x, *state);
+	for (unsigned altered = 0; altered < 2; altered++) {
+		encrypts(&x, 3);
+		p = answered(&x, &h);
+		assert_int_equal(h.flags, HF_OK);
+		atomic_store((_Atomic uint32_t *)(void *)(x.at + READY), 0);
+		decrypts(&x, p + WIRE_HEAD + 8, n, altered != 0);
+		(void)answered(&x, &h);
+		assert_int_equal(h.flags, want[altered]);
+		assert_int_equal(word(&x, READY), 0);
+	}
 	hostile_leaves(&x);
 }
 
@@ -595,6 +691,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(who_changes_what_is_being_read_harms_nobody, setup, teardown),
 		cmocka_unit_test_setup_teardown(who_changes_what_is_encrypted_harms_nobody, setup, teardown),
 		cmocka_unit_test_setup_teardown(large_data_are_encrypted, setup, teardown),
+		cmocka_unit_test_setup_teardown(long_ciphertext_is_ready_before_the_answer, setup, teardown),
+		cmocka_unit_test_setup_teardown(data_that_do_not_come_hold_nobody, setup, teardown),
+		cmocka_unit_test_setup_teardown(plaintext_is_never_ready_early, setup, teardown),
 		cmocka_unit_test_setup_teardown(who_dies_holding_a_channel_is_forgotten, setup, teardown),
 		cmocka_unit_test_setup_teardown(one_processor_is_enough, setup_on_one, teardown_on_one),
 	};

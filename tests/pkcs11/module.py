@@ -411,4 +411,20 @@ def test_large_data_find_no_room_and_then_enough(t):
     assert t.decrypt(m, key, out.raw) == data
 
 
+def test_encryption_may_overlap_its_data(t):
+    key = aes(t)
+    m = t.mechanism('AES_GCM', Params('PuPu', bytes(12), 96, b'', 128))
+    for n in (4096, 20_000, 100_000, 1 << 20):
+        data = os.urandom(n)
+        want = t.encrypt(m, key, data)
+        for at, to in ((0, 0), (16, 0), (0, 16), (n, 0), (0, n), (n // 2, 0), (0, n // 2)):
+            room, got = ctypes.create_string_buffer(2 * n + 64), ULONG(n + 16)
+            where = ctypes.addressof(room)
+            ctypes.memmove(where + at, data, n)
+            t.call('C_EncryptInit', t.h, m, key)
+            t.call('C_Encrypt', t.h, ctypes.c_void_p(where + at), ULONG(n), ctypes.c_void_p(where + to),
+                   ctypes.byref(got))
+            assert room.raw[to:to + n + 16] == want, (n, at, to)
+
+
 own_vault.run(BUILD, globals(), sys.argv[2])

@@ -201,6 +201,7 @@ static enum hf_err on_session(struct fake_vault *v, struct fake_session *s,
 		put_ticket(v, out);
 		return HF_OK;
 	case CALLS_SIGN_INIT:
+	case CALLS_ENCRYPT_INIT: /* is all the same here */
 		if (s->signing)
 			return HF_E_OP_ACTIVE;
 		if (v->key_gone)
@@ -209,6 +210,7 @@ static enum hf_err on_session(struct fake_vault *v, struct fake_session *s,
 		s->fed = false;
 		return HF_OK;
 	case CALLS_SIGN:
+	case CALLS_ENCRYPT:
 	case CALLS_SIGN_UPDATE:
 	case CALLS_SIGN_FINAL:
 		return on_sign(v, s, h->opcode, in, out);
@@ -286,11 +288,15 @@ static enum hf_err fake_one(struct transport *t, const struct request *q, struct
 		return break_link(l);
 	*ret_sent = true;
 	note(l->v, q->head.opcode);
-	if (f == FAULT_RESTART)
+	l->v->early = q->early != NULL;
+	l->v->poured = q->pours;
+	if (f == FAULT_EARLY && q->early != NULL)
+		memset(q->early->p, 'x', q->early->room);
+	if (f == FAULT_RESTART || f == FAULT_EARLY)
 		fake_restart(l->v);
 	if (f == FAULT_FORGET)
 		forget_all(l->v);
-	if (f == FAULT_RESTART || f == FAULT_SEEN)
+	if (f == FAULT_RESTART || f == FAULT_EARLY || f == FAULT_SEEN)
 		return break_link(l);
 	buf_raw(&fields, q->fields);
 	buf_raw(&fields, q->data);
@@ -298,7 +304,8 @@ static enum hf_err fake_one(struct transport *t, const struct request *q, struct
 	TRY(buf_err(&fields));
 	buf_reset(in);
 	ret->head = q->head;
-	ret->head.flags = (uint16_t)answer(l->v, &q->head, rd_of(buf_slice(&fields)), in);
+	ret->head.flags = f == FAULT_LATE ? HF_E_DATA_LATE :
+		(uint16_t)answer(l->v, &q->head, rd_of(buf_slice(&fields)), in);
 	ret->fields = buf_slice(in);
 	return f == FAULT_DONE ? break_link(l) : buf_err(in);
 }

@@ -24,6 +24,8 @@ enum fake_fault {
 	FAULT_DONE,    /* it is worked on, the answer is lost */
 	FAULT_RESTART, /* the vault restarts instead of answering */
 	FAULT_FORGET,  /* the vault forgets all sessions, and then answers */
+	FAULT_LATE,    /* the data did not come in time */
+	FAULT_EARLY,   /* some of the answer is taken out, the vault restarts */
 };
 
 struct fake_vault {
@@ -41,6 +43,8 @@ struct fake_vault {
 	uint32_t lease;          /* ms, of digests */
 	uint64_t created, last_origin; /* objects; the request id of the last one */
 	unsigned randoms;        /* calls */
+	bool poured;             /* the last request could be answered before all data were there */
+	bool early;              /* the last request had room for what is ready before its answer */
 	enum calls_op fault_op;
 	enum fake_fault fault;
 	char log[FAKE_LOG];      /* names of the calls, each with a blank */

@@ -384,6 +384,85 @@ static void a_first_part_is_repeated(void **state)
 	assert_int_equal(sign_update(s), HF_E_OP_LOST);
 }
 
+static enum hf_err sign_into(uint64_t s, struct slice data, struct transfer_out *o)
+{
+	uint8_t tail[4];
+	struct transfer t = { CALLS_SIGN, s, &data, SLICE_OF(tail) };
+
+	put_u32(tail, (uint32_t)o->room);
+	assert_int_equal(sign_init(s), HF_OK);
+	return client_transfer(client, &t, o);
+}
+
+static enum hf_err encrypt(uint64_t s)
+{
+	struct encrypt_init_req q = { .mech = { .type = 1 }, .key = 5 };
+	struct encrypt_init_res r;
+	struct slice data = SLICE_STR("data");
+	uint8_t tail[4], out[32];
+	struct transfer t = { CALLS_ENCRYPT, s, &data, SLICE_OF(tail) };
+	struct transfer_out o = { .p = out, .room = sizeof(out) };
+
+	put_u32(tail, sizeof(out));
+	TRY(do_encrypt_init(client, s, &q, &r, &arena));
+	return client_transfer(client, &t, &o);
+}
+
+static void data_that_came_too_late_are_sent_at_once(void **state)
+{
+	uint64_t s;
+
+	(void)state;
+	vault.pairs = true;
+	s = open_logged_in();
+	assert_int_equal(encrypt(s), HF_OK);
+	assert_true(vault.poured);
+	for (unsigned i = 0; i < 2; i++) { /* its _init goes ahead then */
+		fake_log_clear(&vault);
+		fake_script(&vault, CALLS_ENCRYPT, FAULT_LATE);
+		assert_int_equal(encrypt(s), HF_OK);
+		assert_false(vault.poured);
+		assert_log("encrypt_init encrypt encrypt ");
+	}
+}
+
+static void what_was_taken_out_early_is_taken_again_after_a_restart(void **state)
+{
+	uint64_t s = open_logged_in();
+	uint8_t out[32];
+	struct transfer_out o = { .p = out, .room = sizeof(out) };
+
+	(void)state;
+	fake_script(&vault, CALLS_SIGN, FAULT_EARLY);
+	assert_int_equal(sign_into(s, SLICE_STR("data"), &o), HF_OK);
+	assert_true(vault.early);
+	assert_int_equal(o.n, 9);
+	assert_memory_equal(out, "signature", 9);
+}
+
+static void what_may_be_needed_again_is_not_written_over_early(void **state)
+{
+	static const struct {
+		size_t at, room;
+		bool early;
+	} cases[] = { /* the data are at 20, 4 bytes */
+		{ 0, 20, true }, { 24, 20, true }, { 0, 21, false }, { 23, 20, false }, { 20, 20, false },
+		{ 0, 40, false }, { 21, 10, false },
+	};
+	uint64_t s = open_logged_in();
+	uint8_t b[44] = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct transfer_out o = { .p = b + cases[i].at, .room = cases[i].room };
+
+		memcpy(b + 20, "data", 4);
+		assert_int_equal(sign_into(s, (struct slice){ b + 20, 4 }, &o), HF_OK);
+		assert_int_equal(vault.early, cases[i].early);
+		assert_memory_equal(b + cases[i].at, "signature", 9);
+	}
+}
+
 /* --- an _init that waits for the call it is for ----------------------------- */
 
 /* with_known_init: signed once, so that the same _init is known to go well. */
@@ -728,6 +807,9 @@ int main(void)
 		T(a_single_part_call_survives_a_lost_answer),
 		T(an_init_that_arrived_does_not_meet_itself),
 		T(a_length_query_leaves_the_operation_repeatable),
+		T(data_that_came_too_late_are_sent_at_once),
+		T(what_was_taken_out_early_is_taken_again_after_a_restart),
+		T(what_may_be_needed_again_is_not_written_over_early),
 		T(an_operation_that_was_fed_is_lost_once),
 		T(small_wishes_for_random_bytes_share_a_call),
 		T(a_great_wish_goes_to_the_vault),

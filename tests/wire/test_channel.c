@@ -269,6 +269,166 @@ static uint32_t *first_page(void)
 	return p;
 }
 
+/* --- what is ready before the answer is given ----------------------------------- */
+
+#define READY_AT 7 /* of the words in front */
+#define READY 8
+#define AREA (2 * (CHANNEL_ROOM + 4096))
+
+static void ask_early(struct early *o)
+{
+	const struct request q = { .head = { 0, 7, 0, 1, 5 }, .early = o };
+
+	(void)channel_ask(client, &q);
+}
+
+static void what_is_ready_is_taken_out_before_the_answer(void **state)
+{
+	const struct wire_head h = { 6, 7, 0, 1, 0 };
+	uint8_t *room = channel_room(vault, CHANNEL_ROOM), out[8] = "........";
+	struct early o = { .p = out, .room = 6 };
+	struct answer got;
+
+	(void)state;
+	ask_early(&o);
+	memcpy(room + WIRE_HEAD, "abcd", 4);
+	channel_ready(vault, room + WIRE_HEAD, 4);
+	assert_int_equal(channel_wait(client), CHANNEL_NOT_YET);
+	assert_int_equal(o.n, 4);
+	memcpy(room + WIRE_HEAD + 4, "ef", 2);
+	wire_head_put(&h, room);
+	assert_int_equal(channel_give(vault, (struct slice){ room, WIRE_HEAD + 6 }), CHANNEL_SLEEPS);
+	assert_int_equal(channel_read(client, &got), HF_OK);
+	assert_ptr_equal(got.fields.p, o.from);
+	assert_memory_equal(out, "abcd....", 8);
+}
+
+static void nothing_is_ready_of_the_answer_before(void **state)
+{
+	uint8_t *room = channel_room(vault, CHANNEL_ROOM), out[8] = "........";
+	struct early o = { .p = out, .room = 8 };
+
+	(void)state;
+	memcpy(room, "old data", 8);
+	channel_ready(vault, room, 8);
+	ask_early(&o);
+	(void)give(1, 0);
+	assert_int_equal(channel_wait(client), CHANNEL_ANSWERED);
+	assert_int_equal(o.n, 0);
+	assert_memory_equal(out, "........", 8);
+}
+
+/* Whoever writes there: nothing is read beside the area, nor written beside the caller's room. */
+static void a_vault_that_lies_of_what_is_ready_is_not_believed(void **state)
+{
+	static const struct {
+		uint32_t at, n;
+		const char *why;
+	} lies[] = {
+		{ ANSWERS, 9, "more than there is room for" },
+		{ ANSWERS, UINT32_MAX, "more than there can be" },
+		{ 0, 8, "words" },
+		{ REQUESTS, 8, "a request's place" },
+		{ SHORT_ANSWERS - 1, 1, "before an answer" },
+		{ ANSWERS + AREA, 1, "behind the area" },
+		{ ANSWERS + AREA - 3, 4, "beyond its end" },
+		{ UINT32_MAX, 8, "far behind it" },
+	};
+	uint32_t *p = first_page();
+	uint8_t out[16] = "................";
+	struct early o = { .p = out, .room = 8 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+		ask_early(&o);
+		p[READY_AT] = lies[i].at;
+		p[READY] = lies[i].n;
+		(void)give(1, 0);
+		assert_int_equal(channel_wait(client), CHANNEL_ANSWERED);
+		if (o.n != 0 || memcmp(out, "................", 16) != 0)
+			fail_msg("%s", lies[i].why);
+	}
+	(void)munmap(p, 4096);
+}
+
+static void what_is_ready_does_not_move_or_shrink(void **state)
+{
+	uint8_t *room = channel_room(vault, CHANNEL_ROOM), out[8] = "........";
+	struct early o = { .p = out, .room = 8 };
+
+	(void)state;
+	ask_early(&o);
+	memcpy(room, "abcdefgh", 8);
+	channel_ready(vault, room, 4);
+	assert_int_equal(channel_wait(client), CHANNEL_NOT_YET);
+	channel_ready(vault, room + 1, 6);
+	(void)channel_wait(client);
+	channel_ready(vault, room, 2);
+	(void)channel_wait(client);
+	assert_int_equal(o.n, 4);
+	assert_memory_equal(out, "abcd....", 8);
+}
+
+/* --- data on their way ----------------------------------------------------------- */
+
+#define POURED 100000u
+
+static uint8_t poured[POURED];
+
+static struct request pours(void)
+{
+	for (size_t i = 0; i < POURED; i++)
+		poured[i] = (uint8_t)(i * i >> 5);
+	return (struct request){
+		.head = { 0, 7, 0, 1, 5 }, .fields = SLICE_STR("head"), .data = SLICE_OF(poured),
+		.tail = SLICE_STR("tail"), .pours = true,
+	};
+}
+
+static void data_come_while_the_vault_looks(void **state)
+{
+	CLEANUP(buf_done) struct buf in = BUF_MAX(CHANNEL_ROOM);
+	const struct request q = pours();
+	const uint8_t *data;
+	struct slice whole;
+
+	(void)state;
+	(void)channel_ask(client, &q);
+	assert_true(channel_take(vault, &in, &whole));
+	assert_int_equal(whole.n, WIRE_HEAD + 4 + POURED + 4);
+	assert_memory_equal(whole.p + whole.n - 4, "tail", 4);
+	data = whole.p + WIRE_HEAD + 4;
+	assert_true(channel_there(vault, POURED - 16384));
+	assert_memory_equal(data, poured, 16384);
+	channel_pour(client, &q);
+	assert_true(channel_there(vault, 0));
+	assert_memory_equal(data, poured, POURED);
+}
+
+static void the_vault_does_not_wait_for_data_for_long(void **state)
+{
+	CLEANUP(buf_done) struct buf in = BUF_MAX(CHANNEL_ROOM);
+	const struct request q = pours();
+	struct slice whole;
+
+	(void)state;
+	(void)channel_ask(client, &q);
+	assert_true(channel_take(vault, &in, &whole));
+	assert_false(channel_there(vault, 0));
+	assert_false(channel_there(vault, POURED - 16385));
+	assert_true(channel_there(vault, POURED - 16384));
+}
+
+static void in_a_crowd_all_data_come_at_once(void **state)
+{
+	const struct request q = pours();
+
+	(void)state;
+	channel_crowded(vault, CROWD_TURNS);
+	(void)channel_ask(client, &q);
+	assert_true(channel_there(vault, 0));
+}
+
 static void a_request_outside_is_refused(void **state)
 {
 	static const uint32_t places[] = { 0, SHORT_REQUESTS - 1, SHORT_ANSWERS - 8, SHORT_ANSWERS,
@@ -444,6 +604,13 @@ int main(void)
 		TEST(a_long_request_shows_its_beginning_first),
 		TEST(long_frames_take_turns),
 		TEST(an_answer_may_be_written_in_place),
+		TEST(what_is_ready_is_taken_out_before_the_answer),
+		TEST(nothing_is_ready_of_the_answer_before),
+		TEST(a_vault_that_lies_of_what_is_ready_is_not_believed),
+		TEST(what_is_ready_does_not_move_or_shrink),
+		TEST(data_come_while_the_vault_looks),
+		TEST(the_vault_does_not_wait_for_data_for_long),
+		TEST(in_a_crowd_all_data_come_at_once),
 		TEST(a_request_outside_is_refused),
 		TEST(an_answer_outside_is_refused),
 		TEST(a_short_call_stays_within_one_page),
