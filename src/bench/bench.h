@@ -12,6 +12,7 @@ struct bench_target {
 	const char *module; /* a path, or a name that dlopen finds */
 	const char *token;  /* its label; NULL: the first initialized one */
 	const char *pin;
+	const char *init_text; /* for C_Initialize, where the module wants one; or NULL */
 	int wait_fd;        /* over 0: each work begins when this has come to its end */
 	bool init;          /* where no token is initialized, make one with this PIN */
 };
@@ -28,8 +29,10 @@ void bench_close(struct bench *b, bool keep);
 bool bench_work(struct bench *b, const char *work, unsigned threads, double seconds,
 	unsigned objects, struct bench_result *ret);
 
-/* bench_name names the works, one after the other; NULL: no more. */
+/* bench_name names the works, one after the other; NULL: no more. bench_knows says on standard
+ * error which there are if that is none. */
 const char *bench_name(size_t i);
+bool bench_knows(const char *work);
 
 /* --- between token.c and works.c ------------------------------------------------ */
 
@@ -41,7 +44,7 @@ struct bench {
 	CK_FUNCTION_LIST *p11;
 	CK_SLOT_ID slot;
 	CK_SESSION_HANDLE session; /* the user's */
-	const char *pin;
+	const char *pin, *init_text;
 	int wait_fd;
 	unsigned filled;           /* keys of the token that are there to be found */
 };
@@ -57,6 +60,7 @@ struct key_kind {
 
 /* said is rv == CKR_OK, and says what was not. */
 bool said(CK_RV rv, const char *what);
+CK_RV bench_initialize(const struct bench *b);
 bool bench_session(struct bench *b, CK_SESSION_HANDLE *ret);
 bool bench_login(struct bench *b);
 CK_RV bench_make_key(struct bench *b, CK_SESSION_HANDLE s, const struct key_kind *k,

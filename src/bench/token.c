@@ -90,22 +90,31 @@ static bool find_token(struct bench *b, const struct bench_target *t)
 	return false;
 }
 
-static bool load(struct bench *b, const char *module)
+CK_RV bench_initialize(const struct bench *b)
+{
+	struct {
+		CK_C_INITIALIZE_ARGS standard;
+		void *reserved; /* NSS has its text where the standard has a NULL, and that behind it */
+	} args = { .standard = { .flags = CKF_OS_LOCKING_OK, .pReserved = (void *)(uintptr_t)b->init_text } };
+
+	return b->p11->C_Initialize(&args.standard);
+}
+
+static bool load(struct bench *b, const struct bench_target *t)
 {
 	CK_RV (*get)(CK_FUNCTION_LIST **) = NULL;
-	CK_C_INITIALIZE_ARGS args = { .flags = CKF_OS_LOCKING_OK };
 
-	b->lib = dlopen(module, RTLD_NOW);
+	b->lib = dlopen(t->module, RTLD_NOW);
 	if (b->lib == NULL) {
 		fprintf(stderr, "holdfast: bench: %s\n", dlerror());
 		return false;
 	}
 	*(void **)&get = dlsym(b->lib, "C_GetFunctionList");
 	if (get == NULL || get(&b->p11) != CKR_OK) {
-		fprintf(stderr, "holdfast: bench: %s is no PKCS#11 module\n", module);
+		fprintf(stderr, "holdfast: bench: %s is no PKCS#11 module\n", t->module);
 		return false;
 	}
-	if (said(b->p11->C_Initialize(&args), "C_Initialize"))
+	if (said(bench_initialize(b), "C_Initialize"))
 		return true;
 	b->p11 = NULL;
 	return false;
@@ -117,9 +126,10 @@ bool bench_open(const struct bench_target *t, struct bench **ret)
 
 	if (b != NULL) {
 		b->pin = t->pin;
+		b->init_text = t->init_text;
 		b->wait_fd = t->wait_fd;
 	}
-	if (b != NULL && load(b, t->module) && find_token(b, t) && bench_session(b, &b->session) &&
+	if (b != NULL && load(b, t) && find_token(b, t) && bench_session(b, &b->session) &&
 	    bench_login(b)) {
 		*ret = b;
 		return true;

@@ -295,10 +295,8 @@ static bool once_many(void *arg)
 
 static bool begin_anew(struct bench *b)
 {
-	CK_C_INITIALIZE_ARGS args = { .flags = CKF_OS_LOCKING_OK };
-
 	return said(b->p11->C_Finalize(NULL), "C_Finalize") &&
-	       said(b->p11->C_Initialize(&args), "C_Initialize") && bench_session(b, &b->session);
+	       said(bench_initialize(b), "C_Initialize") && bench_session(b, &b->session);
 }
 
 /* once_whole is what a program does that comes, perhaps logs in, and goes. */
@@ -475,6 +473,11 @@ static const struct work *work_named(const char *name)
 		fprintf(stderr, " %s", bench_name(i));
 	fprintf(stderr, "\n");
 	return NULL;
+}
+
+bool bench_knows(const char *work)
+{
+	return work_named(work) != NULL;
 }
 
 bool bench_work(struct bench *b, const char *work, unsigned threads, double seconds,

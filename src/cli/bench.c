@@ -65,11 +65,8 @@ static bool run_threads(struct plan *p, const char *threads, const char *work)
 	struct bench_result r;
 	uint64_t n;
 
-	if (!cli_number(threads, 1, BENCH_THREADS_MAX, &n)) {
-		cli_usage("--threads wants numbers from 1 to %u, comma-separated", BENCH_THREADS_MAX);
-		return false;
-	}
-	if (!bench_work(p->b, work, (unsigned)n, p->seconds, p->objects, &r))
+	if (!cli_number(threads, 1, BENCH_THREADS_MAX, &n) ||
+	    !bench_work(p->b, work, (unsigned)n, p->seconds, p->objects, &r))
 		return false;
 	return json_array_append_new(p->rows, json_pack("{s:s, s:I, s:f, s:f, s:f}", "work", work,
 		"threads", (json_int_t)n, "per_second", rounded(r.per_second),
@@ -79,6 +76,25 @@ static bool run_threads(struct plan *p, const char *threads, const char *work)
 static bool run_work(struct plan *p, const char *work, const char *threads)
 {
 	return each(threads, run_threads, p, work);
+}
+
+static bool check_threads(struct plan *p, const char *threads, const char *more)
+{
+	uint64_t n;
+
+	(void)p;
+	(void)more;
+	if (cli_number(threads, 1, BENCH_THREADS_MAX, &n))
+		return true;
+	cli_usage("--threads wants numbers from 1 to %u, comma-separated", BENCH_THREADS_MAX);
+	return false;
+}
+
+static bool check_work(struct plan *p, const char *work, const char *more)
+{
+	(void)p;
+	(void)more;
+	return bench_knows(work);
 }
 
 static bool read_plan(struct cli *c, struct plan *p, int *ret_wait_fd)
@@ -129,12 +145,14 @@ int cmd_bench(struct cli *c)
 		.module = c->opt[OPT_MODULE] ? c->opt[OPT_MODULE] : our_module(room),
 		.token = c->opt[OPT_PARTITION],
 		.pin = text,
+		.init_text = c->opt[OPT_MODULE_INIT],
 		.init = c->opt[OPT_INIT] != NULL,
 	};
 	struct plan p = { 0 };
 	bool ok;
 
-	if (!read_plan(c, &p, &t.wait_fd))
+	if (!each(works, check_work, &p, NULL) || !each(threads, check_threads, &p, NULL) ||
+	    !read_plan(c, &p, &t.wait_fd))
 		return EXIT_USAGE;
 	if (cli_pin(c, OPT_PIN_FILE, OPT_PIN_FD, "PIN of the user", false, &pin) != HF_OK)
 		return EXIT_FAILED;

@@ -19,6 +19,8 @@ import time
 
 SOFTHSM = ('/usr/lib/softhsm/libsofthsm2.so', '/usr/lib64/pkcs11/libsofthsm2.so',
            '/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so')
+NSS = ('/usr/lib/x86_64-linux-gnu/libsoftokn3.so', '/usr/lib/x86_64-linux-gnu/nss/libsoftokn3.so',
+       '/usr/lib64/libsoftokn3.so')
 WORKS = ['rsa2048-sign', 'p256-sign', 'ed25519-sign', 'mldsa65-sign']
 ALL = ['rsa2048-sign', 'rsa4096-sign', 'p256-sign', 'p384-sign', 'ed25519-sign', 'mldsa65-sign',
        'p256-verify', 'rsa2048-verify', 'hmac-32', 'sha256-1k', 'aes-gcm-16', 'aes-gcm-1k',
@@ -31,8 +33,8 @@ KEYS = ('per_second', 'p50_us', 'p99_us')
 class Contender:
     """Contender is a module, or raw OpenSSL (module None), that does a piece of work."""
 
-    def __init__(self, name, build, module=None, env=None):
-        self.name, self.module = name, module
+    def __init__(self, name, build, module=None, env=None, options=()):
+        self.name, self.module, self.options, self.failed = name, module, list(options), set()
         self.env = {**os.environ, **(env or {})}
         self.cli = os.path.join(build, 'holdfast')
         self.raw = os.path.join(build, 'tests/bench/bench_openssl')
@@ -41,14 +43,19 @@ class Contender:
         if self.module is None:
             return [self.raw, work, str(threads), str(seconds)]
         return [self.cli, 'bench', '--json', '--init', '--keep', '--pin-fd', '0', '--module', self.module,
-                '--work', work, '--threads', str(threads), '--seconds', str(seconds), '--objects', str(objects)]
+                '--work', work, '--threads', str(threads), '--seconds', str(seconds), '--objects', str(objects), *self.options]
 
     def run(self, work, threads, seconds, objects=1000):
-        """run returns {'per_second', 'p50_us', 'p99_us'}, or None where it cannot do the work."""
+        """run returns {'per_second', 'p50_us', 'p99_us'}, or None where it cannot do the work, and says why."""
         r = subprocess.run(self.command(work, threads, seconds, objects), env=self.env, input=PIN + '\n',
                            stdout=subprocess.PIPE,
                            stderr=subprocess.PIPE, text=True)
-        return json.loads(r.stdout)[0] if r.returncode == 0 and r.stdout else None
+        if r.returncode == 0 and r.stdout:
+            return json.loads(r.stdout)[0]
+        if work not in self.failed:
+            self.failed.add(work)
+            print(f'{self.name}: {work}: ' + '; '.join(r.stderr.splitlines()[:2]), file=sys.stderr)
+        return None
 
     def processes(self, work, n, seconds):
         """processes has n of them do the work, each for the same time, as many at a time as the machine gives
@@ -87,8 +94,21 @@ class Contender:
                          'least': min(r['per_second'] for r in found) * n / sum(r['per_second'] for r in found)}
 
 
+def nss(build, scratch):
+    """nss is NSS's softoken with a data base of its own, or nothing where it is not installed."""
+    module, place = next((m for m in NSS if os.path.exists(m)), None), os.path.join(scratch, 'nss')
+    if module is None or shutil.which('certutil') is None:
+        return []
+    os.makedirs(place)
+    with open(os.path.join(place, 'pin'), 'w', encoding='utf-8') as f:
+        f.write(PIN + '\n')
+    subprocess.run(['certutil', '-N', '-d', 'sql:' + place, '-f', os.path.join(place, 'pin')], check=True)
+    text = f"configdir='sql:{place}' certPrefix='' keyPrefix='' secmod='secmod.db'"
+    return [Contender('nss', build, module, options=['--module-init', text, '--partition', 'NSS Certificate DB'])]
+
+
 def contenders(build, scratch, other=None):
-    """contenders lists ours, SoftHSM or the module `other`, and raw OpenSSL."""
+    """contenders lists ours, SoftHSM and NSS or the module `other`, and raw OpenSSL."""
     ours = os.path.abspath(os.path.join(build, 'libholdfast-pkcs11.so'))
     found = [Contender('holdfast', build, ours, {'HOLDFAST_HOME': os.path.join(scratch, 'holdfast')})]
     softhsm = next((m for m in SOFTHSM if os.path.exists(m)), None)
@@ -100,26 +120,32 @@ def contenders(build, scratch, other=None):
         with open(conf, 'w') as f:
             f.write(f'directories.tokendir = {tokens}\nobjectstore.backend = file\nlog.level = ERROR\n')
         found.append(Contender('softhsm', build, softhsm, {'SOFTHSM2_CONF': conf}))
+        found += nss(build, scratch)
     else:
         print('SoftHSM is not installed: not compared', file=sys.stderr)
     return found + [Contender('openssl', build)]
 
 
 def measure(who, work, threads, seconds, rounds, objects=1000):
-    """measure has each contender do the work, in turns; the medians by name."""
+    """measure has each contender do the work, in turns; the medians by name, and the median of what the first
+    one did a second by what that one did in the same turn, which says more where the machine's speed changes."""
     got = {c.name: [] for c in who}
     for _ in range(rounds):
         for c in who:
-            r = c.run(work, threads, seconds, objects)
-            if r:
-                got[c.name].append(r)
-    return {name: {k: statistics.median(r[k] for r in rs) for k in KEYS} for name, rs in got.items() if rs}
+            got[c.name].append(c.run(work, threads, seconds, objects))
+    row = {}
+    for name, runs in got.items():
+        done = [r for r in runs if r]
+        pairs = [a['per_second'] / b['per_second'] for a, b in zip(got[who[0].name], runs) if a and b]
+        if done:
+            row[name] = {k: statistics.median(r[k] for r in done) for k in KEYS}
+        if pairs:
+            row[name]['ratio'] = statistics.median(pairs)
+    return row
 
 
 def ratio(row, other):
-    if other not in row or 'holdfast' not in row:
-        return '–'
-    return f"{row['holdfast']['per_second'] / row[other]['per_second']:.2f}"
+    return f"{row[other]['ratio']:.2f}" if 'ratio' in row.get(other, {}) else '–'
 
 
 def table_row(work, threads, names, row):
@@ -210,7 +236,7 @@ def compare_audit(args, who):
             out.append({'work': work, 'threads': threads, **row})
             rate = {n: row[n]['per_second'] for n in names if n in row}
             say([work, str(threads)] + [f'{rate[n]:.0f}' if n in rate else '–' for n in names] +
-                [f'{rate[n] / rate["off"]:.3f}' if n in rate and 'off' in rate else '–' for n in names[1:]])
+                [f"{1 / row[n]['ratio']:.3f}" if 'ratio' in row.get(n, {}) else '–' for n in names[1:]])
     return out
 
 
@@ -228,8 +254,20 @@ def arguments():
     return p.parse_args()
 
 
+def check(args):
+    """check ends the program if there is nothing to measure, or not what is asked for."""
+    cli = os.path.join(args.build, 'holdfast')
+    if not os.path.exists(cli):
+        sys.exit(f'there is no {cli}: build first, and call this from the project\'s directory or with --build DIR')
+    known = subprocess.run([cli, 'bench', '--work', '?'], stderr=subprocess.PIPE, text=True).stderr.split('but: ')[1]
+    for work in args.work or []:
+        if work not in known.split():
+            sys.exit(f"there is no work '{work}', but: {known}")
+
+
 def main():
     args = arguments()
+    check(args)
     if args.audit:
         with AuditBench(args.build) as who:
             out = compare_audit(args, who)

@@ -434,7 +434,7 @@ def test_every_piece_of_the_benchmark_runs(i):
                  input='12345678\n')
     assert json.loads(left.stdout) == [], left.stdout
     for bad in (['--threads', '0'], ['--seconds', 'x'], ['--module', '/no/such.so'], ['--objects', '-1'],
-                ['--wait-fd', '0']):
+                ['--wait-fd', '0'], ['--work', 'p256-sign,juggle'], ['--threads', '1,x']):
         r = bench(*bad)
         assert r.returncode != 0 and 'holdfast: ' in r.stderr, bad
 
