@@ -97,10 +97,11 @@ say "a key whose use two others approve"
 hf key guard --partition a --key api --approvers 2:signer,second --pin-file "$user_a"
 sign() { hf sign --partition a --key api --in "$dir/data" --out "$dir/sig2" --pin-file "$user_a"; }
 refused APPROVAL sign
-number=$(hf key request --partition a --key api --pin-file "$user_a" --json | tr -dc 0-9)
-for who in signer second; do
-	hf key approve "$number" --partition a --user $who --key api --pin-file "$signer"
-done
+number=$(hf key request --partition a --key api --in "$dir/data" --pin-file "$user_a" --json | tr -dc 0-9)
+approve() { hf key approve "$number" --partition a --user "$1" --in "$2" --pin-file "$signer"; }
+refused "not for the data" approve signer "$user_a"
+for who in signer second; do approve $who "$dir/data"; done
+refused APPROVAL hf sign --partition a --key api --in "$signer" --out "$dir/sig3" --pin-file "$user_a"
 sign
 refused APPROVAL sign
 

@@ -110,10 +110,16 @@ enum hf_err cli_find(struct cli *c, uint64_t session, struct attr_list tmpl, str
 bool cli_key(struct cli *c, uint64_t session, uint64_t cko, uint64_t *ret);
 /* cli_any_key finds the private key of --key, or else the secret one. */
 bool cli_any_key(struct cli *c, uint64_t session, uint64_t *ret);
+/* cli_sign_mechanism: how to sign with that key, by --mechanism or as is usual for its type. cli_sha256:
+ * of the data of --in; it says what is wrong. */
+bool cli_sign_mechanism(struct cli *c, uint64_t session, uint64_t key, struct mech_in *ret);
+enum hf_err cli_sha256(struct cli *c, uint64_t session, struct slice *ret) HF_MUST_CHECK;
 /* cli_attr reads one attribute; p NULL: absent or hidden. */
 struct slice cli_attr(struct cli *c, uint64_t session, uint64_t object, uint32_t type);
 /* cli_point takes the DER OCTET STRING off a CKA_EC_POINT (PKCS#11 3.2 §6.3.3). */
 struct slice cli_point(struct slice v);
+/* cli_guard_args: what --count, --approvers and --any-data say of a guard. Says what is wrong. */
+bool cli_guard_args(struct cli *c, struct guard_set_req *q);
 /* cli_open_guard gives the key's own PIN, if --key-pin-file or -fd is there. */
 bool cli_open_guard(struct cli *c, uint64_t session, uint64_t key);
 /* attr values as the wire has them, in the arena */

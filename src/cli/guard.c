@@ -1,4 +1,4 @@
-/* guard.c: key guard, pin, request, requests, cancel, approve. */
+/* guard.c: key guard, pin. approve.c: what its guard asks of others. */
 #include "cli.h"
 #include "clock.h"
 #include "pkcs11_numbers.h"
@@ -56,9 +56,9 @@ static int show(struct cli *c, uint64_t session, uint64_t key)
 
 	if (e != HF_OK)
 		return cli_fail("guard", e);
-	cli_print(c, json_pack("{s:I, s:I, s:b, s:b, s:i, s:o, s:o, s:o}", "limit", (json_int_t)r.limit,
+	cli_print(c, json_pack("{s:I, s:I, s:b, s:b, s:i, s:b, s:o, s:o, s:o}", "limit", (json_int_t)r.limit,
 		"used", (json_int_t)r.used, "own PIN", r.pin, "PIN locked", r.locked, "approvals needed",
-		r.needed, "approvers",
+		r.needed, "for any data", r.any_data, "approvers",
 		json_slice(r.approvers), "request", json_sprintf("%llu", (unsigned long long)r.request),
 		"asked for by", json_slice(r.requester)));
 	return EXIT_DONE;
@@ -81,9 +81,10 @@ static bool approvers(const char *s, struct guard_set_req *q)
 	return true;
 }
 
-/* guard_args: what the guard is to be. */
-static bool guard_args(struct cli *c, struct guard_set_req *q)
+bool cli_guard_args(struct cli *c, struct guard_set_req *q)
 {
+	q->valid_s = VALID_S;
+	q->any_data = c->opt[OPT_ANY_DATA] != NULL;
 	if (c->opt[OPT_COUNT] && !cli_number(c->opt[OPT_COUNT], 1, INT64_MAX, &q->limit)) {
 		(void)cli_usage("--count says how many uses, at least 1");
 		return false;
@@ -92,17 +93,21 @@ static bool guard_args(struct cli *c, struct guard_set_req *q)
 		(void)cli_usage("--approvers wants M:NAME,NAME, such as 2:anna,bob,carol");
 		return false;
 	}
+	if (q->any_data && !c->opt[OPT_APPROVERS]) {
+		(void)cli_usage("--any-data goes with --approvers");
+		return false;
+	}
 	return true;
 }
 
 int cmd_key_guard(struct cli *c)
 {
-	struct guard_set_req q = { .valid_s = VALID_S };
+	struct guard_set_req q = { 0 };
 	struct guard_set_res r;
 	uint64_t session;
 	enum hf_err e;
 
-	if (!guard_args(c, &q))
+	if (!cli_guard_args(c, &q))
 		return EXIT_USAGE;
 	if (!cli_session(c, true, &session) || !cli_any_key(c, session, &q.key))
 		return EXIT_FAILED;
@@ -110,115 +115,6 @@ int cmd_key_guard(struct cli *c)
 		return show(c, session, q.key);
 	e = do_guard_set(c->client, session, &q, &r, &c->arena);
 	return e == HF_OK ? EXIT_DONE : cli_fail("guard", e);
-}
-
-/* for_arg: --for as guard_ask counts. */
-static bool for_arg(const char *s, uint8_t *ret)
-{
-	static const char *const names[] = { "use", "guard", "pin" };
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (s == NULL || strcmp(s, names[i]) == 0) {
-			*ret = (uint8_t)i;
-			return true;
-		}
-	return false;
-}
-
-int cmd_key_request(struct cli *c)
-{
-	struct guard_set_req to = { .valid_s = VALID_S };
-	struct guard_ask_req q = { .key = 0 };
-	struct guard_ask_res r;
-	uint64_t session;
-	enum hf_err e;
-
-	if (!for_arg(c->opt[OPT_FOR], &q.what))
-		return cli_usage("--for is use, guard or pin, not '%s'", c->opt[OPT_FOR]);
-	if ((c->opt[OPT_COUNT] || c->opt[OPT_APPROVERS]) && q.what != 1)
-		return cli_usage("--count and --approvers go with --for guard");
-	if (!guard_args(c, &to))
-		return EXIT_USAGE;
-	if (!cli_session(c, true, &session) || !cli_any_key(c, session, &q.key))
-		return EXIT_FAILED;
-	q.limit = to.limit;
-	q.needed = to.needed;
-	q.approvers = to.approvers;
-	q.valid_s = to.valid_s;
-	q.comment = slice_str(c->opt[OPT_COMMENT] ? c->opt[OPT_COMMENT] : "");
-	e = do_guard_ask(c->client, session, &q, &r, &c->arena);
-	if (e != HF_OK)
-		return cli_fail("request", e);
-	cli_print(c, json_pack("{s:o}", "request",
-		json_sprintf("%llu", (unsigned long long)r.request)));
-	return EXIT_DONE;
-}
-
-int cmd_key_requests(struct cli *c)
-{
-	struct guard_requests_req q;
-	struct guard_requests_res r;
-	json_t *a = json_array();
-	uint64_t session;
-	enum hf_err e;
-	char when[28];
-
-	if (!cli_session(c, true, &session) || !cli_any_key(c, session, &q.key))
-		return EXIT_FAILED;
-	e = do_guard_requests(c->client, session, &q, &r, &c->arena);
-	if (e != HF_OK)
-		return cli_fail("requests", e);
-	for (size_t i = 0; i < r.requests.n; i++) {
-		const struct key_request *t = &r.requests.v[i];
-
-		clock_iso(t->expires, when);
-		json_array_append_new(a, json_pack("{s:o, s:o, s:o, s:o, s:o, s:s}", "request",
-			json_sprintf("%llu", (unsigned long long)t->request), "by", json_slice(t->requester),
-			"for", json_slice(t->what), "comment", json_slice(t->comment), "approved by",
-			json_slice(t->approved), "until", when));
-	}
-	cli_print(c, a);
-	return EXIT_DONE;
-}
-
-/* one_request reads the number that was given, and opens a session with the key it is for. */
-static int one_request(struct cli *c, uint64_t *ret_session, uint64_t *ret_request, uint64_t *ret_key)
-{
-	if (!cli_number(c->args[0], 1, UINT64_MAX, ret_request))
-		return cli_usage("'%s' is no request's number", c->args[0]);
-	return cli_session(c, true, ret_session) && cli_any_key(c, *ret_session, ret_key) ? EXIT_DONE :
-		EXIT_FAILED;
-}
-
-int cmd_key_cancel(struct cli *c)
-{
-	struct guard_cancel_req q = { 0 };
-	struct guard_cancel_res r;
-	uint64_t session = 0;
-	int code = one_request(c, &session, &q.request, &q.key);
-	enum hf_err e;
-
-	if (code != EXIT_DONE)
-		return code;
-	e = do_guard_cancel(c->client, session, &q, &r, &c->arena);
-	return e == HF_OK ? EXIT_DONE : cli_fail("cancel", e);
-}
-
-int cmd_key_approve(struct cli *c)
-{
-	struct guard_approve_req q = { 0 };
-	struct guard_approve_res r;
-	uint64_t session = 0;
-	int code = one_request(c, &session, &q.request, &q.key);
-	enum hf_err e;
-
-	if (code != EXIT_DONE)
-		return code;
-	e = do_guard_approve(c->client, session, &q, &r, &c->arena);
-	if (e != HF_OK)
-		return cli_fail("approve", e);
-	cli_print(c, json_pack("{s:i, s:i}", "approvals", r.approved, "needed", r.needed));
-	return EXIT_DONE;
 }
 
 int cmd_key_pin(struct cli *c)

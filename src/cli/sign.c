@@ -35,7 +35,7 @@ static const struct {
 	{ CKM_SHA512_RSA_PKCS_PSS, CKM_SHA512, CKG_MGF1_SHA512, 64 },
 };
 
-static bool mechanism(struct cli *c, uint64_t session, uint64_t key, struct mech_in *ret)
+bool cli_sign_mechanism(struct cli *c, uint64_t session, uint64_t key, struct mech_in *ret)
 {
 	struct slice ckk = cli_attr(c, session, key, CKA_KEY_TYPE);
 	uint8_t *p;
@@ -66,8 +66,29 @@ static bool mechanism(struct cli *c, uint64_t session, uint64_t key, struct mech
 	return true;
 }
 
+/* One part of the data: to sign, to verify, or to digest. */
+typedef enum hf_err feeder(struct cli *c, uint64_t session, struct slice data, struct arena *a);
+
+static enum hf_err feed_sign(struct cli *c, uint64_t session, struct slice data, struct arena *a)
+{
+	return do_sign_update(c->client, session, &(struct sign_update_req){ data },
+		&(struct sign_update_res){ 0 }, a);
+}
+
+static enum hf_err feed_verify(struct cli *c, uint64_t session, struct slice data, struct arena *a)
+{
+	return do_verify_update(c->client, session, &(struct verify_update_req){ data },
+		&(struct verify_update_res){ 0 }, a);
+}
+
+static enum hf_err feed_digest(struct cli *c, uint64_t session, struct slice data, struct arena *a)
+{
+	return do_digest_update(c->client, session, &(struct digest_update_req){ data },
+		&(struct digest_update_res){ 0 }, a);
+}
+
 /* feed sends all of --in through update. The chunk's memory is used again. */
-static enum hf_err feed(struct cli *c, uint64_t session, bool verify)
+static enum hf_err feed(struct cli *c, uint64_t session, feeder *update)
 {
 	const char *path = c->opt[OPT_IN];
 	FILE *f = path != NULL ? fopen(path, "rb") : stdin;
@@ -81,14 +102,7 @@ static enum hf_err feed(struct cli *c, uint64_t session, bool verify)
 		return HF_E_ARGUMENTS;
 	}
 	while (e == HF_OK && (n = fread(chunk, 1, CHUNK, f)) > 0) {
-		struct slice data = { chunk, n };
-		struct sign_update_req sq = { data };
-		struct sign_update_res sr;
-		struct verify_update_req vq = { data };
-		struct verify_update_res vr;
-
-		e = verify ? do_verify_update(c->client, session, &vq, &vr, &scratch) :
-			     do_sign_update(c->client, session, &sq, &sr, &scratch);
+		e = update(c, session, (struct slice){ chunk, n }, &scratch);
 		arena_reset(&scratch);
 	}
 	if (ferror(f)) {
@@ -99,6 +113,25 @@ static enum hf_err feed(struct cli *c, uint64_t session, bool verify)
 	arena_done(&scratch);
 	if (f != stdin)
 		fclose(f);
+	return e;
+}
+
+enum hf_err cli_sha256(struct cli *c, uint64_t session, struct slice *ret)
+{
+	const struct digest_init_req q = { .mech.type = CKM_SHA256 };
+	struct digest_final_req fq = { .max = 32 };
+	struct digest_init_res unused;
+	struct digest_final_res r;
+	enum hf_err e = do_digest_init(c->client, session, &q, &unused, &c->arena);
+
+	if (e == HF_OK)
+		e = feed(c, session, feed_digest);
+	if (e == HF_OK)
+		e = do_digest_final(c->client, session, &fq, &r, &c->arena);
+	if (e == HF_OK)
+		*ret = r.out;
+	else
+		(void)cli_fail("SHA-256", e);
 	return e;
 }
 
@@ -153,11 +186,11 @@ int cmd_sign(struct cli *c)
 
 	if (!cli_session(c, false, &session) ||
 	    !signing_key(c, session, CKO_PRIVATE_KEY, &q.key) ||
-	    !mechanism(c, session, q.key, &q.mech) || !writable(c))
+	    !cli_sign_mechanism(c, session, q.key, &q.mech) || !writable(c))
 		return EXIT_FAILED;
 	e = do_sign_init(c->client, session, &q, &unused, &c->arena);
 	if (e == HF_OK)
-		e = feed(c, session, false);
+		e = feed(c, session, feed_sign);
 	if (e == HF_OK)
 		e = do_sign_final(c->client, session, &fq, &r, &c->arena);
 	if (e != HF_OK)
@@ -192,11 +225,11 @@ int cmd_verify(struct cli *c)
 
 	if (!read_signature(c, &fq.signature) || !cli_session(c, false, &session) ||
 	    !signing_key(c, session, CKO_PUBLIC_KEY, &q.key) ||
-	    !mechanism(c, session, q.key, &q.mech))
+	    !cli_sign_mechanism(c, session, q.key, &q.mech))
 		return EXIT_FAILED;
 	e = do_verify_init(c->client, session, &q, &unused, &c->arena);
 	if (e == HF_OK)
-		e = feed(c, session, true);
+		e = feed(c, session, feed_verify);
 	if (e == HF_OK)
 		e = do_verify_final(c->client, session, &fq, &r, &c->arena);
 	if (e != HF_OK)

@@ -2,11 +2,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "clock.h"
 #include "gate.h"
 #include "guard.h"
+#include "object_table.h"
+#include "usage.h"
 
-#define US_PER_S 1000000u
+#define TOLD_MAX 256u /* requests in one answer */
 
 /* --- in words ---------------------------------------------------------------------- */
 
@@ -34,8 +35,21 @@ void guard_text(const struct guard *next, bool pin, char ret[CHANGE_TEXT])
 	for (unsigned i = 0; i < next->approver_count; i++)
 		at += snprintf(ret + at, CHANGE_TEXT - (size_t)at, "%s%s", i > 0 ? "," : "",
 			next->approvers[i].name);
-	(void)snprintf(ret + at, CHANGE_TEXT - (size_t)at, "%s within %u s%s",
-		next->approver_count == 0 ? "nobody" : "", next->valid_s, pin ? ", a new PIN" : "");
+	(void)snprintf(ret + at, CHANGE_TEXT - (size_t)at, "%s within %u s%s%s",
+		next->approver_count == 0 ? "nobody" : "", next->valid_s,
+		next->any_data ? ", each use of any data" : "", pin ? ", a new PIN" : "");
+}
+
+void use_text(const struct use_for *u, char ret[USE_TEXT])
+{
+	static const uint8_t none[CRYPTO_HASH];
+	const struct mech *m = mech_find(u->mechanism);
+	bool param = !slice_eq(SLICE_OF(u->param), SLICE_OF(none));
+	char hex[2 * CRYPTO_HASH + 1];
+
+	hex_encode(SLICE_OF(u->param), hex);
+	(void)snprintf(ret, USE_TEXT, u->ckf == 0 ? "one use" : "%s by %s%s%s", usage_name(u->ckf),
+		m != NULL ? m->name : "?", param ? ", parameter of SHA-256 " : "", param ? hex : "");
 }
 
 /* --- what a guard would be --------------------------------------------------------- */
@@ -78,6 +92,7 @@ enum hf_err guard_changed(struct calls_ctx *c, const struct guard_change *q, con
 	*next = *now;
 	next->limit = q->limit;
 	next->needed = q->needed;
+	next->any_data = q->any_data;
 	next->valid_s = q->valid_s;
 	memset(next->requests, 0, sizeof(next->requests));
 	memset(next->change, 0, sizeof(next->change));
@@ -85,44 +100,6 @@ enum hf_err guard_changed(struct calls_ctx *c, const struct guard_change *q, con
 }
 
 /* --- calls ------------------------------------------------------------------------- */
-
-/* place_for: the user's own request gives way; one is free, or nobody waits for it any more. */
-static enum hf_err place_for(struct calls_ctx *c, struct guard *g, const struct approval *r,
-	struct approval **ret)
-{
-	const struct approval *other = NULL;
-	struct approval *own = NULL, *empty = NULL;
-
-	for (unsigned i = 0; i < REQUESTS_MAX; i++) {
-		struct approval *t = &g->requests[i];
-
-		if (!request_waits(t) || !person_there(c->part, &t->by))
-			empty = t;
-		else if (person_same(&t->by, &r->by))
-			own = t;
-		else if (other == NULL || (r->what == FOR_GUARD && t->what == FOR_GUARD))
-			other = t;
-	}
-	*ret = own != NULL ? own : empty;
-	if (*ret != NULL && !(r->what == FOR_GUARD && other != NULL && other->what == FOR_GUARD))
-		return HF_OK;
-	call_detail(c, "request %llu of %s waits; 'holdfast key requests' shows all, 'key cancel' ends one",
-		(unsigned long long)other->number, other->by.name);
-	return HF_E_LIMIT;
-}
-
-static enum hf_err ask(struct calls_ctx *c, struct guard *g, struct guard *next, struct approval *r)
-{
-	struct approval *at;
-
-	TRY(person_calling(c, &r->by));
-	TRY(place_for(c, next, r, &at));
-	TRY(crypto_random((uint8_t *)&r->number, sizeof(r->number)));
-	r->number |= 1;
-	r->expires = clock_wall_us() + (uint64_t)g->valid_s * US_PER_S;
-	*at = *r;
-	return guard_become(c, g, next);
-}
 
 static enum hf_err guard_to_ask(struct calls_ctx *c, uint64_t key, struct guard **ret)
 {
@@ -141,16 +118,46 @@ enum hf_err on_guard_request(struct calls_ctx *c, const struct guard_request_req
 	struct guard *g, next;
 
 	TRY(guard_to_ask(c, q->key, &g));
+	if (!g->any_data)
+		return HF_E_ARGUMENTS;
 	next = *g;
-	TRY(ask(c, g, &next, &a));
+	TRY(approval_ask(c, g, &next, &a));
 	r->request = a.number;
 	return HF_OK;
+}
+
+/* use_asked: a request for a use names the data where the guard wants to know them, and only there. */
+static enum hf_err use_asked(const struct guard_ask_req *q, const struct guard *g, struct use_for *ret)
+{
+	const struct mech *m = mech_find(q->mech.type);
+
+	if (q->what != FOR_USE || g->any_data)
+		return q->use == 0 ? HF_OK : HF_E_ARGUMENTS;
+	if (m == NULL || (m->ops & q->use) != q->use || q->use == 0 || q->data.n != CRYPTO_HASH)
+		return HF_E_ARGUMENTS;
+	*ret = (struct use_for){ .ckf = q->use, .mechanism = q->mech.type };
+	memcpy(ret->data, q->data.p, CRYPTO_HASH);
+	return q->mech.param.n != 0 ? crypto_sha256(q->mech.param, ret->param) : HF_OK;
+}
+
+/* detail_of puts what a request is for into the call's record. */
+static void detail_of(struct calls_ctx *c, const struct guard *g, const struct approval *t)
+{
+	char text[USE_TEXT], hex[2 * CRYPTO_HASH + 1];
+
+	use_text(&t->use, text);
+	hex_encode(SLICE_OF(t->use.data), hex);
+	if (t->what == FOR_USE)
+		call_detail(c, "for %s%s%s", text, t->use.ckf != 0 ? ", data of SHA-256 " : "",
+			t->use.ckf != 0 ? hex : "");
+	else
+		call_detail(c, "for %s", t->what == FOR_PIN ? "a PIN" : g->change);
 }
 
 /* What only the crypto officer may do only he asks for. */
 enum hf_err on_guard_ask(struct calls_ctx *c, const struct guard_ask_req *q, struct guard_ask_res *r)
 {
-	const struct guard_change to = { q->limit, q->needed, q->valid_s, q->approvers };
+	const struct guard_change to = { q->limit, q->needed, q->any_data, q->valid_s, q->approvers };
 	MUTEX_HOLD(&c->part->guards->lock);
 	struct approval a = { .what = q->what };
 	struct guard *g, next, changed;
@@ -160,6 +167,7 @@ enum hf_err on_guard_ask(struct calls_ctx *c, const struct guard_ask_req *q, str
 		return HF_E_ARGUMENTS;
 	if (q->what != FOR_USE && c->role != ROLE_USER)
 		return HF_E_DENIED;
+	TRY(use_asked(q, g, &a.use));
 	next = *g;
 	if (q->what == FOR_GUARD) {
 		TRY(guard_changed(c, &to, g, &changed));
@@ -168,8 +176,8 @@ enum hf_err on_guard_ask(struct calls_ctx *c, const struct guard_ask_req *q, str
 	}
 	if (q->comment.n > 0)
 		memcpy(a.comment, q->comment.p, q->comment.n);
-	TRY(ask(c, g, &next, &a));
-	call_detail(c, "for %s", a.what == FOR_USE ? "one use" : a.what == FOR_PIN ? "a PIN" : g->change);
+	TRY(approval_ask(c, g, &next, &a));
+	detail_of(c, g, &a);
 	r->request = a.number;
 	return HF_OK;
 }
@@ -233,9 +241,10 @@ enum hf_err on_guard_approve(struct calls_ctx *c, const struct guard_approve_req
 	if (t == NULL)
 		return HF_E_REQUEST;
 	TRY(person_calling(c, &who));
+	detail_of(c, g, t);
 	i = approver_at(g, &who);
 	if (i == g->approver_count || person_same(&t->by, &who)) {
-		call_detail(c, "not an approver of this request");
+		call_detail(c, "; not an approver of this request");
 		return HF_E_DENIED;
 	}
 	t->approved |= 1u << i;
@@ -247,38 +256,64 @@ enum hf_err on_guard_approve(struct calls_ctx *c, const struct guard_approve_req
 static enum hf_err tell_request(struct calls_ctx *c, const struct guard *g, const struct approval *t,
 	struct key_request *ret)
 {
-	static const char *const what[FOR_COUNT] = { "one use", "", "a new PIN" };
-	char names[APPROVERS_MAX * (USER_NAME_MAX + 1)] = "";
+	char names[APPROVERS_MAX * (USER_NAME_MAX + 1)] = "", use[USE_TEXT];
+	const char *what[FOR_COUNT] = { use, g->change, "a new PIN" };
 	size_t at = 0;
 
 	for (unsigned i = 0; i < g->approver_count; i++)
 		if (approval_holds(c->part, g, t, i))
 			at += (size_t)snprintf(names + at, sizeof(names) - at, "%s%s", at > 0 ? "," : "",
 				g->approvers[i].name);
+	use_text(&t->use, use);
 	ret->request = t->number;
 	ret->expires = t->expires;
+	ret->key = object_handle(g->uid);
+	ret->mechanism = t->use.mechanism;
+	if (t->use.ckf != 0)
+		TRY(arena_dup(c->arena, SLICE_OF(t->use.data), &ret->data));
+	TRY(arena_dup(c->arena, slice_str(c->audit.object_label), &ret->label));
 	TRY(arena_dup(c->arena, slice_str(t->by.name), &ret->requester));
-	TRY(arena_dup(c->arena, slice_str(t->what == FOR_GUARD ? g->change : what[t->what]), &ret->what));
+	TRY(arena_dup(c->arena, slice_str(what[t->what]), &ret->what));
 	TRY(arena_dup(c->arena, slice_str(t->comment), &ret->comment));
 	return arena_dup(c->arena, slice_str(names), &ret->approved);
 }
 
+struct told {
+	struct key_request *v;
+	size_t n;
+};
+
+/* tell_key appends the requests for one key. */
+static enum hf_err tell_key(struct calls_ctx *c, uint64_t key, struct told *l)
+{
+	CLEANUP(object_release) struct object *o = NULL;
+	const struct guard *g = guard_of(c->part->guards, key);
+
+	TRY(guard_key(c, key, &o));
+	for (unsigned i = 0; g != NULL && i < REQUESTS_MAX && l->n < TOLD_MAX; i++)
+		if (request_waits(&g->requests[i]))
+			TRY(tell_request(c, g, &g->requests[i], &l->v[l->n++]));
+	return HF_OK;
+}
+
+/* Of all keys: those that the caller may see. */
 enum hf_err on_guard_requests(struct calls_ctx *c, const struct guard_requests_req *q,
 	struct guard_requests_res *r)
 {
-	struct key_request *v = arena_alloc(c->arena, REQUESTS_MAX, sizeof(*v));
-	CLEANUP(object_release) struct object *o = NULL;
+	struct told l = { .v = arena_alloc(c->arena, TOLD_MAX, sizeof(struct key_request)) };
 	MUTEX_HOLD(&c->part->guards->lock);
-	const struct guard *g;
-	size_t n = 0;
+	enum hf_err e = HF_OK;
 
-	if (v == NULL)
+	if (l.v == NULL)
 		return HF_E_MEMORY;
-	TRY(guard_key(c, q->key, &o));
-	g = guard_of(c->part->guards, q->key);
-	for (unsigned i = 0; g != NULL && i < REQUESTS_MAX; i++)
-		if (request_waits(&g->requests[i]))
-			TRY(tell_request(c, g, &g->requests[i], &v[n++]));
-	r->requests = (struct key_request_list){ v, n };
+	if (q->key != 0)
+		TRY(tell_key(c, q->key, &l));
+	for (struct guard *g = guard_after(c->part->guards, NULL); q->key == 0 && g != NULL;
+	     g = guard_after(c->part->guards, g)) {
+		e = tell_key(c, object_handle(g->uid), &l);
+		if (e != HF_OK && e != HF_E_KEY_HANDLE)
+			return e;
+	}
+	r->requests = (struct key_request_list){ l.v, l.n };
 	return HF_OK;
 }

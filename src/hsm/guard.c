@@ -5,14 +5,13 @@
 
 #include "clock.h"
 #include "gate.h"
-#include "generation.h"
 #include "object_table.h"
-#include "pkcs11_numbers.h"
-#include "policy.h"
 
-#define FORMAT 2
+#define FORMAT 3
+#define FORMAT_2 2 /* approvals were for any data */
 #define FORMAT_1 1 /* before approvers were persons: its request is void */
 #define NAME_LEN 80
+#define US_PER_S 1000000u
 
 static struct guard *of_node(struct map_node *n)
 {
@@ -56,6 +55,13 @@ struct guard *guard_of(struct guards *g, uint64_t handle)
 	return n != NULL ? of_node(n) : NULL;
 }
 
+struct guard *guard_after(struct guards *t, struct guard *g)
+{
+	struct map_node *n = map_next(&t->by_handle, g != NULL ? &g->by_handle : NULL);
+
+	return n != NULL ? of_node(n) : NULL;
+}
+
 /* --- records --------------------------------------------------------------------- */
 
 static void enc_person(const struct person *p, struct buf *b)
@@ -69,6 +75,10 @@ static void enc_request(const struct approval *r, struct buf *b)
 	buf_u64(b, r->number);
 	buf_u64(b, r->expires);
 	buf_u8(b, r->what);
+	buf_u32(b, r->use.ckf);
+	buf_u32(b, r->use.mechanism);
+	buf_raw(b, SLICE_OF(r->use.param));
+	buf_raw(b, SLICE_OF(r->use.data));
 	enc_person(&r->by, b);
 	buf_u32(b, r->approved);
 	buf_bytes(b, slice_str(r->comment));
@@ -86,6 +96,7 @@ static void enc(const struct guard *g, struct buf *b)
 	buf_raw(b, SLICE_OF(g->pin.tag));
 	buf_u32(b, g->failures);
 	buf_u8(b, g->needed);
+	buf_bool(b, g->any_data);
 	buf_u8(b, g->approver_count);
 	for (unsigned i = 0; i < g->approver_count; i++)
 		enc_person(&g->approvers[i], b);
@@ -124,7 +135,9 @@ static bool take_person(struct rd *r, uint8_t format, struct person *to)
 
 static bool dec_approvers(struct rd *r, uint8_t format, struct guard *g)
 {
-	if (!rd_u8(r, &g->needed) || !rd_u8(r, &g->approver_count) || g->approver_count > APPROVERS_MAX)
+	g->any_data = format < FORMAT;
+	if (!rd_u8(r, &g->needed) || (format == FORMAT && !rd_bool(r, &g->any_data)) ||
+	    !rd_u8(r, &g->approver_count) || g->approver_count > APPROVERS_MAX)
 		return false;
 	for (unsigned i = 0; i < g->approver_count; i++)
 		if (!take_person(r, format, &g->approvers[i]))
@@ -142,13 +155,20 @@ static bool skip_old_request(struct rd *r)
 		rd_u32(r, &approved);
 }
 
-static bool dec_requests(struct rd *r, struct guard *g)
+static bool take_use(struct rd *r, uint8_t format, struct use_for *to)
+{
+	return format < FORMAT || (rd_u32(r, &to->ckf) && rd_u32(r, &to->mechanism) &&
+		take(r, to->param, sizeof(to->param)) && take(r, to->data, sizeof(to->data)));
+}
+
+static bool dec_requests(struct rd *r, uint8_t format, struct guard *g)
 {
 	for (unsigned i = 0; i < REQUESTS_MAX; i++) {
 		struct approval *t = &g->requests[i];
 
 		if (!rd_u64(r, &t->number) || !rd_u64(r, &t->expires) || !rd_u8(r, &t->what) ||
-		    t->what >= FOR_COUNT || !take_person(r, FORMAT, &t->by) || !rd_u32(r, &t->approved) ||
+		    t->what >= FOR_COUNT || !take_use(r, format, &t->use) ||
+		    !take_person(r, format, &t->by) || !rd_u32(r, &t->approved) ||
 		    !take_text(r, COMMENT_MAX, t->comment))
 			return false;
 	}
@@ -165,7 +185,7 @@ static bool dec(struct slice in, struct guard *g)
 		take(&r, g->pin.salt, sizeof(g->pin.salt)) && rd_u32(&r, &g->pin.kib) &&
 		rd_u32(&r, &g->pin.passes) && take(&r, g->pin.tag, sizeof(g->pin.tag)) &&
 		rd_u32(&r, &g->failures) && dec_approvers(&r, format, g) && rd_u32(&r, &g->valid_s) &&
-		(format == FORMAT_1 ? skip_old_request(&r) : dec_requests(&r, g)) && rd_done(&r);
+		(format == FORMAT_1 ? skip_old_request(&r) : dec_requests(&r, format, g)) && rd_done(&r);
 }
 
 enum hf_err guard_load(struct guards *t, const char *name, uint64_t version, struct slice plain)
@@ -229,9 +249,8 @@ enum hf_err guards_void(struct hsm *h, struct partition *p)
 {
 	MUTEX_HOLD(&p->guards->lock);
 
-	for (struct map_node *n = map_next(&p->guards->by_handle, NULL); n != NULL;
-	     n = map_next(&p->guards->by_handle, n)) {
-		struct guard *g = of_node(n), next = *g;
+	for (struct guard *g = guard_after(p->guards, NULL); g != NULL; g = guard_after(p->guards, g)) {
+		struct guard next = *g;
 
 		if (forget_requests(&next))
 			TRY(write_guard(h, p, g, &next));
@@ -367,108 +386,48 @@ unsigned approvals(struct partition *p, const struct guard *g, const struct appr
 	return n;
 }
 
-/* --- using ----------------------------------------------------------------------- */
-
-static bool serves(const struct guard *g, const struct approval *r, enum asked_for what,
-	const char *change)
+/* place_for: the user's own request gives way; one is free, or nobody waits for it any more. */
+static enum hf_err place_for(struct calls_ctx *c, struct guard *g, const struct approval *r,
+	struct approval **ret)
 {
-	return request_waits(r) && r->what == what && (what != FOR_GUARD || strcmp(g->change, change) == 0);
-}
+	const struct approval *other = NULL;
+	struct approval *own = NULL, *empty = NULL;
 
-static enum hf_err granted(struct calls_ctx *c, const struct guard *g, enum asked_for what,
-	const char *change, unsigned *ret_at)
-{
-	static const char *const how[FOR_COUNT] = { "this use", "exactly this change, by --for guard",
-		"another PIN, by --for pin" };
-	struct person who;
-
-	TRY(person_calling(c, &who));
 	for (unsigned i = 0; i < REQUESTS_MAX; i++) {
-		const struct approval *r = &g->requests[i];
+		struct approval *t = &g->requests[i];
 
-		if (serves(g, r, what, change) && person_same(&r->by, &who) &&
-		    approvals(c->part, g, r) >= g->needed) {
-			*ret_at = i;
-			return HF_OK;
-		}
+		if (!request_waits(t) || !person_there(c->part, &t->by))
+			empty = t;
+		else if (person_same(&t->by, &r->by))
+			own = t;
+		else if (other == NULL || (r->what == FOR_GUARD && t->what == FOR_GUARD))
+			other = t;
 	}
-	call_detail(c, "needs %u approvals of %s ('holdfast key request')", g->needed, how[what]);
-	return HF_E_APPROVAL;
-}
-
-enum hf_err guard_may(struct calls_ctx *c, const struct guard *g, enum asked_for what,
-	const char *change, unsigned *ret_at)
-{
-	*ret_at = REQUESTS_MAX;
-	if (g->limit != 0 && g->used >= g->limit)
-		return HF_E_KEY_EXHAUSTED;
-	if (g->has_pin && c->session->guard_open != object_handle(g->uid))
-		return HF_E_KEY_GUARDED;
-	return g->needed == 0 ? HF_OK : granted(c, g, what, change, ret_at);
-}
-
-bool guarded(struct calls_ctx *c, const struct object *key)
-{
-	struct guards *t = c->part->guards;
-
-	if (t == NULL || !key->token)
-		return false;
-	MUTEX_HOLD(&t->lock);
-	return guard_of(t, key->handle) != NULL;
-}
-
-bool guard_has_pin(struct calls_ctx *c, uint64_t handle)
-{
-	struct guards *t = c->part->guards;
-	const struct guard *g;
-
-	if (t == NULL || handle == 0)
-		return false;
-	MUTEX_HOLD(&t->lock);
-	g = guard_of(t, handle);
-	return g != NULL && g->has_pin;
-}
-
-/* What the partition wants of every key. */
-static enum hf_err must_have(struct calls_ctx *c, const struct guard *g)
-{
-	if (policy_value(c->part, POLICY_KEY_PIN) != 0 && (g == NULL || !g->has_pin)) {
-		call_detail(c, "policy per-key-authorization");
-		return HF_E_POLICY;
-	}
-	if (policy_value(c->part, POLICY_KEY_LIMIT) != 0 && (g == NULL || g->limit == 0)) {
-		call_detail(c, "policy usage-limits");
-		return HF_E_POLICY;
-	}
-	return HF_OK;
-}
-
-/* An approval is for one use. */
-enum hf_err guard_use(struct calls_ctx *c, const struct object *key)
-{
-	struct guards *t = c->part->guards;
-	struct guard *g, next;
-	enum hf_err e;
-	unsigned at;
-
-	if (t == NULL || !key->token || key->cko == CKO_PUBLIC_KEY)
+	*ret = own != NULL ? own : empty;
+	if (*ret != NULL && !(r->what == FOR_GUARD && other != NULL && other->what == FOR_GUARD))
 		return HF_OK;
-	MUTEX_HOLD(&t->lock);
-	c->session->guard_asked = 0;
-	g = guard_of(t, key->handle);
-	TRY(must_have(c, g));
-	if (g == NULL)
-		return HF_OK;
-	e = guard_may(c, g, FOR_USE, "", &at);
-	if (e == HF_E_KEY_GUARDED)
-		c->session->guard_asked = key->handle;
-	TRY(e);
-	if (g->limit == 0 && g->needed == 0)
-		return HF_OK;
-	next = *g;
-	next.used++;
-	if (at < REQUESTS_MAX)
-		next.requests[at] = (struct approval){ .number = 0 };
-	generation_soon(c->hsm);
-	return guard_become(c, g, &next);
+	call_detail(c, "request %llu of %s waits; 'holdfast key requests' shows all, 'key cancel' ends one",
+		(unsigned long long)other->number, other->by.name);
+	return HF_E_LIMIT;
+}
+
+const struct approval *approval_own(const struct guard *g, const struct person *who)
+{
+	for (unsigned i = 0; i < REQUESTS_MAX; i++)
+		if (request_waits(&g->requests[i]) && person_same(&g->requests[i].by, who))
+			return &g->requests[i];
+	return NULL;
+}
+
+enum hf_err approval_ask(struct calls_ctx *c, struct guard *g, struct guard *next, struct approval *r)
+{
+	struct approval *at;
+
+	TRY(person_calling(c, &r->by));
+	TRY(place_for(c, next, r, &at));
+	TRY(crypto_random((uint8_t *)&r->number, sizeof(r->number)));
+	r->number |= 1;
+	r->expires = clock_wall_us() + (uint64_t)g->valid_s * US_PER_S;
+	*at = *r;
+	return guard_become(c, g, next);
 }

@@ -23,10 +23,18 @@ struct person {
 	uint64_t id; /* role_record.person */
 };
 
+/* struct use_for: the one use that is approved: CKF_SIGN, ..., the mechanism, SHA-256 of its
+ * parameter (zero: none) and of the data. All zero: any. */
+struct use_for {
+	uint32_t ckf, mechanism;
+	uint8_t param[CRYPTO_HASH], data[CRYPTO_HASH];
+};
+
 enum asked_for { FOR_USE, FOR_GUARD, FOR_PIN, FOR_COUNT };
 struct approval {
 	uint64_t number, expires; /* 0: none; UTC, microseconds */
 	uint8_t what;             /* enum asked_for */
+	struct use_for use;       /* FOR_USE's */
 	struct person by;
 	uint32_t approved;        /* bits: approvers */
 	char comment[COMMENT_MAX + 1];
@@ -41,6 +49,7 @@ struct guard {
 	struct pin_memory pin;
 	uint32_t failures;           /* of versions before the anchor counted them */
 	uint8_t needed;              /* approvals for one use; 0: none */
+	bool any_data;               /* which may be of any data */
 	uint8_t approver_count;
 	struct person approvers[APPROVERS_MAX];
 	uint32_t valid_s;            /* how long a request waits */
@@ -59,9 +68,25 @@ void guards_clear(struct guards *g);
 enum hf_err guard_load(struct guards *g, const char *name, uint64_t version, struct slice plain)
 	HF_MUST_CHECK;
 
-/* guard_use: may this call use the key now? Counts the use. HF_E_KEY_EXHAUSTED,
- * HF_E_KEY_GUARDED, HF_E_APPROVAL. */
-enum hf_err guard_use(struct calls_ctx *c, const struct object *key) HF_MUST_CHECK;
+/* struct key_use: what a call does with a key. */
+struct key_use {
+	uint32_t ckf;          /* CKF_SIGN, ... */
+	struct mech_in mech;
+	struct slice aad;      /* of a message */
+	struct slice data;     /* what is signed, decrypted, ...; of a call that makes keys all of it */
+	const uint8_t *sha256; /* of the data, where they are gone by now; or NULL */
+	const struct object *leaves; /* the key that is wrapped; or NULL */
+};
+/* guard_use: may this call use the key so? Counts the use. HF_E_KEY_EXHAUSTED, HF_E_KEY_GUARDED,
+ * HF_E_APPROVAL: where the guard wants to know the data, it asks for the approvals. use NULL: nobody
+ * can say what of; such a guard refuses. */
+enum hf_err guard_use(struct calls_ctx *c, const struct object *key, const struct key_use *use)
+	HF_MUST_CHECK;
+/* guard_begin is for an operation whose data come later. *ret_bound: the guard wants to know them, so
+ * guard_use comes at the end; else the use is counted now. */
+enum hf_err guard_begin(struct calls_ctx *c, const struct object *key, bool *ret_bound) HF_MUST_CHECK;
+/* use_of_call: of a call that makes or takes keys. */
+struct key_use use_of_call(const struct calls_ctx *c, uint32_t ckf, const struct mech_in *m);
 bool guarded(struct calls_ctx *c, const struct object *key);
 bool guard_has_pin(struct calls_ctx *c, uint64_t handle);
 /* guard_enter: the key's own PIN, which holds in this session until a logout or another
@@ -80,16 +105,26 @@ enum hf_err guard_restore(struct calls_ctx *c, const uint8_t uid[UID_LEN], struc
 
 /* For handlers_guard.c and approval.c; the caller holds guards.lock. */
 struct guard *guard_of(struct guards *g, uint64_t handle);
+/* guard_after goes through all of them, from NULL to NULL. */
+struct guard *guard_after(struct guards *t, struct guard *g);
 /* guards_void ends all requests for approval: of a store that was put back, nobody knows
  * which approvals were used. */
 enum hf_err guards_void(struct hsm *h, struct partition *p) HF_MUST_CHECK;
 /* guard_become writes next in the place of now (all zero: a new one). */
 enum hf_err guard_become(struct calls_ctx *c, struct guard *now, const struct guard *next)
 	HF_MUST_CHECK;
-/* guard_may: for what is asked now; change: what FOR_GUARD would make of it, else "". *ret_at: the
- * request that approves it; REQUESTS_MAX: none is needed. */
-enum hf_err guard_may(struct calls_ctx *c, const struct guard *g, enum asked_for what,
+/* guard_may: what is wanted now (what, use); change: what FOR_GUARD would make of it, else "". *ret_at:
+ * the request that approves it; REQUESTS_MAX: none is needed. */
+enum hf_err guard_may(struct calls_ctx *c, const struct guard *g, const struct approval *want,
 	const char *change, unsigned *ret_at) HF_MUST_CHECK;
+/* approval_ask puts r's request into next, which becomes g. HF_E_LIMIT: no place is free. approval_own:
+ * the request of that person that waits; or NULL. */
+enum hf_err approval_ask(struct calls_ctx *c, struct guard *g, struct guard *next, struct approval *r)
+	HF_MUST_CHECK;
+const struct approval *approval_own(const struct guard *g, const struct person *who);
+/* use_text says in words what for, but for the data. */
+#define USE_TEXT 200u
+void use_text(const struct use_for *u, char ret[USE_TEXT]);
 /* guard_text says in words what next would be. */
 void guard_text(const struct guard *next, bool pin, char ret[CHANGE_TEXT]);
 
@@ -113,6 +148,7 @@ enum hf_err guard_key(struct calls_ctx *c, uint64_t handle, struct object **ret)
 struct guard_change {
 	uint64_t limit;
 	uint8_t needed;
+	bool any_data;
 	uint32_t valid_s;
 	struct slice approvers;
 };

@@ -21,17 +21,20 @@ static void bases_done(struct bases *b)
 		object_unref(b->other[i]);
 }
 
-static enum hf_err other_base(struct calls_ctx *c, const struct mech *m, uint64_t handle,
+static enum hf_err other_base(struct calls_ctx *c, const struct mech_use *u, uint64_t handle,
 	struct object **ret, const struct key **ret_key)
 {
+	const struct mech_in in = { .type = u->mech->type }; /* its parameter is in the request */
+	const struct key_use use = use_of_call(c, CKF_DERIVE, &in);
+
 	TRY(object_get(c, handle, HF_E_KEY_HANDLE, ret));
 	if ((*ret)->cko != CKO_SECRET_KEY)
 		return HF_E_KEY_TYPE;
 	if (!attrs_bool(&(*ret)->attrs, CKA_DERIVE))
 		return HF_E_KEY_FUNCTION;
-	TRY(mech_lets(c, m, CKF_DERIVE, *ret));
+	TRY(mech_lets(c, u->mech, CKF_DERIVE, *ret));
 	TRY(once_login(*ret));
-	TRY(guard_use(c, *ret));
+	TRY(guard_use(c, *ret, &use));
 	return object_key(*ret, ret_key);
 }
 
@@ -43,7 +46,7 @@ static enum hf_err other_bases(struct calls_ctx *c, const struct mech_use *u, st
 	mech_other_keys(u->mech, &u->params, handle);
 	for (size_t i = 0; i < OTHER_KEYS_MAX; i++)
 		if (handle[i] != 0)
-			TRY(other_base(c, u->mech, handle[i], &b->other[i], &b->other_key[i]));
+			TRY(other_base(c, u, handle[i], &b->other[i], &b->other_key[i]));
 	return HF_OK;
 }
 

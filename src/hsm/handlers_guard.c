@@ -91,7 +91,8 @@ static enum hf_err guardable(struct calls_ctx *c, uint64_t handle, struct object
 /* Whoever changes a guard needs what a use of the key would need, approved for this very change. */
 enum hf_err on_guard_set(struct calls_ctx *c, const struct guard_set_req *q, struct guard_set_res *r)
 {
-	const struct guard_change to = { q->limit, q->needed, q->valid_s, q->approvers };
+	const struct guard_change to = { q->limit, q->needed, q->any_data, q->valid_s, q->approvers };
+	const struct approval want = { .what = FOR_GUARD };
 	CLEANUP(object_release) struct object *o = NULL;
 	struct guard next = { .version = 0 }, none = { .version = 0 }, *now;
 	char change[CHANGE_TEXT];
@@ -105,7 +106,7 @@ enum hf_err on_guard_set(struct calls_ctx *c, const struct guard_set_req *q, str
 	memcpy(next.uid, o->uid, UID_LEN);
 	guard_text(&next, q->pin.n > 0, change);
 	if (now != NULL)
-		TRY(guard_may(c, now, FOR_GUARD, change, &at));
+		TRY(guard_may(c, now, &want, change, &at));
 	TRY(new_pin(c, q->pin, &next));
 	TRY(put_guard(c, q->key, now, &next));
 	return q->pin.n > 0 ? set_failures(c, &next, 0) : HF_OK;
@@ -114,11 +115,13 @@ enum hf_err on_guard_set(struct calls_ctx *c, const struct guard_set_req *q, str
 /* may_pin: a reset, for a PIN that is locked or forgotten, needs the policy and nothing else. */
 static enum hf_err may_pin(struct calls_ctx *c, uint64_t handle, const struct guard *g, unsigned *ret_at)
 {
+	const struct approval want = { .what = FOR_PIN };
+
 	*ret_at = REQUESTS_MAX;
 	if (g == NULL)
 		return HF_OK;
 	if (!g->has_pin || c->session->guard_open == handle)
-		return guard_may(c, g, FOR_PIN, "", ret_at);
+		return guard_may(c, g, &want, "", ret_at);
 	if (policy_value(c->part, POLICY_KEY_PIN_RESET) != 0)
 		return HF_OK;
 	call_detail(c, "policy officer-resets-key-pin");
@@ -174,6 +177,7 @@ enum hf_err on_guard_get(struct calls_ctx *c, const struct guard_get_req *q, str
 	r->pin = g->has_pin;
 	r->locked = failures_of(c, g) >= GUARD_FAILURES;
 	r->needed = g->needed;
+	r->any_data = g->any_data;
 	r->request = waits != NULL ? waits->number : 0;
 	r->expires = waits != NULL ? waits->expires : 0;
 	TRY(approvers_told(c, g, waits, &r->approvers));

@@ -29,24 +29,6 @@ static enum hf_err wrappable(struct calls_ctx *c, const struct object *with,
 	return attrs_match(&key->attrs, must) ? HF_OK : HF_E_KEY_HANDLE;
 }
 
-static enum hf_err wrap(struct calls_ctx *c, const struct mech_use *u, const struct key *k,
-	const struct op_io *io)
-{
-	CLEANUP(secret_done) struct secret plain = { 0 };
-	struct buf out;
-	size_t room;
-
-	TRY(key_encode(k, &plain));
-	TRY(crypt_bound(u, VERB_WRAP, plain.n, &room));
-	if (!out_fits(io, room))
-		return HF_OK;
-	TRY(out_room(c, room, &out));
-	TRY(crypt_once(u, VERB_WRAP, secret_slice(&plain), &out));
-	*io->ret_need = (uint32_t)out.n;
-	*io->ret_out = buf_slice(&out);
-	return HF_OK;
-}
-
 /* struct leaving is a key on its way out, and what takes it. */
 struct leaving {
 	struct object *with, *key;
@@ -64,12 +46,39 @@ static enum hf_err leave(struct calls_ctx *c, const struct mech_in *m, uint32_t 
 	uint64_t key, struct leaving *l)
 {
 	TRY(object_get(c, with, HF_E_WRAPPING_KEY_HANDLE, &l->with));
-	TRY(mech_check(c, m, use, l->with, &l->u));
+	TRY(mech_may(c, m, use, l->with, &l->u)); /* who only asks for the length uses no key */
 	TRY(object_get(c, key, HF_E_KEY_HANDLE, &l->key));
 	object_audit(c, l->key); /* what leaves matters more than what wraps it */
 	TRY(once_login(l->with));
 	TRY(wrappable(c, l->with, l->key));
 	return object_key(l->key, &l->k);
+}
+
+static enum hf_err use_for_leaving(struct calls_ctx *c, const struct mech_in *m, const struct leaving *l)
+{
+	struct key_use use = use_of_call(c, CKF_WRAP, m);
+
+	use.leaves = l->key;
+	return guard_use(c, l->with, &use);
+}
+
+static enum hf_err wrap(struct calls_ctx *c, const struct mech_in *m, const struct leaving *l,
+	const struct op_io *io)
+{
+	CLEANUP(secret_done) struct secret plain = { 0 };
+	struct buf out;
+	size_t room;
+
+	TRY(key_encode(l->k, &plain));
+	TRY(crypt_bound(&l->u, VERB_WRAP, plain.n, &room));
+	if (!out_fits(io, room))
+		return HF_OK;
+	TRY(use_for_leaving(c, m, l));
+	TRY(out_room(c, room, &out));
+	TRY(crypt_once(&l->u, VERB_WRAP, secret_slice(&plain), &out));
+	*io->ret_need = (uint32_t)out.n;
+	*io->ret_out = buf_slice(&out);
+	return HF_OK;
 }
 
 enum hf_err on_key_wrap(struct calls_ctx *c, const struct key_wrap_req *q, struct key_wrap_res *r)
@@ -78,7 +87,7 @@ enum hf_err on_key_wrap(struct calls_ctx *c, const struct key_wrap_req *q, struc
 	struct op_io io = { .max = q->max, .ret_need = &r->need, .ret_out = &r->out };
 
 	TRY(leave(c, &q->mech, CKF_WRAP, q->with, q->key, &l));
-	return wrap(c, &l.u, l.k, &io);
+	return wrap(c, &q->mech, &l, &io);
 }
 
 /* What is wrapped is as long as the key, the tag apart; the length is told before an IV
@@ -98,6 +107,7 @@ enum hf_err on_key_wrap_auth(struct calls_ctx *c, const struct key_wrap_auth_req
 	TRY(key_encode(l.k, &plain));
 	if (!out_fits(&io, plain.n))
 		return HF_OK;
+	TRY(use_for_leaving(c, &q->mech, &l));
 	TRY(iv_make(c, l.with, &m.iv, &r->iv));
 	u = l.u;
 	aead_message_params(&l.u.params, r->iv, q->aad, &u.params);

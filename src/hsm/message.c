@@ -221,6 +221,9 @@ static enum hf_err process(struct calls_ctx *c, enum op_kind k, bool within, str
 static enum hf_err whole(struct calls_ctx *c, enum op_kind k, struct op *op,
 	const struct message_io *io)
 {
+	struct slice param = io->param.n > 0 ? io->param : secret_slice(&op->param);
+	const struct key_use use = { .ckf = op_sorts[k].use, .mech = { op->crypt.mech->type, param },
+		.aad = io->aad, .data = io->in };
 	bool asked = false;
 
 	if (is_cipher(k) && !fits(io, io->in.n))
@@ -229,7 +232,7 @@ static enum hf_err whole(struct calls_ctx *c, enum op_kind k, struct op *op,
 	if (io->ret_out != NULL && !is_cipher(k) &&
 	    !fits(io, op->crypt.mech->family->bound(&op->crypt, io->in.n, true)))
 		return HF_OK;
-	TRY(guard_use(c, op->key));
+	TRY(guard_use(c, op->key, &use));
 	return last(c, k, op, io, &asked);
 }
 
@@ -256,7 +259,7 @@ enum hf_err message_begin(struct calls_ctx *c, enum op_kind k, const struct mess
 	TRY(process(c, k, false, &op));
 	e = open_message(c, k, op, io);
 	if (e == HF_OK)
-		e = guard_use(c, op->key);
+		e = guard_use(c, op->key, NULL);
 	if (e != HF_OK)
 		message_end(op);
 	return e;

@@ -42,6 +42,7 @@ void op_free(struct op *op)
 	if (op == NULL)
 		return;
 	op_end(op);
+	op_bound_end(op);
 	object_unref(op->key);
 	buf_done(&op->gathered);
 	secret_done(&op->expected);
@@ -81,11 +82,10 @@ static enum hf_err named_key(struct calls_ctx *c, struct op *op, struct mech_use
 
 /* The key's own PIN may come after the init, as that of CKA_ALWAYS_AUTHENTICATE does: then
  * the use is counted with the first data. */
-static enum hf_err first_use(struct calls_ctx *c, struct op *op)
+static enum hf_err begin_use(struct calls_ctx *c, struct op *op)
 {
-	enum hf_err e = guard_use(c, op->key);
+	enum hf_err e = op_first_use(c, op);
 
-	op->use_waits = e == HF_E_KEY_GUARDED;
 	return op->use_waits ? HF_OK : e;
 }
 
@@ -105,8 +105,6 @@ static enum hf_err op_new(struct calls_ctx *c, enum op_kind k, const struct mech
 		TRY(secret_dup(m->param, &op->param));
 	in.param = secret_slice(&op->param);
 	TRY(mech_may(c, &in, op_sorts[k].use, op->key, &u));
-	if (op->key != NULL && !op_is_message(k)) /* messages are counted one by one */
-		TRY(first_use(c, op));
 	if (k == OPK_DIGEST)
 		TRY(named_key(c, op, &u));
 	op->params = u.params;
@@ -116,6 +114,9 @@ static enum hf_err op_new(struct calls_ctx *c, enum op_kind k, const struct mech
 			memory_order_relaxed);
 	op->gathers = u.mech->family->update == NULL || (u.mech->flags & MECH_NO_MULTI) != 0;
 	op->gathered = BUF_MAX(WIRE_MAX_BYTES);
+	op->use = op_sorts[k].use;
+	if (op->key != NULL && !op_is_message(k)) /* messages are counted one by one */
+		TRY(begin_use(c, op));
 	op->wants_login = op->key != NULL && attrs_bool(&op->key->attrs, CKA_ALWAYS_AUTHENTICATE);
 	TRY(op_is_message(k) ? message_first(k, op) : op_start(op));
 	*ret = op;
@@ -131,7 +132,7 @@ static enum hf_err copy_secret(const struct secret *from, struct secret *to)
 /* copy_parts: all but the family's state. */
 static enum hf_err copy_parts(const struct op *from, struct op *op)
 {
-	if (from->gathered.n > COPY_MAX)
+	if (from->gathered.n > COPY_MAX || from->bound)
 		return HF_E_STATE_UNSAVEABLE;
 	op->fed = from->fed;
 	op->gathers = from->gathers;
@@ -248,7 +249,7 @@ static bool in_sight(const struct calls_ctx *c, enum op_kind k, const struct op_
 {
 	const struct op *op = c->session->ops[k];
 
-	return c->in_sight && c->bulk->data.p == io->in.p && k == OPK_ENCRYPT &&
+	return c->in_sight && c->bulk->data.p == io->in.p && k == OPK_ENCRYPT && !op->bound &&
 	       op->crypt.mech->family->encrypts_in_sight;
 }
 
@@ -327,6 +328,7 @@ static enum hf_err finish(struct calls_ctx *c, struct op *op, const struct op_io
 	size_t room = io->ret_out != NULL ? f->bound(&op->crypt, in.n, true) : 0;
 
 	TRY(answer_room(c, io, room, out));
+	TRY(op_bound_use(c, op, in));
 	TRY(take_numbers(c, op));
 	if (io->in_sight)
 		TRY(in_pieces(c, op, &in, out));
@@ -370,6 +372,7 @@ static enum hf_err single(struct calls_ctx *c, enum op_kind k, struct op *op,
 
 enum hf_err op_feed(struct op *op, struct slice in, struct buf *out)
 {
+	TRY(op_bound_feed(op, in));
 	op->fed = true;
 	if (!op->gathers)
 		return op->crypt.mech->family->update(&op->crypt, in, out);
@@ -439,8 +442,7 @@ enum hf_err op_usable(struct calls_ctx *c, struct op *op, enum op_step s)
 	if ((s == OP_SINGLE && op->fed) || (s != OP_FINAL && op->finished))
 		return HF_E_OP_ACTIVE;
 	if (op->use_waits)
-		TRY(guard_use(c, op->key));
-	op->use_waits = false;
+		TRY(op_first_use(c, op));
 	return HF_OK;
 }
 
@@ -512,7 +514,7 @@ static enum hf_err digest_key(struct calls_ctx *c, struct op *op, uint64_t key)
 	object_audit(c, o);
 	TRY(usage_note(c, o, CKF_DIGEST));
 	TRY(mech_lets(c, op->crypt.mech, CKF_DIGEST, o));
-	TRY(guard_use(c, o));
+	TRY(guard_use(c, o, NULL));
 	TRY(key_value(o, &v));
 	return op_feed(op, v, &none);
 }

@@ -15,7 +15,12 @@ struct op {
 	bool gathers;         /* data waits in gathered for the end */
 	bool finished;        /* the result waits in stash to be fetched */
 	bool wants_login, authenticated;
-	bool use_waits;       /* the key's own PIN was missing: guard_use comes with the data */
+	uint32_t use;         /* op_sorts' */
+	bool use_waits;       /* the key's own PIN was missing: guard_begin comes with the data */
+	bool bound;           /* the guard approves named data: guard_use comes at the end (op_bound.c), */
+	bool paid;            /* and came, for data of this digest, whose result had no room: */
+	uint8_t paid_for[CRYPTO_HASH];
+	struct crypt digest;  /* SHA-256 of what was fed, if bound */
 	struct buf gathered;
 	struct secret expected; /* a signature that came with the init */
 	struct secret stash;
@@ -40,6 +45,14 @@ enum hf_err op_start(struct op *op) HF_MUST_CHECK;
 void op_end(struct op *op);
 /* op_usable: may the operation take this step, in what is left of the login? */
 enum hf_err op_usable(struct calls_ctx *c, struct op *op, enum op_step s) HF_MUST_CHECK;
+/* op_bound_*: an operation with a key whose guard approves named data. It takes parts of them, gives
+ * nothing out before the end, and uses the key there. op_first_use: as far as it can be told before the
+ * data; HF_E_KEY_GUARDED: op.use_waits. */
+enum hf_err op_first_use(struct calls_ctx *c, struct op *op) HF_MUST_CHECK;
+enum hf_err op_bound_feed(struct op *op, struct slice in) HF_MUST_CHECK;
+enum hf_err op_bound_use(struct calls_ctx *c, struct op *op, struct slice in) HF_MUST_CHECK;
+void op_bound_end(struct op *op);
+
 /* op_feed takes a part of the data. */
 enum hf_err op_feed(struct op *op, struct slice in, struct buf *out) HF_MUST_CHECK;
 

@@ -172,8 +172,11 @@ enum hf_err mech_check(struct calls_ctx *c, const struct mech_in *in, uint32_t u
 	struct mech_use u;
 
 	TRY(mech_may(c, in, use, key, &u));
-	if (key != NULL)
-		TRY(guard_use(c, key));
+	if (key != NULL) {
+		const struct key_use call = use_of_call(c, use, in);
+
+		TRY(guard_use(c, key, &call));
+	}
 	*ret = u;
 	return HF_OK;
 }

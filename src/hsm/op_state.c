@@ -223,7 +223,7 @@ static enum hf_err check_key(struct calls_ctx *c, enum op_kind k, const struct o
 	if (!secret_eq(SLICE_OF(key->uid), SLICE_OF(op->key->uid)))
 		return HF_E_KEY_CHANGED;
 	TRY(mech_may(c, &in, op_sorts[k].use, key, &u));
-	return guard_use(c, key);
+	return guard_use(c, key, NULL);
 }
 
 static enum hf_err check_keys(struct calls_ctx *c, const struct saved_op *s,

@@ -141,6 +141,11 @@ static unsigned kind_of(uint32_t ckf)
 	return i;
 }
 
+const char *usage_name(uint32_t ckf)
+{
+	return usage_kind_name(kind_of(ckf));
+}
+
 static void take_label(struct usages *t, struct usage *u, const struct object *key)
 {
 	struct slice label = attrs_get(&key->attrs, CKA_LABEL);

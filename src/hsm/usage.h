@@ -62,5 +62,6 @@ struct usage *usage_of(struct usages *t, uint64_t handle);
 /* usage_label copies the key's label, as far as it is text. */
 void usage_label(struct usages *t, const struct usage *u, char out[65]);
 const char *usage_kind_name(unsigned kind);
+const char *usage_name(uint32_t ckf);
 
 #endif

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """guards.py BUILD TEST: a key's own PIN, from the command line. As e2e.py, which it stands on."""
+import hashlib
 import json
 import os
+import re
 import sys
 
 import e2e
@@ -110,7 +112,7 @@ def test_the_officer_alone_does_not_become_the_approvers(i):
     for n in ('anna', 'bert'):
         must(i, 'user', 'delete', n, '--so-pin-file', i.pin, '--yes')
     users(i, 'anna', 'bert')
-    number = json.loads(must(i, 'key', 'request', *as_user, '--json'))['request']
+    number = json.loads(must(i, 'key', 'request', *as_user, '--in', i.pin, '--json'))['request']
     for n in ('anna', 'bert'):
         no(i, 'key', 'approve', number, '--user', n, '--key', 'k', '--pin-file', i.other)
     assert guard(i, as_user)['approvers'] == 'anna (gone),bert (gone)'
@@ -124,7 +126,7 @@ def test_a_change_of_the_guard_is_approved_as_such(i):
     must(i, 'key', 'guard', *as_user, '--approvers', '1:anna')
     anna = '--user', 'anna', '--key', 'k', '--pin-file', i.other
     change = 'key', 'guard', *as_user, '--approvers', '1:evil'
-    number = json.loads(must(i, 'key', 'request', *as_user, '--json'))['request']
+    number = json.loads(must(i, 'key', 'request', *as_user, '--in', i.pin, '--json'))['request']
     must(i, 'key', 'approve', number, *anna)
     assert '--for guard' in no(i, *change)
     number = json.loads(must(i, 'key', 'request', *as_user, '--for', 'guard', '--approvers', '1:evil',
@@ -134,9 +136,66 @@ def test_a_change_of_the_guard_is_approved_as_such(i):
     assert '1 approvals of evil' in told[0]['for']
     must(i, 'key', 'approve', number, *anna)
     must(i, *change)
-    number = json.loads(must(i, 'key', 'request', *as_user, '--json'))['request']
+    number = json.loads(must(i, 'key', 'request', *as_user, '--in', i.pin, '--json'))['request']
     must(i, 'key', 'cancel', number, *as_user)
     no(i, 'key', 'cancel', number, *as_user)
+
+
+def sha256_of(path):
+    with open(path, 'rb') as f:
+        return hashlib.sha256(f.read()).hexdigest()
+
+
+def refused_use(i, *sign):
+    """refused_use: the number of the request that it made, which the message says."""
+    said = no(i, *sign)
+    assert 'APPROVAL' in said, said
+    return re.search(r'request (\d+)', said).group(1)
+
+
+def test_an_approval_is_for_the_data_that_it_names(i):
+    as_user = furnished(i)
+    users(i, 'anna', 'bert')
+    must(i, 'key', 'guard', *as_user, '--approvers', '2:anna,bert')
+    number = refused_use(i, *signing(i, *as_user))
+    assert refused_use(i, *signing(i, *as_user)) == number
+    anna, bert = (('--user', n, '--pin-file', i.other) for n in ('anna', 'bert'))
+    told, = json.loads(must(i, 'key', 'requests', *anna, '--json'))
+    assert (told['request'], told['key'], told['by'], told['mechanism'], told['data']) == (
+        number, 'k', 'user', 'ECDSA_SHA256', sha256_of(i.pin)), told
+    assert 'not for the data' in no(i, 'key', 'approve', number, *anna, '--in', i.key_pin)
+    assert json.loads(must(i, 'key', 'requests', *anna, '--json'))[0]['approved by'] == ''
+    approved = json.loads(must(i, 'key', 'approve', number, *anna, '--in', i.pin, '--json'))
+    assert (approved['for'], approved['data']) == ('sign by CKM_ECDSA_SHA256', sha256_of(i.pin))
+    refused_use(i, *signing(i, *as_user))
+    must(i, 'key', 'approve', number, *bert)
+    i.stop()
+    assert 'something else' in no(i, 'sign', *as_user, '--in', i.key_pin)
+    assert 'something else' in no(i, 'sign', *as_user, '--in', i.pin, '--mechanism', 'ECDSA_SHA384')
+    must(i, *signing(i, *as_user))
+    assert refused_use(i, *signing(i, *as_user)) != number
+    assert 'no such request' in no(i, 'key', 'approve', number, *bert)
+    log = must(i, 'audit', 'query', '--call', 'guard_approve', '--json')
+    assert sha256_of(i.pin) in log and 'ECDSA_SHA256' in log, log
+    log = must(i, 'audit', 'query', '--result', 'APPROVAL', '--json')
+    assert f'request {number} has 0 of 2' in log, log
+
+
+def test_an_approval_for_any_data_is_a_choice(i):
+    as_user = furnished(i)
+    users(i, 'anna')
+    assert '--approvers' in i.cli('key', 'guard', *as_user, '--any-data').stderr
+    must(i, 'key', 'guard', *as_user, '--approvers', '1:anna', '--any-data')
+    assert guard(i, as_user)['for any data'] is True
+    assert 'without --in' in i.cli('key', 'request', *as_user, '--in', i.pin).stderr
+    no(i, *signing(i, *as_user))
+    anna = '--user', 'anna', '--pin-file', i.other
+    assert json.loads(must(i, 'key', 'requests', *anna, '--json')) == []
+    number = json.loads(must(i, 'key', 'request', *as_user, '--json'))['request']
+    assert 'not for the data' in no(i, 'key', 'approve', number, *anna, '--in', i.pin)
+    must(i, 'key', 'approve', number, *anna)
+    must(i, *signing(i, *as_user))
+    no(i, *signing(i, *as_user))
 
 
 def test_a_pin_that_must_be_changed_is(i):

@@ -110,6 +110,8 @@ WHO_CALL(FIND, find)
 WHO_CALL(KEY_GENERATE, key_generate)
 WHO_CALL(SIGN_INIT, sign_init)
 WHO_CALL(SIGN, sign)
+WHO_CALL(SIGN_UPDATE, sign_update)
+WHO_CALL(SIGN_FINAL, sign_final)
 WHO_CALL(RANDOM, random)
 WHO_CALL(AUDIT_READ, audit_read)
 WHO_CALL(PARTITION_CHANGE, partition_change)
@@ -163,6 +165,8 @@ WHO_CALL(BACKUP_NEXT, backup_next)
 WHO_CALL(RESTORE_NEXT, restore_next)
 WHO_CALL(DECRYPT_INIT, decrypt_init)
 WHO_CALL(ENCRYPT, encrypt)
+WHO_CALL(ENCRYPT_UPDATE, encrypt_update)
+WHO_CALL(ENCRYPT_FINAL, encrypt_final)
 
 /* --- in few words; without enum hf_err they fail the test ------------------------ */
 

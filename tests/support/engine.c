@@ -153,6 +153,11 @@ enum hf_err crypto_sha256_2(struct slice a, struct slice b, uint8_t out[CRYPTO_H
 	return HF_OK;
 }
 
+enum hf_err crypto_sha256(struct slice in, uint8_t out[CRYPTO_HASH])
+{
+	return crypto_sha256_2(in, SLICE_NONE, out);
+}
+
 enum hf_err crypto_hmac(struct slice key, struct slice in, uint8_t out[CRYPTO_HASH])
 {
 	return crypto_sha256_2(key, in, out);
