@@ -14,7 +14,7 @@
 #include "mechs.h"
 #include "pkcs11_numbers.h"
 
-static pthread_key_t own_hash_key;
+static pthread_key_t own_hash_key, own_mac_key;
 static enum hf_err init_result = HF_E_INTERNAL;
 
 static void *ossl_malloc(size_t n, const char *file, int line)
@@ -43,6 +43,11 @@ static void own_hash_done(void *ctx)
 	EVP_MD_CTX_free(ctx);
 }
 
+static void own_mac_done(void *ctx)
+{
+	EVP_MAC_CTX_free(ctx);
+}
+
 /* No configuration file, no engines, no handler at exit: the vault may open
  * nothing, and its threads may still compute while it leaves. */
 static enum hf_err init(void)
@@ -59,7 +64,8 @@ static enum hf_err init(void)
 	if (OSSL_PROVIDER_load(NULL, "legacy") == NULL) /* packaged apart: SEED is missing then */
 		ERR_clear_error();
 	TRY(fips_load());
-	if (pthread_key_create(&own_hash_key, own_hash_done) != 0)
+	if (pthread_key_create(&own_hash_key, own_hash_done) != 0 ||
+	    pthread_key_create(&own_mac_key, own_mac_done) != 0)
 		return HF_E_MEMORY;
 	TRY(alg_init());
 	return mechs_init();
@@ -187,21 +193,64 @@ enum hf_err crypto_sha256_2(struct slice a, struct slice b, uint8_t out[CRYPTO_H
 
 static char sha256_name[] = "SHA256"; /* OSSL_PARAM wants it writable */
 
-enum hf_err crypto_hmac(struct slice key, struct slice in, uint8_t out[CRYPTO_HASH])
+static const uint8_t zeros[CRYPTO_HASH]; /* to HMAC the same key as none, and no salt to HKDF */
+
+/* own_mac is a context of the thread's own with digest and without key, since every record that is sealed,
+ * opened or counted takes some: to look the digest up costs more than the work. NULL: no memory. */
+static EVP_MAC_CTX *own_mac(void)
 {
-	CLEANUP(EVP_MAC_CTX_free_p) EVP_MAC_CTX *ctx = EVP_MAC_CTX_new(algs.hmac);
+	EVP_MAC_CTX *ctx = pthread_getspecific(own_mac_key);
 	OSSL_PARAM params[] = {
 		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, sha256_name, 0),
 		OSSL_PARAM_construct_end(),
 	};
-	size_t n;
+
+	if (ctx != NULL)
+		return ctx;
+	ctx = EVP_MAC_CTX_new(algs.hmac);
+	if (ctx != NULL && EVP_MAC_CTX_set_params(ctx, params) == 1 &&
+	    pthread_setspecific(own_mac_key, ctx) == 0)
+		return ctx;
+	EVP_MAC_CTX_free(ctx);
+	return NULL;
+}
+
+/* own_mac_forget: no key outlives its use in the thread's context. */
+static void own_mac_forget(EVP_MAC_CTX *ctx)
+{
+	if (EVP_MAC_init(ctx, zeros, sizeof(zeros), NULL) == 1)
+		return;
+	ERR_clear_error();
+	(void)pthread_setspecific(own_mac_key, NULL);
+	EVP_MAC_CTX_free(ctx);
+}
+
+/* hmac_again is HMAC-SHA-256 under a key, or with a NULL one under that of before. */
+static enum hf_err hmac_again(EVP_MAC_CTX *ctx, const struct slice *key, const struct slice part[], size_t n,
+	uint8_t out[CRYPTO_HASH])
+{
+	struct slice k = key != NULL ? *key : SLICE_NONE;
+	size_t len;
+
+	if (key != NULL && key->n == 0)
+		k = SLICE_OF(zeros);
+	OSSL_TRY(EVP_MAC_init(ctx, k.p, k.n, NULL), HF_E_INTERNAL);
+	for (size_t i = 0; i < n; i++)
+		OSSL_TRY(EVP_MAC_update(ctx, part[i].p, part[i].n), HF_E_INTERNAL);
+	OSSL_TRY(EVP_MAC_final(ctx, out, &len, CRYPTO_HASH), HF_E_INTERNAL);
+	return HF_OK;
+}
+
+enum hf_err crypto_hmac(struct slice key, struct slice in, uint8_t out[CRYPTO_HASH])
+{
+	EVP_MAC_CTX *ctx = own_mac();
+	enum hf_err e;
 
 	if (ctx == NULL)
 		return ossl_err(HF_E_MEMORY);
-	OSSL_TRY(EVP_MAC_init(ctx, key.p, key.n, params), HF_E_INTERNAL);
-	OSSL_TRY(EVP_MAC_update(ctx, in.p, in.n), HF_E_INTERNAL);
-	OSSL_TRY(EVP_MAC_final(ctx, out, &n, CRYPTO_HASH), HF_E_INTERNAL);
-	return HF_OK;
+	e = hmac_again(ctx, &key, &in, 1, out);
+	own_mac_forget(ctx);
+	return e;
 }
 
 /* octets: OSSL_PARAMs that are only read still want a pointer to non-const. */
@@ -213,7 +262,8 @@ static OSSL_PARAM octets(const char *name, struct slice v)
 		v.n == 0 ? nothing : (void *)(uintptr_t)v.p, v.n);
 }
 
-static enum hf_err hkdf(struct slice key, struct slice salt, struct slice info, uint8_t *out,
+/* provider_hkdf: where OpenSSL's FIPS provider is in force it derives as a whole what it was validated for. */
+static enum hf_err provider_hkdf(struct slice key, struct slice salt, struct slice info, uint8_t *out,
 	size_t n)
 {
 	CLEANUP(EVP_KDF_CTX_free_p) EVP_KDF_CTX *ctx = EVP_KDF_CTX_new(algs.hkdf);
@@ -231,6 +281,48 @@ static enum hf_err hkdf(struct slice key, struct slice salt, struct slice info, 
 		params[3] = OSSL_PARAM_construct_end();
 	OSSL_TRY(EVP_KDF_derive(ctx, out, n, params), HF_E_INTERNAL);
 	return HF_OK;
+}
+
+/* expand: RFC 5869 §2.3. */
+static enum hf_err expand(EVP_MAC_CTX *ctx, struct slice prk, struct slice info, uint8_t *out, size_t n)
+{
+	uint8_t t[CRYPTO_HASH];
+	enum hf_err e = HF_OK;
+	size_t had = 0;
+
+	for (uint8_t i = 1; had < n && e == HF_OK; i++) {
+		size_t some = n - had < sizeof(t) ? n - had : sizeof(t);
+		const struct slice part[] = { { t, i == 1 ? 0 : sizeof(t) }, info, { &i, 1 } };
+
+		e = hmac_again(ctx, i == 1 ? &prk : NULL, part, 3, t);
+		if (e == HF_OK)
+			memcpy(out + had, t, some);
+		had += some;
+	}
+	secret_wipe(t, sizeof(t));
+	return e;
+}
+
+/* hkdf is RFC 5869 by HMACs: OpenSSL's looks its digest and its HMAC up each time, which takes as long as the
+ * rest of opening a record. */
+static enum hf_err hkdf(struct slice key, struct slice salt, struct slice info, uint8_t *out, size_t n)
+{
+	const struct slice from = salt.n > 0 ? salt : SLICE_OF(zeros);
+	uint8_t prk[CRYPTO_HASH];
+	EVP_MAC_CTX *ctx;
+	enum hf_err e;
+
+	if (crypto_is_fips())
+		return provider_hkdf(key, salt, info, out, n);
+	ctx = own_mac();
+	if (ctx == NULL)
+		return ossl_err(HF_E_MEMORY);
+	e = hmac_again(ctx, &from, &key, 1, prk);
+	if (e == HF_OK)
+		e = expand(ctx, SLICE_OF(prk), info, out, n);
+	secret_wipe(prk, sizeof(prk));
+	own_mac_forget(ctx);
+	return e;
 }
 
 enum hf_err crypto_derive(struct slice key, const char *label, struct slice context,

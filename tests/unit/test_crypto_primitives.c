@@ -26,6 +26,18 @@ static void hmac_is_rfc_4231s(void **state)
 		"5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
 }
 
+/* The key of the call before does not stay in force. */
+static void an_empty_key_is_one_of_its_own(void **state)
+{
+	uint8_t out[CRYPTO_HASH];
+
+	(void)state;
+	assert_int_equal(crypto_hmac(SLICE_STR("Jefe"), SLICE_STR("x"), out), HF_OK);
+	assert_int_equal(crypto_hmac(SLICE_NONE, SLICE_STR("what do ya want for nothing?"), out), HF_OK);
+	/* by python-cryptography */
+	assert_slice(SLICE_OF(out), "76d9e7194e7dbc3aa00bbe8ffb9f6fcb5a932170f971f948bb2ab61607d2b9d6");
+}
+
 static void derived_keys_differ_by_label_and_context(void **state)
 {
 	struct secret a = { 0 }, b = { 0 }, c = { 0 };
@@ -80,6 +92,22 @@ static void what_is_sealed_opens_again(void **state)
 		secret_done(&plain);
 		buf_done(&sealed);
 	}
+}
+
+/* HKDF with a salt, for more than one hash: key and IV of a message that python-cryptography sealed. */
+static void what_another_implementation_sealed_opens(void **state)
+{
+	struct secret plain = { 0 };
+
+	(void)state;
+	assert_int_equal(crypto_open(SLICE_OF(seal_key), SLICE_STR("name"),
+				 hex("01000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+				     "619895344045e5944873de7fe8e28483ebe777f063a67d772fa987c76b4444dd"
+				     "fa98dafaf8b4fd747d"),
+				 &plain),
+		HF_OK);
+	assert_same(secret_slice(&plain), SLICE_STR("of another implementation"));
+	secret_done(&plain);
 }
 
 static void a_sealed_message_with_any_bit_changed_is_damaged(void **state)
@@ -306,9 +334,11 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sha256_of_two_parts_is_that_of_the_whole),
 		cmocka_unit_test(hmac_is_rfc_4231s),
+		cmocka_unit_test(an_empty_key_is_one_of_its_own),
 		cmocka_unit_test(derived_keys_differ_by_label_and_context),
 		cmocka_unit_test(derivation_without_salt_is_rfc_5869s),
 		cmocka_unit_test(what_is_sealed_opens_again),
+		cmocka_unit_test(what_another_implementation_sealed_opens),
 		cmocka_unit_test(a_sealed_message_with_any_bit_changed_is_damaged),
 		cmocka_unit_test(the_same_message_never_seals_the_same),
 		cmocka_unit_test(argon2id_is_the_reference_implementations),
