@@ -122,7 +122,8 @@ def params(spec, h_path, c_path, pack_h, pack_c):
             for p in ps),
           '\n/* struct params: a decoded parameter; views into the encoded bytes. */\n'
           'struct params {\n\tenum param_id id;\n\tbool present; /* false: none was given */\n'
-          '\tunion {\n', *(f'\t\tstruct param_{p[0]} {p[0]};\n' for p in ps), '\t} u;\n};\n\n'
+          '\tbool approved; /* set by the engine: in a partition in approved mode */\n\tunion {\n',
+          *(f'\t\tstruct param_{p[0]} {p[0]};\n' for p in ps), '\t} u;\n};\n\n'
           '/* params_decode: HF_E_MECHANISM_PARAM if in is not a parameter of that kind. */\n'
           'enum hf_err params_decode(enum param_id id, struct slice in, struct params *ret)'
           ' HF_MUST_CHECK;\n\n', messages(ps), '\n#endif\n')

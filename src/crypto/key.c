@@ -356,7 +356,8 @@ static enum hf_err test_kem(EVP_PKEY *pkey)
 	return same ? HF_OK : HF_E_SELFTEST;
 }
 
-static enum hf_err test_agreement(EVP_PKEY *pkey)
+/* test_public makes the public key anew of the private one. */
+static enum hf_err test_public(EVP_PKEY *pkey)
 {
 	CLEANUP(EVP_PKEY_CTX_free_p) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, pkey,
 		fips_props_of(pkey));
@@ -369,14 +370,19 @@ static enum hf_err test_agreement(EVP_PKEY *pkey)
 
 enum hf_err key_pair_test(EVP_PKEY *pkey)
 {
-	if (selftest_told("pair-wise"))
+	if (selftest_told("pair-wise") || selftest_told("pair-wise-use"))
 		return HF_E_SELFTEST;
 	if (EVP_PKEY_can_sign(pkey))
 		return test_signature(pkey);
 	if (EVP_PKEY_is_a(pkey, "X25519") || EVP_PKEY_is_a(pkey, "X448") ||
 	    EVP_PKEY_is_a(pkey, "DH"))
-		return test_agreement(pkey);
+		return test_public(pkey);
 	return test_kem(pkey);
+}
+
+enum hf_err key_pair_agrees(EVP_PKEY *pkey)
+{
+	return selftest_told("pair-wise") ? HF_E_SELFTEST : test_public(pkey);
 }
 
 enum hf_err key_half_output(uint32_t cko, uint32_t ckk, EVP_PKEY *pkey, struct parts *ret)
@@ -398,13 +404,18 @@ enum hf_err key_public_half(const struct key *k, struct parts *ret)
 	return k->pkey != NULL ? key_half_output(CKO_PUBLIC_KEY, k->ckk, k->pkey, ret) : HF_E_KEY_TYPE;
 }
 
+enum hf_err key_pair_parts(uint32_t ckk, EVP_PKEY *pkey, struct parts *pub, struct parts *priv)
+{
+	TRY(key_half_output(CKO_PUBLIC_KEY, ckk, pkey, pub));
+	return key_half_output(CKO_PRIVATE_KEY, ckk, pkey, priv);
+}
+
 enum hf_err key_pair_output(uint32_t ckk, EVP_PKEY *pkey, struct parts *pub, struct parts *priv)
 {
 	CLEANUP(EVP_PKEY_free_p) EVP_PKEY *own = pkey;
 
 	TRY(key_pair_test(own));
-	TRY(key_half_output(CKO_PUBLIC_KEY, ckk, own, pub));
-	return key_half_output(CKO_PRIVATE_KEY, ckk, own, priv);
+	return key_pair_parts(ckk, own, pub, priv);
 }
 
 enum hf_err pkey_build(const char *type, bool priv, OSSL_PARAM_BLD *bld, enum hf_err e,

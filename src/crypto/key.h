@@ -67,6 +67,10 @@ enum hf_err key_adopt(uint32_t cko, uint32_t ckk, EVP_PKEY *pkey, struct key **r
 enum hf_err key_pair_output(uint32_t ckk, EVP_PKEY *pkey, struct parts *pub, struct parts *priv)
 	HF_MUST_CHECK;
 
+/* key_pair_parts: the components of both halves, without a test; the reference to pkey stays the caller's. */
+enum hf_err key_pair_parts(uint32_t ckk, EVP_PKEY *pkey, struct parts *pub, struct parts *priv)
+	HF_MUST_CHECK;
+
 /* key_half_output: the components of one half; the reference to pkey stays the caller's. */
 enum hf_err key_half_output(uint32_t cko, uint32_t ckk, EVP_PKEY *pkey, struct parts *ret)
 	HF_MUST_CHECK;
@@ -77,6 +81,8 @@ enum hf_err key_public_half(const struct key *k, struct parts *ret) HF_MUST_CHEC
 /* key_pair_test: sign and verify, encapsulate and decapsulate, or agree with
  * the public half (FIPS 140-3 IG 10.3.A). */
 enum hf_err key_pair_test(EVP_PKEY *pkey) HF_MUST_CHECK;
+/* key_pair_agrees: the public key is the private one's, made anew (SP 800-56A §5.6.2.1.4). */
+enum hf_err key_pair_agrees(EVP_PKEY *pkey) HF_MUST_CHECK;
 
 /* --- reading components -------------------------------------------------- */
 

@@ -162,6 +162,7 @@ enum hf_err mech_may(struct calls_ctx *c, const struct mech_in *in, uint32_t use
 	if (key != NULL)
 		TRY(check_key(c, u.mech, plain, key, &u.key));
 	TRY(params_decode(param_of(u.mech, use), in->param, &u.params));
+	u.params.approved = policy_value(c->part, POLICY_NON_APPROVED) == 0;
 	*ret = u;
 	return HF_OK;
 }

@@ -2,6 +2,7 @@
 #include <openssl/x509.h>
 
 #include "crypt.h"
+#include "key.h"
 
 #define P256 "06082a8648ce3d030107"
 #define ED25519 "06032b6570"
@@ -84,6 +85,81 @@ static void every_curve_makes_pairs_that_import_again(void **state)
 		parts_done(&pub);
 		parts_done(&priv);
 		parts_done(&extra);
+	}
+}
+
+/* mixed has a's private half and b's public one. */
+static EVP_PKEY *mixed(const char *type, EVP_PKEY *a, EVP_PKEY *b)
+{
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
+	EVP_PKEY *ret = NULL;
+	OSSL_PARAM *parts, *pub;
+	size_t n;
+
+	assert_int_equal(EVP_PKEY_todata(a, EVP_PKEY_KEYPAIR, &parts), 1);
+	pub = OSSL_PARAM_locate(parts, "pub");
+	assert_non_null(pub);
+	assert_int_equal(EVP_PKEY_get_octet_string_param(b, "pub", pub->data, pub->data_size, &n), 1);
+	assert_int_equal(n, pub->data_size);
+	assert_int_equal(EVP_PKEY_fromdata_init(ctx), 1);
+	assert_int_equal(EVP_PKEY_fromdata(ctx, &ret, EVP_PKEY_KEYPAIR, parts), 1);
+	OSSL_PARAM_free(parts);
+	EVP_PKEY_CTX_free(ctx);
+	return ret;
+}
+
+static void halves_of_two_pairs_do_not_agree(void **state)
+{
+	static const struct {
+		const char *type, *group;
+	} cases[] = {
+		{ "EC", "P-256" }, { "EC", "P-521" }, { "EC", "brainpoolP256r1" }, { "ED25519", NULL },
+		{ "ED448", NULL }, { "X25519", NULL }, { "X448", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ITEMS(cases); i++) {
+		EVP_PKEY *a = EVP_PKEY_Q_keygen(NULL, NULL, cases[i].type, cases[i].group);
+		EVP_PKEY *b = EVP_PKEY_Q_keygen(NULL, NULL, cases[i].type, cases[i].group);
+		EVP_PKEY *both = mixed(cases[i].type, a, b), *same = mixed(cases[i].type, a, a);
+
+		assert_int_equal(key_pair_agrees(a), HF_OK);
+		assert_int_equal(key_pair_agrees(same), HF_OK);
+		assert_int_equal(key_pair_agrees(both), HF_E_SELFTEST);
+		assert_int_equal(key_pair_test(same), HF_OK);
+		assert_int_equal(key_pair_test(both), HF_E_SELFTEST);
+		EVP_PKEY_free(a);
+		EVP_PKEY_free(b);
+		EVP_PKEY_free(both);
+		EVP_PKEY_free(same);
+	}
+}
+
+/* In approved mode the test of a pair signs and verifies. */
+static void the_test_of_a_pair_is_told_the_mode(void **state)
+{
+	static const bool approved[] = { true, false };
+	const struct mech *m = mech_find(CKM_EC_KEY_PAIR_GEN);
+
+	(void)state;
+	for (size_t i = 0; i < ITEMS(approved); i++) {
+		struct params params = { .approved = approved[i] };
+		struct parts pub = { 0 }, priv = { 0 }, tmpl = { 0 };
+		struct key_source s = parts_source(&tmpl);
+
+		assert_int_equal(parts_put(&tmpl, CKA_EC_PARAMS, hex(P256)), HF_OK);
+		assert_int_equal(m->family->generate(m, &params, &s, &s, &pub, &priv), HF_OK);
+		parts_done(&pub);
+		parts_done(&priv);
+		assert_int_equal(setenv("HOLDFAST_TEST_FAIL_SELFTEST", "pair-wise-use", 1), 0);
+		assert_int_equal(m->family->generate(m, &params, &s, &s, &pub, &priv),
+			approved[i] ? HF_E_SELFTEST : HF_OK);
+		parts_done(&pub);
+		parts_done(&priv);
+		assert_int_equal(setenv("HOLDFAST_TEST_FAIL_SELFTEST", "pair-wise", 1), 0);
+		assert_int_equal(m->family->generate(m, &params, &s, &s, &pub, &priv), HF_E_SELFTEST);
+		assert_int_equal(unsetenv("HOLDFAST_TEST_FAIL_SELFTEST"), 0);
+		parts_done(&tmpl);
 	}
 }
 
@@ -574,6 +650,8 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_curve_makes_pairs_that_import_again),
+		cmocka_unit_test(halves_of_two_pairs_do_not_agree),
+		cmocka_unit_test(the_test_of_a_pair_is_told_the_mode),
 		cmocka_unit_test(a_public_keys_info_is_what_openssl_writes),
 		cmocka_unit_test(every_private_key_survives_encoding),
 		cmocka_unit_test(points_come_raw_or_in_an_octet_string_and_leave_in_one),
