@@ -2,6 +2,8 @@
 
 #include "secret.h"
 
+#define SLOTS_MIN 16u
+
 /* splitmix64's finisher: keys are often handles whose low bits do not vary. */
 static size_t place(const struct map *m, uint64_t key)
 {
@@ -18,9 +20,9 @@ static void link_in(struct map *m, struct map_node *node)
 	*at = node;
 }
 
-static enum hf_err grow(struct map *m)
+static enum hf_err grow(struct map *m, size_t slots)
 {
-	struct map to = { .slots = m->slots ? m->slots * 2 : 16, .n = m->n };
+	struct map to = { .slots = slots, .n = m->n };
 	struct map_node *node, *next;
 
 	to.slot = hf_alloc(to.slots, sizeof(struct map_node *));
@@ -36,12 +38,31 @@ static enum hf_err grow(struct map *m)
 	return HF_OK;
 }
 
+enum hf_err map_reserve(struct map *m, size_t n)
+{
+	size_t slots = SLOTS_MIN;
+
+	while (slots < n)
+		slots *= 2;
+	return slots > m->slots ? grow(m, slots) : HF_OK;
+}
+
+void map_prefetch(const struct map *m, uint64_t key, bool nodes)
+{
+	struct map_node *const *at;
+
+	if (m->slots == 0)
+		return;
+	at = &m->slot[place(m, key)];
+	__builtin_prefetch(nodes ? (const void *)*at : (const void *)at);
+}
+
 enum hf_err map_put(struct map *m, uint64_t key, struct map_node *node)
 {
 	if (map_get(m, key) != NULL)
 		return HF_E_CONFLICT;
 	if (m->n >= m->slots)
-		TRY(grow(m));
+		TRY(grow(m, m->slots ? m->slots * 2 : SLOTS_MIN));
 	node->key = key;
 	link_in(m, node);
 	m->n++;

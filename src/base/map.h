@@ -2,6 +2,7 @@
 #ifndef HF_MAP_H
 #define HF_MAP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,11 @@ struct map {
 
 /* map_put adds node under key; HF_E_CONFLICT if the key is there already. */
 enum hf_err map_put(struct map *m, uint64_t key, struct map_node *node) HF_MUST_CHECK;
+/* map_reserve makes room for n nodes in all, at most SIZE_MAX / 2: less work than growing there. */
+enum hf_err map_reserve(struct map *m, size_t n) HF_MUST_CHECK;
+/* map_prefetch asks for the memory that map_put will look at: first where key belongs, and then, with
+ * nodes, who is there. */
+void map_prefetch(const struct map *m, uint64_t key, bool nodes);
 struct map_node *map_get(const struct map *m, uint64_t key); /* NULL: none */
 struct map_node *map_del(struct map *m, uint64_t key); /* removed node or NULL */
 /* map_next walks: start with NULL; the node just returned may be deleted only

@@ -116,7 +116,8 @@ bool crypto_proportion_ok(struct slice s);
  * adaptive proportion), calling report for each. False: one failed. The
  * environment variable HOLDFAST_TEST_FAIL_SELFTEST=NAME makes NAME fail (a
  * test hook that can only make things worse); "pair-wise" and "random-block" are the
- * conditional tests, of each new pair of keys and of crypto_random, "pair-wise-use" those of a pair that use it. */
+ * conditional tests, of each new pair of keys and of crypto_random, "pair-wise-use" those of a pair that
+ * use it. */
 bool crypto_selftest(void (*report)(void *ctx, const char *name, bool ok), void *ctx);
 
 #endif

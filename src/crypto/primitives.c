@@ -262,7 +262,7 @@ static OSSL_PARAM octets(const char *name, struct slice v)
 		v.n == 0 ? nothing : (void *)(uintptr_t)v.p, v.n);
 }
 
-/* provider_hkdf: where OpenSSL's FIPS provider is in force it derives as a whole what it was validated for. */
+/* provider_hkdf: where OpenSSL's FIPS provider is in force it derives as it was validated to. */
 static enum hf_err provider_hkdf(struct slice key, struct slice salt, struct slice info, uint8_t *out,
 	size_t n)
 {

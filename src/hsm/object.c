@@ -13,8 +13,6 @@
 #include "usage.h"
 #include "utf8.h"
 
-#define RECORD_FORMAT 1
-
 void object_ref(struct object *o)
 {
 	atomic_fetch_add_explicit(&o->refs, 1, memory_order_relaxed);
@@ -181,64 +179,6 @@ size_t objects_bytes(const struct objects *t)
 	n = t->bytes;
 	rwlock_unlock(l);
 	return n;
-}
-
-/* | format u8 | origin 24 | attributes | */
-enum hf_err object_dec(struct object *o, uint64_t version, struct slice plain)
-{
-	struct rd r = rd_of(plain);
-	const uint8_t *origin;
-	uint8_t format;
-
-	if (!rd_u8(&r, &format) || format != RECORD_FORMAT ||
-	    !rd_take(&r, sizeof(o->origin), &origin))
-		return HF_E_DAMAGED;
-	memcpy(o->origin, origin, sizeof(o->origin));
-	TRY(attrs_dec((struct slice){ r.p, r.n }, &o->attrs));
-	o->version = version;
-	object_born(o);
-	return o->token && version != 0 && o->handle != 0 ? HF_OK : HF_E_DAMAGED;
-}
-
-/* load_one: the record's name ends in the unique id. */
-static enum hf_err load_one(struct object *o, const char *name, uint64_t version,
-	struct slice plain)
-{
-	const char *hex = strrchr(name, '/');
-	size_t n;
-
-	if (hex == NULL || !hex_decode(hex + 1, o->uid, UID_LEN, &n) || n != UID_LEN)
-		return HF_E_DAMAGED;
-	return object_dec(o, version, plain);
-}
-
-enum hf_err objects_load(struct objects *t, const char *name, uint64_t version,
-	struct slice plain)
-{
-	CLEANUP(object_release) struct object *o = hf_alloc(1, sizeof(*o));
-	struct object *there;
-	enum hf_err e;
-
-	if (o == NULL)
-		return HF_E_MEMORY;
-	atomic_init(&o->refs, 1);
-	TRY(load_one(o, name, version, plain));
-	rwlock_write(&t->lock);
-	there = table_get(t, o->handle);
-	e = there == NULL ? table_put(t, o) : HF_OK;
-	if (there != NULL && !same_uid(there, o))
-		e = HF_E_CONFLICT;
-	if (there == NULL && e == HF_OK)
-		o = NULL;
-	rwlock_unlock(&t->lock);
-	return e;
-}
-
-void object_enc(const struct object *o, struct buf *out)
-{
-	buf_u8(out, RECORD_FORMAT);
-	buf_raw(out, (struct slice){ o->origin, sizeof(o->origin) });
-	attrs_enc(&o->attrs, out);
 }
 
 struct attrs object_attrs(struct slice plain)

@@ -50,6 +50,21 @@ enum hf_err objects_new(struct objects **ret) HF_MUST_CHECK;
 void objects_free(struct objects *t); /* NULL-safe */
 enum hf_err objects_load(struct objects *t, const char *name, uint64_t version, struct slice plain)
 	HF_MUST_CHECK;
+/* struct objects_batch: many such records, which come into the table some at a time, under one lock. Before
+ * objects_batch_put they may not be there; objects_batch_done forgets what has not come. */
+#define OBJECTS_BATCH 64u
+struct objects_batch {
+	struct objects *t;
+	struct object *v[OBJECTS_BATCH];
+	size_t n;
+};
+enum hf_err objects_load_later(struct objects_batch *b, const char *name, uint64_t version,
+	struct slice plain)
+	HF_MUST_CHECK;
+enum hf_err objects_batch_put(struct objects_batch *b) HF_MUST_CHECK;
+void objects_batch_done(struct objects_batch *b);
+/* objects_expect: there will be n objects; a table that has room already need not grow. */
+void objects_expect(struct objects *t, size_t n);
 /* objects_drop_private forgets private token objects (the last logout), and
  * objects_drop_session the session objects of an application's session (0: all
  * of the application's; private_only: only those that are private). */

@@ -5,7 +5,9 @@
 
 #include "pkcs11_numbers.h"
 
-/* FNV-1a with a secret start, and splitmix64's finisher. */
+#define SLOTS_MIN 16u
+
+/* FNV-1a with a secret start, and splitmix64's finisher; 0 is kept for who is not on a way. */
 static uint32_t hash(const struct objects *t, struct slice v)
 {
 	uint64_t h = t->seed ^ 0xcbf29ce484222325u;
@@ -14,7 +16,8 @@ static uint32_t hash(const struct objects *t, struct slice v)
 		h = (h ^ v.p[i]) * 0x100000001b3u;
 	h = (h ^ (h >> 30)) * 0xbf58476d1ce4e5b9u;
 	h = (h ^ (h >> 27)) * 0x94d049bb133111ebu;
-	return (uint32_t)(h ^ (h >> 32));
+	h ^= h >> 32;
+	return (uint32_t)h != 0 ? (uint32_t)h : 1;
 }
 
 struct slice way_value(const struct object *o, enum object_way w)
@@ -49,9 +52,9 @@ static void link_in(struct way *y, struct object *o, enum object_way w)
 }
 
 /* A way that cannot grow gets slower and stays right. */
-static enum hf_err way_grow(struct way *y, enum object_way w)
+static enum hf_err way_grow(struct way *y, enum object_way w, size_t slots)
 {
-	struct way to = { .slots = y->slots != 0 ? y->slots * 2 : 16, .n = y->n };
+	struct way to = { .slots = slots, .n = y->n };
 	struct object *next;
 
 	to.slot = hf_alloc(to.slots, sizeof(struct object *));
@@ -67,16 +70,23 @@ static enum hf_err way_grow(struct way *y, enum object_way w)
 	return HF_OK;
 }
 
+static void way_hash(const struct objects *t, enum object_way w, struct object *o)
+{
+	struct slice v = way_value(o, w);
+
+	o->way[w].hash = v.n != 0 ? hash(t, v) : 0;
+}
+
 static enum hf_err way_put(struct objects *t, enum object_way w, struct object *o)
 {
 	struct way *y = &t->way[w];
-	struct slice v = way_value(o, w);
 
-	if (v.n == 0)
+	if (o->way[w].hash == 0) /* not of table_hash */
+		way_hash(t, w, o);
+	if (o->way[w].hash == 0)
 		return HF_OK;
 	if (y->n >= y->slots)
-		TRY(way_grow(y, w));
-	o->way[w].hash = hash(t, v);
+		TRY(way_grow(y, w, y->slots != 0 ? y->slots * 2 : SLOTS_MIN));
 	link_in(y, o, w);
 	y->n++;
 	return HF_OK;
@@ -114,6 +124,50 @@ enum hf_err table_put(struct objects *t, struct object *o)
 	if (e != HF_OK)
 		table_del(t, o);
 	return e;
+}
+
+void table_hash(const struct objects *t, struct object *o)
+{
+	for (int w = 0; w < WAY_COUNT; w++)
+		way_hash(t, (enum object_way)w, o);
+}
+
+static void prefetch_way(const struct way *y, enum object_way w, uint32_t h, bool objects)
+{
+	struct object *const *at;
+
+	if (h == 0 || y->slots == 0)
+		return;
+	at = &y->slot[h & (y->slots - 1)];
+	if (!objects)
+		__builtin_prefetch(at, 1);
+	else if (*at != NULL)
+		__builtin_prefetch(&(*at)->way[w], 1);
+}
+
+void table_prefetch(const struct objects *t, const struct object *o, bool objects)
+{
+	map_prefetch(&t->by_handle, o->handle, objects);
+	for (int w = 0; w < WAY_COUNT; w++)
+		prefetch_way(&t->way[w], (enum object_way)w, o->way[w].hash, objects);
+}
+
+void objects_expect(struct objects *t, size_t n)
+{
+	static const enum object_way ways[] = { WAY_LABEL, WAY_ID, WAY_ORIGIN };
+	size_t slots = SLOTS_MIN;
+	bool more;
+
+	while (slots < n)
+		slots *= 2;
+	rwlock_write(&t->lock);
+	more = map_reserve(&t->by_handle, n) == HF_OK;
+	for (size_t i = 0; more && i < sizeof(ways) / sizeof(ways[0]); i++) {
+		struct way *y = &t->way[ways[i]];
+
+		more = slots <= y->slots || way_grow(y, ways[i], slots) == HF_OK;
+	}
+	rwlock_unlock(&t->lock);
 }
 
 struct object *table_get(const struct objects *t, uint64_t handle)

@@ -24,6 +24,12 @@ struct objects {
 enum hf_err table_put(struct objects *t, struct object *o) HF_MUST_CHECK;
 void table_del(struct objects *t, struct object *o);
 
+/* table_hash works out before table_put, and without the lock, where o belongs. table_prefetch, with the
+ * lock, asks for the memory that table_put will want: first the places, and then, with objects, who is
+ * there. */
+void table_hash(const struct objects *t, struct object *o);
+void table_prefetch(const struct objects *t, const struct object *o, bool objects);
+
 /* The caller holds the lock. way_first and way_next walk the objects whose value
  * may be v (others may come along: compare). */
 struct object *table_get(const struct objects *t, uint64_t handle);

@@ -36,20 +36,31 @@ void opening_done(struct opening *o)
 
 /* --- reading ----------------------------------------------------------------------- */
 
+/* struct reading is what the visitors below get. */
+struct reading {
+	const struct partition *p;
+	struct objects_batch batch;
+};
+
+static void reading_done(struct reading *r)
+{
+	objects_batch_done(&r->batch);
+}
+
 static enum hf_err visit(void *ctx, const char *name, uint64_t version, struct slice plain)
 {
-	const struct partition *p = ctx;
+	struct reading *r = ctx;
 
-	if (atomic_load(&p->opening.stop))
+	if (atomic_load(&r->p->opening.stop))
 		return HF_E_FUNCTION_CANCELED;
-	return objects_load(p->objects, name, version, plain);
+	return objects_load_later(&r->batch, name, version, plain);
 }
 
 static void damaged(void *ctx, const char *name)
 {
-	const struct partition *p = ctx;
+	const struct reading *r = ctx;
 
-	damaged_add(p->roles->damaged, name);
+	damaged_add(r->p->roles->damaged, name);
 }
 
 static struct records_keys keys_of(const struct opening *o)
@@ -61,12 +72,16 @@ static struct records_keys keys_of(const struct opening *o)
 static enum hf_err scan(struct hsm *h, struct partition *p, const char *digits,
 	const struct records_keys *keys, bool *ret_more)
 {
-	const struct record_visit v = { p, visit, damaged };
+	CLEANUP(reading_done) struct reading r = { p, { .t = p->objects } };
+	const struct record_visit v = { &r, visit, damaged };
 	char prefix[PART_NAME_LEN];
 
 	(void)snprintf(prefix, sizeof(prefix), OBJECT_PRIVATE_PREFIX "%s", p->serial, digits);
-	return ret_more != NULL ? records_scan_first(h->records, prefix, keys, &v, ret_more) :
-		records_scan_private(h->records, prefix, keys, &v);
+	if (ret_more != NULL)
+		TRY(records_scan_first(h->records, prefix, keys, &v, ret_more));
+	else
+		TRY(records_scan_private(h->records, prefix, keys, &v));
+	return objects_batch_put(&r.batch);
 }
 
 static enum hf_err load_shards(struct hsm *h, struct partition *p)
@@ -155,6 +170,7 @@ static enum hf_err load_rest(struct hsm *h, struct partition *p)
 	enum hf_err e = HF_OK;
 	unsigned n = 0;
 
+	objects_expect(p->objects, atomic_load(&p->stored));
 	atomic_store(&p->opening.under_way, true);
 	atomic_store(&p->opening.threads, 1);
 	while (n < OPENERS && start_one(h, p))

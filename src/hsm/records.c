@@ -35,12 +35,20 @@ struct record_tags record_tags(struct slice value)
 }
 
 /* name | version | tags: a record opens in its own place only. A name has no zeros. */
-static void place_enc(const struct place *at, struct buf *b)
+static enum hf_err place_enc(const struct place *at, uint8_t room[PLACE_MAX], struct slice *ret)
 {
-	buf_raw(b, at->name);
-	buf_u64(b, at->version);
-	if (at->tags != NULL && at->tags->are)
-		tags_enc(at->tags, b);
+	size_t n = at->name.n;
+
+	if (n > STORE_NAME_MAX)
+		return HF_E_TOO_BIG;
+	if (n > 0)
+		memcpy(room, at->name.p, n);
+	put_u64(room + n, at->version);
+	n += 8;
+	for (size_t i = 0; at->tags != NULL && at->tags->are && i < RECORD_TAGS; i++, n += 4)
+		put_u32(room + n, at->tags->v[i]);
+	*ret = (struct slice){ room, n };
+	return HF_OK;
 }
 
 enum hf_err seal_key_for(struct slice partition_key, struct secret *ret)
@@ -50,28 +58,28 @@ enum hf_err seal_key_for(struct slice partition_key, struct secret *ret)
 
 enum hf_err record_seal(struct slice key, const struct place *at, struct slice plain, struct buf *out)
 {
-	CLEANUP(buf_done) struct buf place = BUF_MAX(PLACE_MAX);
+	uint8_t room[PLACE_MAX];
+	struct slice place;
 
-	place_enc(at, &place);
-	TRY(buf_err(&place));
+	TRY(place_enc(at, room, &place));
 	if (at->tags != NULL && at->tags->are) {
 		buf_u8(out, TAGGED);
 		tags_enc(at->tags, out);
 	}
-	return crypto_seal(key, buf_slice(&place), plain, out);
+	return crypto_seal(key, place, plain, out);
 }
 
 enum hf_err record_open(struct slice key, struct slice name, uint64_t version,
 	struct slice sealed, struct secret *ret)
 {
-	CLEANUP(buf_done) struct buf place = BUF_MAX(PLACE_MAX);
 	const struct record_tags tags = record_tags(sealed);
+	uint8_t room[PLACE_MAX];
+	struct slice place;
 
-	place_enc(&(struct place){ name, version, &tags }, &place);
-	TRY(buf_err(&place));
+	TRY(place_enc(&(struct place){ name, version, &tags }, room, &place));
 	if (tags.are)
 		sealed = (struct slice){ sealed.p + TAGS_LEN, sealed.n - TAGS_LEN };
-	return crypto_open(key, buf_slice(&place), sealed, ret);
+	return crypto_open(key, place, sealed, ret);
 }
 
 enum hf_err anchor_seal(const struct records *r, const struct anchor_state *s, struct buf *out)
@@ -86,11 +94,11 @@ enum hf_err anchor_seal(const struct records *r, const struct anchor_state *s, s
 enum hf_err digest_term(const struct records *r, struct slice name, uint64_t version,
 	uint8_t out[DIGEST_LEN])
 {
-	CLEANUP(buf_done) struct buf place = BUF_MAX(PLACE_MAX);
+	uint8_t room[PLACE_MAX];
+	struct slice place;
 
-	place_enc(&(struct place){ name, version, NULL }, &place);
-	TRY(buf_err(&place));
-	return crypto_hmac(secret_slice(&r->digest_key), buf_slice(&place), out);
+	TRY(place_enc(&(struct place){ name, version, NULL }, room, &place));
+	return crypto_hmac(secret_slice(&r->digest_key), place, out);
 }
 
 /* --- open and close ------------------------------------------------------- */
@@ -184,7 +192,11 @@ struct scan {
 
 static void copy_name(struct slice name, char ret[RECORD_NAME])
 {
-	(void)snprintf(ret, RECORD_NAME, "%.*s", (int)name.n, (const char *)name.p);
+	size_t n = name.n < RECORD_NAME - 1 ? name.n : RECORD_NAME - 1;
+
+	if (n > 0)
+		memcpy(ret, name.p, n);
+	ret[n] = '\0';
 }
 
 enum hf_err record_open_either(const struct records_keys *k, const struct record *rec,

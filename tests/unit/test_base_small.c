@@ -110,6 +110,32 @@ static void a_map_finds_what_was_put_and_not_what_was_deleted(void **state)
 	hf_free(node);
 }
 
+static void room_made_before_changes_nothing_else(void **state)
+{
+	struct map_node *node = hf_alloc(NODES, sizeof(*node));
+	struct map m = { 0 };
+	size_t slots;
+
+	(void)state;
+	map_prefetch(&m, 1, false);
+	map_prefetch(&m, 1, true);
+	for (uint64_t i = 0; i < NODES / 2; i++)
+		assert_int_equal(map_put(&m, i, &node[i]), HF_OK);
+	assert_int_equal(map_reserve(&m, NODES), HF_OK);
+	slots = m.slots;
+	assert_true(slots >= NODES);
+	for (uint64_t i = NODES / 2; i < NODES; i++) {
+		map_prefetch(&m, i, true);
+		assert_int_equal(map_put(&m, i, &node[i]), HF_OK);
+	}
+	assert_int_equal(map_reserve(&m, 1), HF_OK);
+	assert_int_equal(m.slots, slots);
+	for (uint64_t i = 0; i < NODES; i++)
+		assert_ptr_equal(map_get(&m, i), &node[i]);
+	map_done(&m);
+	hf_free(node);
+}
+
 static void a_key_is_in_a_map_once(void **state)
 {
 	struct map_node a, b;
@@ -374,6 +400,7 @@ int main(void)
 		cmocka_unit_test(a_time_prints_as_iso_8601),
 		cmocka_unit_test(clocks_go_forward),
 		cmocka_unit_test(a_map_finds_what_was_put_and_not_what_was_deleted),
+		cmocka_unit_test(room_made_before_changes_nothing_else),
 		cmocka_unit_test(a_key_is_in_a_map_once),
 		cmocka_unit_test(a_walk_meets_every_node_once_and_survives_deleting),
 		cmocka_unit_test(a_map_is_freed_with_its_nodes),

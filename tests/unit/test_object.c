@@ -273,6 +273,47 @@ static void loading_twice_changes_nothing(void **state)
 	assert_int_equal(objects_count(e->part.objects), 1);
 }
 
+#define MANY (2 * OBJECTS_BATCH + 5)
+
+/* load_many loads one record under many names, whose first 12 digits are the handle. */
+static enum hf_err load_many(struct objects_batch *b, struct slice plain, unsigned rest)
+{
+	char name[80];
+
+	for (unsigned i = 1; i <= MANY; i++) {
+		snprintf(name, sizeof(name), "p/0123456789abcdef/prv/%012x%020x", i, rest);
+		TRY(objects_load_later(b, name, 1, plain));
+	}
+	return objects_batch_put(b);
+}
+
+static void many_stored_objects_load_together(void **state)
+{
+	struct engine *e = *state;
+	struct object *o = engine_add(e, TMPL(DATA, ON_TOKEN, S(LABEL, "many")));
+	struct objects_batch b = { .t = e->part.objects };
+	CLEANUP(secret_done) struct secret plain = { 0 };
+	char name[80];
+
+	record_of(o, &plain, name);
+	objects_drop_private(b.t);
+	objects_expect(b.t, MANY);
+	assert_int_equal(load_many(&b, secret_slice(&plain), 7), HF_OK);
+	assert_int_equal(b.n, 0);
+	assert_int_equal(objects_count(b.t), MANY);
+	assert_int_equal(find(e, TMPL(S(LABEL, "many"))), 100); /* at most, here */
+	for (unsigned i = 1; i <= MANY; i++)
+		assert_true(sees(e, i));
+	assert_int_equal(load_many(&b, secret_slice(&plain), 7), HF_OK); /* they are there already */
+	/* others with their handles */
+	assert_int_equal(load_many(&b, secret_slice(&plain), 8), HF_E_CONFLICT);
+	assert_int_equal(b.n, 0);
+	assert_int_equal(objects_count(b.t), MANY);
+	assert_int_equal(objects_load_later(&b, name, 1, secret_slice(&plain)), HF_OK);
+	objects_batch_done(&b);
+	assert_int_equal(objects_count(b.t), MANY);
+}
+
 static void what_is_no_record_is_damaged(void **state)
 {
 	struct engine *e = *state;
@@ -563,6 +604,7 @@ int main(void)
 		T(of_a_pair_refused_neither_half_appears),
 		T(a_stored_object_loads_as_it_was),
 		T(loading_twice_changes_nothing),
+		T(many_stored_objects_load_together),
 		T(what_is_no_record_is_damaged),
 		T(private_objects_are_the_users_alone),
 		T(session_objects_are_their_applications_alone),
