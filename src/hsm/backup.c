@@ -156,13 +156,18 @@ enum hf_err backup_start_to(struct calls_ctx *c, struct backup *b, struct backup
 
 #define TOLD 8 /* bytes of a hash that name a backup or a key */
 
+void backup_name(const struct backup_header *h, char out[BACKUP_TOLD])
+{
+	hex_encode((struct slice){ h->hash, TOLD }, out);
+}
+
 void backup_tell(struct calls_ctx *c, const struct backup_header *h)
 {
 	static const char *const kinds[] = { [BACKUP_TO_PASSPHRASE] = "a passphrase",
 		[BACKUP_TO_KEY] = "key ", [BACKUP_TO_TOKEN] = "a token", [BACKUP_TO_MEMBER] = "member " };
 	char hex[2 * TOLD + 1];
 
-	hex_encode((struct slice){ h->hash, TOLD }, hex);
+	backup_name(h, hex);
 	call_detail(c, "backup %s to ", hex);
 	for (size_t i = 0; i < h->to_n; i++) {
 		const struct backup_recipient *r = &h->to[i];

@@ -26,6 +26,7 @@ struct whole; /* backup_hsm.h; the first thing in it is how to give it up */
 struct backup {
 	struct backup_chain chain;
 	bool restoring, clone;
+	char name[17];                /* restoring: the newest file's (backup_name) */
 	uint64_t objects, left_out;   /* objects: those with their content in the file */
 	uint64_t whole_objects;       /* of whole partitions: in the index */
 	uint64_t forbidden;           /* of a clone: what the policies leave out */
@@ -60,6 +61,8 @@ bool backup_stateful(const struct calls_ctx *c, const struct object *o);
 /* backup_tell puts the name of a backup and whom it is sealed to into the audit record: a key by
  * the beginning of its SHA-256. */
 void backup_tell(struct calls_ctx *c, const struct backup_header *h);
+#define BACKUP_TOLD 17 /* the name, as text */
+void backup_name(const struct backup_header *h, char out[BACKUP_TOLD]);
 
 /* backup_start makes the header of h for those who may open it, and the chain; base is the
  * header of the backup to build on, or empty. backup_start_to is for who knows them already. */

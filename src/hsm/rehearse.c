@@ -234,6 +234,8 @@ enum hf_err on_rehearse(struct calls_ctx *c, const struct rehearse_req *q, struc
 	struct whole *w = c->app->backup == NULL ? NULL : c->app->backup->whole;
 	struct rehearsal *now = w == NULL ? NULL : w->rehearsal;
 
+	if (w != NULL)
+		call_detail(c, "backup %s: ", c->app->backup->name);
 	if (w != NULL && w->rehearsed) {
 		r->last = true;
 		r->others = w->opened;
@@ -247,5 +249,8 @@ enum hf_err on_rehearse(struct calls_ctx *c, const struct rehearse_req *q, struc
 	r->others = now->others;
 	r->failed = now->failed;
 	TRY(arena_dup(c->arena, slice_str(now->first), &r->first));
-	return r->last ? end(c, now->used, now->failed, 0) : HF_OK;
+	if (r->last)
+		return end(c, now->used, now->failed, 0);
+	call_detail(c, "%llu keys used so far", (unsigned long long)now->used);
+	return HF_OK;
 }

@@ -85,6 +85,7 @@ enum hf_err restore_open_with(struct calls_ctx *c, struct backup *b, struct slic
 	b->restoring = true;
 	b->scope = h.scope;
 	b->chained = h.base.n != 0;
+	backup_name(&h, b->name);
 	backup_tell(c, &h);
 	call_detail(c, "%sof HSM %.*s", b->dry ? "dry run, " : "", (int)h.hsm.n, (const char *)h.hsm.p);
 	return open_file(b, &h, v, n);
