@@ -196,7 +196,7 @@ struct calls_ctx {
 	struct {
 		uint8_t object[UID_LEN];
 		bool has_object;
-		char object_label[65];
+		char object_label[257]; /* as long as the record's field */
 		uint32_t mechanism; /* or 0xffffffff */
 		char detail[256];
 	} audit;

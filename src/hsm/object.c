@@ -265,16 +265,24 @@ void object_audit(struct calls_ctx *c, const struct object *o)
 
 void audit_label(struct calls_ctx *c, struct slice label)
 {
-	char *to = c->audit.object_label;
+	label_text(label, c->audit.object_label, sizeof(c->audit.object_label));
+}
 
-	if (label.n >= sizeof(c->audit.object_label)) {
-		label.n = sizeof(c->audit.object_label) - 1;
+void label_text(struct slice label, char *out, size_t size)
+{
+	static const char cut[] = "\u2026";
+	bool whole = label.n < size;
+
+	if (!utf8_valid(label)) {
+		label = SLICE_STR("(not text)");
+		whole = true;
+	}
+	if (!whole) {
+		label.n = size - sizeof(cut);
 		while (label.n > 0 && (label.p[label.n] & 0xc0) == 0x80)
 			label.n--;
 	}
-	if (!utf8_valid(label))
-		label = SLICE_STR("(not text)");
 	if (label.n != 0)
-		memcpy(to, label.p, label.n);
-	to[label.n] = '\0';
+		memcpy(out, label.p, label.n);
+	memcpy(out + label.n, whole ? "" : cut, whole ? 1 : sizeof(cut));
 }

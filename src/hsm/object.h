@@ -125,5 +125,7 @@ enum hf_err objects_find(struct calls_ctx *c, struct attr_list tmpl, uint64_t af
 void object_audit(struct calls_ctx *c, const struct object *o);
 /* audit_label puts a label alone there. */
 void audit_label(struct calls_ctx *c, struct slice label);
+/* label_text writes a label that may be any bytes as text; one that is longer ends with an ellipsis. */
+void label_text(struct slice label, char *out, size_t size);
 
 #endif

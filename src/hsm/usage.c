@@ -148,14 +148,8 @@ const char *usage_name(uint32_t ckf)
 
 static void take_label(struct usages *t, struct usage *u, const struct object *key)
 {
-	struct slice label = attrs_get(&key->attrs, CKA_LABEL);
-
-	if (label.n >= sizeof(u->label) || !utf8_valid(label))
-		label = SLICE_NONE;
 	rwlock_write(&t->lock);
-	if (label.n > 0)
-		memcpy(u->label, label.p, label.n);
-	u->label[label.n] = '\0';
+	label_text(attrs_get(&key->attrs, CKA_LABEL), u->label, sizeof(u->label));
 	rwlock_unlock(&t->lock);
 }
 

@@ -59,7 +59,7 @@ void usages_pass(struct hsm *h);
 
 /* usage_of finds what is known of a key: a reference, or NULL. */
 struct usage *usage_of(struct usages *t, uint64_t handle);
-/* usage_label copies the key's label, as far as it is text. */
+/* usage_label copies the key's label, as label_text writes it. */
 void usage_label(struct usages *t, const struct usage *u, char out[65]);
 const char *usage_kind_name(unsigned kind);
 const char *usage_name(uint32_t ckf);

@@ -276,6 +276,22 @@ def test_a_query_finds_what_matches_in_the_hsm_and_in_files(i):
     assert from_files == told
 
 
+def test_a_long_label_is_whole_in_its_record_or_says_that_it_is_cut(i):
+    i.must('init', 'e2e')
+    pin = f'{i.home}-pin'
+    open(pin, 'w').write('87654321')
+    for label in ('x' * 200, 'y' * 254 + '\u00e9' + 'z' * 50):
+        r = i.cli('key', 'generate', '--type', 'aes:256', '--label', label, '--pin-file', pin)
+        assert r.returncode == 0, r.stderr
+        r = i.cli('audit', 'query', '--json', '--object', label)
+        told = [x for x in lines_of(r.stdout) if x['event'] == 'key_generate']
+        assert len(told) == 1, r.stdout + r.stderr
+        assert told[0]['label'] == (label if len(label) == 200 else 'y' * 253 + '\u2026'), told
+        assert lines_of(i.cli('audit', 'query', '--json', '--object', told[0]['object']).stdout), told
+    assert 'no record matches' in i.cli('audit', 'query', '--object', 'x' * 199).stderr
+    assert 'no record matches' in i.cli('audit', 'query', '--object', 'y' * 252 + 'z' * 9).stderr
+
+
 def test_records_say_which_hsm_which_connection_and_which_key(i):
     i.must('init', 'e2e')
     files = {'so': '12345678', 'pin': '87654321', 'data': 'data', 'bad': 'x' * 64}
