@@ -86,7 +86,7 @@ static bool one_of(const char *const *v, size_t n, const char *s)
 static bool is_call(const char *s)
 {
 	static const char *const events[] = { "start", "stop", "checkpoint", "audit-gap", "audit-mended",
-		"audit-dropped", "audit-key", "clock-jump", "damage", "error", "key_uses", "lock_out",
+		"audit-dropped", "audit-lost", "audit-key", "clock-jump", "damage", "error", "key_uses", "lock_out",
 		"partition-rotated", "root-rotated", "store-changed", "tamper", "tpm-counter" };
 
 	for (size_t i = 0; i < CALLS_ROWS; i++)
@@ -177,13 +177,35 @@ static bool is(const char *wish, struct slice word)
 	}
 }
 
+/* is_cut: the label is the beginning of one of the words, and was cut in the record: behind an ellipsis,
+ * or, in records of format 2's first versions, at 64 bytes without a sign of it. */
+static bool is_cut(const char *wish, struct slice label)
+{
+	static const char cut[] = "\u2026";
+	const size_t n = sizeof(cut) - 1;
+
+	if (wish == NULL || label.n < 61)
+		return false;
+	if (memcmp(label.p + label.n - n, cut, n) == 0)
+		label.n -= n;
+	else if (label.n > 64)
+		return false;
+	for (;; wish++) {
+		if (strcspn(wish, ",") > label.n && memcmp(wish, label.p, label.n) == 0)
+			return true;
+		wish += strcspn(wish, ",");
+		if (*wish == '\0')
+			return false;
+	}
+}
+
 static bool is_object(const char *wish, const struct audit_record *r)
 {
 	char hex[40] = "";
 
 	if (r->object.n > 0 && 2 * r->object.n < sizeof(hex))
 		hex_encode(r->object, hex);
-	return is(wish, r->object_label) || is(wish, slice_str(hex));
+	return is(wish, r->object_label) || is_cut(wish, r->object_label) || is(wish, slice_str(hex));
 }
 
 static bool is_mechanism(const char *wish, uint32_t mechanism)

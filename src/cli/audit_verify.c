@@ -19,6 +19,7 @@ struct verify {
 	uint64_t records, signed_seq;
 	bool stopped;             /* the last record is the one of an orderly stop */
 	json_t *gaps;             /* that the HSM itself found */
+	uint64_t lost, unknown;   /* records that the log says were lost; losses without a number */
 	char why[160];            /* what is wrong with the record `bad`; or empty */
 	uint64_t bad;
 };
@@ -37,12 +38,18 @@ static uint64_t expected(const struct verify *v)
 
 static void note(struct verify *v, const struct audit_record *rec)
 {
+	uint64_t lost;
+
 	v->records++;
 	v->clock_back += rec->time_us < v->last_us;
 	v->last_us = rec->time_us;
 	if (rec->signature.n > 0)
 		v->signed_seq = rec->seq;
 	v->stopped = slice_eq(rec->event, SLICE_STR("stop"));
+	if (audit_is_loss(rec, &lost)) {
+		v->lost += lost;
+		v->unknown += lost == 0;
+	}
 }
 
 static bool says_gap(const struct auditseg_record *r, struct arena *a)
@@ -158,11 +165,21 @@ static void tell_gaps(const struct verify *v)
 	}
 }
 
+static void tell_lost(const struct verify *v)
+{
+	if (v->lost > 0)
+		fprintf(stderr, "%" PRIu64 " records of calls were dropped or lost before they were in the log, as it "
+			"says itself ('audit query --call " AUDIT_DROPPED "', '--call " AUDIT_LOST "')\n", v->lost);
+	if (v->unknown > 0)
+		fprintf(stderr, "%" PRIu64 " %s of the HSM lost records without knowing how many ('audit query --call "
+			AUDIT_LOST "')\n", v->unknown, v->unknown == 1 ? "end" : "ends");
+}
+
 static int report(struct cli *c, const struct verify *v)
 {
 	bool intact = v->why[0] == '\0' && json_array_size(v->gaps) == 0;
-	json_t *o = json_pack("{s:b, s:O, s:I, s:I, s:I, s:b, s:I, s:I}", "intact", intact, "gaps",
-		v->gaps, "records",
+	json_t *o = json_pack("{s:b, s:O, s:I, s:I, s:I, s:I, s:I, s:b, s:I, s:I}", "intact", intact, "gaps",
+		v->gaps, "lost", (json_int_t)v->lost, "lost_unknown", (json_int_t)v->unknown, "records",
 		(json_int_t)v->records, "last", (json_int_t)v->check.seq, "last_signed",
 		(json_int_t)v->signed_seq, "stopped", v->stopped, "ml_dsa_signed",
 		(json_int_t)v->check.ml_signed,
@@ -174,6 +191,7 @@ static int report(struct cli *c, const struct verify *v)
 	}
 	cli_print(c, o);
 	tell_gaps(v);
+	tell_lost(v);
 	if (v->why[0] != '\0') {
 		(void)cli_usage("audit record %" PRIu64 ": %s", v->bad, v->why);
 		return EXIT_FAILED;

@@ -210,7 +210,8 @@ static void print_metrics(const struct metrics_res *r)
 	gauge("connections", "Open connections.", r->connections);
 	gauge("audit_sequence", "The last audit record's number.", r->audit_sequence);
 	gauge("audit_backlog", "Audit records that are not kept yet.", r->audit_backlog);
-	gauge("audit_failing", "1 while audit records cannot be kept.", r->audit_failing);
+	gauge("audit_failing", "1 while audit records cannot be kept, or the disk is all but full.",
+		r->audit_failing);
 	count("audit_dropped_total", "Records of calls that were dropped, the queue being full.",
 		r->audit_dropped);
 	count("audit_gaps_total", "Times the audit log was found cut, replaced or deleted, ever.",

@@ -201,6 +201,27 @@ enum hf_err on_audit_append(struct keeper_ctx *k, const struct audit_append_req 
 	return e;
 }
 
+/* hold tells of a change, not each time. */
+static void hold(struct keeper_ctx *k)
+{
+	bool held = reserve_hold(k->dir), tight = !held || reserve_needed(k->dir);
+
+	if (tight && !k->tight)
+		log_warn("the disk is all but full: soon no audit record can be kept%s",
+			held ? "" : ", and no room is held back for the last ones");
+	if (!tight && k->tight)
+		log_notice("the disk has room for audit records again");
+	k->tight = tight;
+}
+
+enum hf_err on_audit_room(struct keeper_ctx *k, const struct audit_room_req *q, struct audit_room_res *r)
+{
+	(void)q;
+	hold(k);
+	r->tight = k->tight;
+	return HF_OK;
+}
+
 struct fetch {
 	struct arena *arena;
 	struct entry *v;
@@ -440,8 +461,9 @@ enum hf_err keeper_open(int dirfd, size_t audit_segment_bytes, struct keeper_ctx
 		keeper_close(&k);
 		k = (struct keeper_ctx){ .dir = dirfd };
 		e = open_all(dirfd, audit_segment_bytes, &k);
+		k.tight = true;
 	} else if (e == HF_OK) {
-		reserve_hold(dirfd);
+		hold(&k);
 	}
 	if (e == HF_OK)
 		*ret = k;

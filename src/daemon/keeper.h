@@ -17,6 +17,7 @@ struct keeper_ctx {
 	struct auditlog *audit;
 	struct arena *arena; /* of the call */
 	bool sync_wanted;    /* an audit record waits for the disk */
+	bool tight;          /* the disk is all but full (reserve.h) */
 	uint64_t frozen;     /* which freeze of the store holds; 0: none */
 };
 

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "audit.h"
 #include "clock.h"
 #include "instance.h"
 #include "log.h"
@@ -40,6 +41,7 @@ struct monitor {
 	struct instance *places;
 	int config[ROLES];    /* settings; each role reads its own copy at its own pace */
 	int null, signals;
+	int tally;            /* memory that outlives the vault: what it gave to the audit chain */
 	int notify;
 	int control;          /* the vault's other end */
 	int tpm;              /* while the vault starts; else -1 */
@@ -126,7 +128,8 @@ static void give_all(const struct monitor *m, int role, int link, int control)
 	give(vault ? m->places->unlock : m->places->archive, vault ? FD_UNLOCK : FD_ARCHIVE);
 	give(vault ? m->places->passphrase : m->places->cursor, vault ? FD_PASSPHRASE : FD_CURSOR);
 	give(vault ? m->tpm : -1, FD_TPM);
-	(void)syscall(SYS_close_range, FD_TPM + 1, UINT_MAX, 0);
+	give(vault ? m->tally : -1, FD_TALLY);
+	(void)syscall(SYS_close_range, FD_LAST + 1, UINT_MAX, 0);
 }
 
 /* Nothing of the environment reaches the roles but what is for them: it could
@@ -458,6 +461,15 @@ static int settings_fd(const struct config *c)
 	return fd_high(fd);
 }
 
+static int tally_fd(void)
+{
+	int fd = memfd_create("holdfast-audit-tally", MFD_CLOEXEC);
+
+	if (fd < 0 || ftruncate(fd, sizeof(struct audit_tally)) != 0)
+		log_warn("what the audit log loses when the vault is killed will not be counted: %m");
+	return fd_high(fd);
+}
+
 static int signals_fd(void)
 {
 	sigset_t set;
@@ -511,6 +523,7 @@ int monitor_main(const struct config *c, const struct role_flags *f,
 	m.null = fd_high(open("/dev/null", O_RDWR | O_CLOEXEC));
 	m.signals = signals_fd();
 	m.notify = fd_high(notify_open());
+	m.tally = tally_fd();
 	if (m.signals < 0 || m.null < 0)
 		return 1;
 	give_up(&places);

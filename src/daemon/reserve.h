@@ -4,9 +4,11 @@
 
 #include <stdbool.h>
 
-/* reserve_hold sees to it that the room is held back in directory dir; a full disk, or one that cannot
- * be written to, leaves it as it is. */
-void reserve_hold(int dir);
+/* reserve_hold sees to it that the room is held back in directory dir. false, with errno: it is not, the
+ * disk is full or cannot be written to. */
+bool reserve_hold(int dir);
+/* reserve_needed: besides what is held back, no more than that is free. */
+bool reserve_needed(int dir);
 /* reserve_release gives the room to whoever writes next. false: none was held back. */
 bool reserve_release(int dir);
 

@@ -19,6 +19,8 @@ enum {
 	FD_CURSOR = 8,  /* keeper: the directory of audit-cursor; closed when there is none */
 	FD_PASSPHRASE = 8, /* vault: the passphrase file; closed when there is none */
 	FD_TPM = 9,     /* vault: the TPM; closed when there is none */
+	FD_TALLY = 10,  /* vault: struct audit_tally, in memory that the monitor keeps for the next one */
+	FD_LAST = FD_TALLY
 };
 
 #define ROLE_READY 'R' /* one byte: the vault serves */

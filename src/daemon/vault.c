@@ -4,10 +4,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "audit.h"
 #include "clock.h"
 #include "crypto.h"
 #include "integrity.h"
@@ -69,6 +72,18 @@ static struct hsm_config hsm_settings(const struct config *c)
 	h.admin_uid = c->admin_uid == UINT32_MAX ? geteuid() : c->admin_uid;
 	h.login_gid = c->login_gid;
 	return h;
+}
+
+/* Two words in a page: the monitor keeps it for the vault that comes after this one. */
+static struct audit_tally *map_tally(void)
+{
+	void *p = mmap(NULL, sizeof(struct audit_tally), PROT_READ | PROT_WRITE, MAP_SHARED, FD_TALLY, 0);
+	struct stat st;
+
+	if (p == MAP_FAILED || fstat(FD_TALLY, &st) != 0 || st.st_size < (off_t)sizeof(struct audit_tally))
+		return NULL;
+	(void)close(FD_TALLY);
+	return p;
 }
 
 static void check_integrity(struct hsm *h, bool allow_unsealed)
@@ -240,6 +255,7 @@ static int run(const struct config *c, const struct role_flags *f, struct keeper
 	struct hsm *h;
 	struct server *s;
 
+	settings.audit_tally = map_tally();
 	if (passphrase_read(FD_PASSPHRASE, &passphrase) != HF_OK)
 		return 1;
 	if (hsm_open(&settings, k, &unlock, &h) != HF_OK) {

@@ -3,7 +3,7 @@
  *
  * Who must have a record durable marks the batch and waits for it. Others go on:
  * after kill -9 of everything at most the last records of class "use" are lost,
- * and the chain goes on behind the last one that was kept.
+ * and the chain goes on behind the last one that was kept, with a record that says so.
  *
  * When the keeper cannot keep records (its disk is full), they queue up to the
  * batches' size. Then those that policy lets go are dropped and counted, and the
@@ -36,6 +36,16 @@
 #define WITNESS_NS 1000000000u      /* the store is told at most so often */
 #define CLOCK_BACK_US 5000000u      /* a clock that went back by less is no event */
 #define DROPPED_NS 10000000000u     /* between two lines of the daemon's log about records dropped */
+
+/* A store into memory, so that it costs nothing: what the next process finds there when this one is
+ * killed at once. */
+static void tally(struct audit *a, uint64_t seq, uint64_t untold)
+{
+	if (a->tally == NULL)
+		return;
+	atomic_store_explicit(&a->tally->seq, seq, memory_order_relaxed);
+	atomic_store_explicit(&a->tally->untold, untold, memory_order_relaxed);
+}
 
 /* --- making a record ------------------------------------------------------------- */
 
@@ -100,7 +110,7 @@ static void tell_dropped(struct audit *a)
 	(void)snprintf(detail, sizeof(detail), "%llu records of calls were dropped here",
 		(unsigned long long)n);
 	a->untold = 0;
-	if (audit_append_event(a, "audit-dropped", detail, HF_E_AUDIT, false) != HF_OK)
+	if (audit_append_event(a, AUDIT_DROPPED, detail, HF_E_AUDIT, false) != HF_OK)
 		a->untold = n;
 }
 
@@ -123,6 +133,7 @@ static enum hf_err append(struct audit *a, struct audit_record *rec, bool signed
 	}
 	b->v[b->n++].record.n = b->bytes.n - before;
 	a->seq = rec->seq;
+	tally(a, a->seq, a->untold);
 	if (signed_) {
 		a->signed_seq = rec->seq;
 		a->signed_ns = rec->mono_ns;
@@ -354,7 +365,7 @@ static enum hf_err go_back(struct audit *a)
  * room for it, which the keeper holds back. */
 static void last_words(struct audit *a)
 {
-	uint64_t numbered = a->seq - 1; /* without the stop's */
+	uint64_t numbered = a->seq - 1, untold = a->untold; /* without the stop's */
 	bool mended;
 	enum hf_err e = go_back(a);
 
@@ -369,8 +380,10 @@ static void last_words(struct audit *a)
 	lay_out(a->fill);
 	if (e == HF_OK)
 		e = send_batch(a, a->fill, false, &mended);
-	if (e != HF_OK)
-		log_error("audit: nor could it be put on record: %s", err_text(e));
+	if (e == HF_OK)
+		return;
+	tally(a, numbered, untold);
+	log_error("audit: nor could it be put on record: %s", err_text(e));
 }
 
 static void *run(void *ctx)
@@ -431,6 +444,7 @@ static enum hf_err audit_new(const struct audit_setup *set, struct audit **ret)
 	a->serial = set->serial != NULL ? set->serial : "";
 	a->witness = set->witness;
 	a->pair = set->pair;
+	a->tally = set->tally;
 	mutex_init(&a->lock);
 	cond_init(&a->work);
 	cond_init(&a->kept);
@@ -464,6 +478,35 @@ static enum hf_err append_gap(struct audit *a, const char *why)
 			(unsigned long long)m->seq, hex);
 	}
 	return audit_append_event(a, AUDIT_GAP, detail, HF_E_DAMAGED, false);
+}
+
+static bool tally_is_ours(const struct audit *a)
+{
+	return a->tally != NULL && *a->serial != '\0' &&
+		strncmp(a->tally->serial, a->serial, sizeof(a->tally->serial)) == 0;
+}
+
+/* append_lost: what the process before this one recorded, and could not give to the keeper any more. */
+static enum hf_err append_lost(struct audit *a, bool stopped)
+{
+	uint64_t seq = a->tally != NULL ? atomic_load(&a->tally->seq) : 0, n;
+	char detail[192] = "how many records of calls were lost is not known: the HSM ended without a stop, its "
+		"monitor with it, or the machine's power failed";
+
+	if (!tally_is_ours(a)) {
+		if (a->tally != NULL)
+			(void)snprintf(a->tally->serial, sizeof(a->tally->serial), "%s", a->serial);
+		return stopped || a->seq == 0 ? HF_OK :
+			audit_append_event(a, AUDIT_LOST, detail, HF_E_AUDIT, false);
+	}
+	n = (seq > a->seq ? seq - a->seq : 0) + atomic_load(&a->tally->untold);
+	if (n == 0)
+		return HF_OK;
+	a->dropped += n;
+	(void)snprintf(detail, sizeof(detail), "%llu records of calls were lost: they were not kept yet when the "
+		"vault or the keeper was ended", (unsigned long long)n);
+	log_error("audit: %s", detail);
+	return audit_append_event(a, AUDIT_LOST, detail, HF_E_AUDIT, false);
 }
 
 /* append_start names the keys that sign. */
@@ -507,6 +550,7 @@ static enum hf_err start(struct audit *a)
 			(unsigned long long)a->seq, last.why);
 		TRY(append_gap(a, last.why));
 	}
+	TRY(append_lost(a, last.stopped || last.why != NULL));
 	if (clock_wall_us() + CLOCK_BACK_US < last.time_us)
 		TRY(audit_append_event(a, "clock-jump", "the clock is behind the log's last record",
 			HF_E_CLOCK, false));
@@ -535,8 +579,10 @@ static enum hf_err first_kept(struct audit *a, bool must)
 {
 	MUTEX_HOLD(&a->lock);
 
-	if (audit_wait_kept(a) != HF_OK)
+	if (audit_wait_kept(a) != HF_OK) {
+		atomic_store(&a->failing, true); /* until one is kept: whoever asks now is to know */
 		return must ? HF_E_AUDIT : HF_OK;
+	}
 	while (a->witness != NULL && a->told_ns == 0)
 		cond_wait(&a->kept, &a->lock);
 	return HF_OK;
@@ -671,6 +717,7 @@ static void drop(struct audit *a)
 
 	a->dropped++;
 	a->untold++;
+	tally(a, a->seq, a->untold);
 	if (a->dropped_ns != 0 && now - a->dropped_ns < DROPPED_NS)
 		return;
 	a->dropped_ns = now;

@@ -9,6 +9,14 @@
 
 enum audit_kind { AUDIT_EVENT, AUDIT_ADMIN, AUDIT_AUTH, AUDIT_KEYS, AUDIT_USE };
 
+/* struct audit_tally lies in memory that outlives the process, all zero at first: what was given to the
+ * chain, for the next process to compare with what was kept. Written with the audit's lock held. */
+struct audit_tally {
+	char serial[24];         /* the HSM's, whose numbers these are */
+	_Atomic uint64_t seq;    /* of the last record that was made */
+	_Atomic uint64_t untold; /* records dropped that no record tells of yet */
+};
+
 /* struct audit_setup: what audit_open borrows for as long as the audit lives, but for
  * the seeds, 32 bytes each; ml_seed empty: no ML-DSA. witness NULL: none. */
 struct audit_setup {
@@ -17,6 +25,7 @@ struct audit_setup {
 	struct slice seed, ml_seed;
 	struct audit_witness *witness;
 	const struct audit_pair *pair; /* while one key follows another; NULL */
+	struct audit_tally *tally; /* NULL: none */
 	bool must; /* no start without a durable record of it */
 };
 
@@ -30,7 +39,9 @@ enum hf_err audit_take_over(struct audit *a, struct slice seed, struct slice ml_
 
 /* audit_open continues the chain where the keeper's last record left it, after
  * checking that record, and the one that the witness remembers. What is wrong is
- * said in a record "audit-gap", which goes on behind the number that the witness remembers. */
+ * said in a record "audit-gap", which goes on behind the number that the witness remembers. What was
+ * made and not kept is said in a record "audit-lost": how many by the tally, or, where nobody knows, that
+ * the log ends without a stop. */
 enum hf_err audit_open(const struct audit_setup *set, struct audit **ret) HF_MUST_CHECK;
 void audit_close(struct audit *a); /* flushes, then writes the stop record */
 
@@ -64,7 +75,7 @@ enum hf_err audit_flush(struct audit *a) HF_MUST_CHECK;
 uint64_t audit_sequence(struct audit *a); /* of the last record */
 uint64_t audit_durable(struct audit *a);  /* of the last record that is kept */
 uint64_t audit_backlog(struct audit *a);  /* records that are not kept yet */
-uint64_t audit_dropped(struct audit *a);  /* since the start */
+uint64_t audit_dropped(struct audit *a);  /* since the start, and lost before it */
 uint64_t audit_gaps(struct audit *a);     /* the log was found cut, replaced or deleted; ever */
 bool audit_failing(const struct audit *a); /* records cannot be kept now */
 const struct audit_keys *audit_keys(const struct audit *a);

@@ -144,6 +144,20 @@ bool audit_is_gap(const struct audit_record *rec)
 	return rec->kind == AUDIT_EVENT && slice_eq(rec->event, SLICE_STR(AUDIT_GAP));
 }
 
+bool audit_is_loss(const struct audit_record *rec, uint64_t *ret_n)
+{
+	struct slice d = rec->detail;
+	uint64_t n = 0;
+
+	if (rec->kind != AUDIT_EVENT || !(slice_eq(rec->event, SLICE_STR(AUDIT_DROPPED)) ||
+	    slice_eq(rec->event, SLICE_STR(AUDIT_LOST))))
+		return false;
+	for (size_t i = 0; i < d.n && d.p[i] >= '0' && d.p[i] <= '9'; i++)
+		n = 10 * n + (uint64_t)(d.p[i] - '0');
+	*ret_n = n;
+	return true;
+}
+
 /* A gap's record goes on behind the number that the store remembered. */
 static bool follows(const struct audit_check *c, const struct audit_record *rec)
 {

@@ -33,6 +33,10 @@ bool audit_took_over(const struct audit_record *rec, struct audit_pair *ret);
 /* audit_is_gap: the HSM found at a start that its log is not the one that it had kept. */
 bool audit_is_gap(const struct audit_record *rec);
 
+/* audit_is_loss: it says that records of calls are not in the log (AUDIT_DROPPED, AUDIT_LOST); *ret_n: how
+ * many, 0: that is not known. */
+bool audit_is_loss(const struct audit_record *rec, uint64_t *ret_n);
+
 /* audit_check_next checks one encoded record against the one before (the first
  * one's `prev` is taken on trust unless its number is 1; numbers may be missing before a
  * gap's record) and decodes it into

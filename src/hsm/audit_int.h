@@ -25,6 +25,7 @@ struct audit {
 	struct audit_keys keys;   /* lock, since they may change */
 	const struct audit_pair *pair; /* while it opens */
 	struct audit_witness *witness; /* the thread's; NULL: none */
+	struct audit_tally *tally; /* lock; NULL: none */
 	_Atomic bool failing;     /* the keeper said that it cannot keep records */
 	pthread_t thread;
 	struct mutex lock;        /* what follows */

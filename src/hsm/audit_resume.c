@@ -43,8 +43,10 @@ static enum hf_err check_last(struct keeper *k, const struct audit_pair *pair,
 	last->why = l.n == (seq > 1 ? 2 : 1) || (l.n == 1 && gap(l.v[0].record, &arena)) ? NULL :
 		"records are missing";
 	for (size_t i = 0; i < l.n && last->why == NULL; i++)
-		if (audit_check_next(&c, l.v[i].record, &arena, &rec, &last->why))
+		if (audit_check_next(&c, l.v[i].record, &arena, &rec, &last->why)) {
 			last->time_us = rec.time_us;
+			last->stopped = slice_eq(rec.event, SLICE_STR("stop"));
+		}
 	return HF_OK;
 }
 

@@ -11,6 +11,7 @@ struct audit_last {
 	struct audit_mark mark; /* number 0: there is none */
 	uint64_t time_us;       /* UTC; 0: not known */
 	const char *why;        /* what is wrong; NULL: nothing */
+	bool stopped;           /* it is the one of an orderly stop */
 };
 /* audit_resume finds the last record, and checks it with the one before, and with what
  * the witness (NULL: none) remembers. Either key of the pair may have signed it. */

@@ -17,6 +17,10 @@ struct audit_pair {
 };
 
 #define AUDIT_GAP "audit-gap" /* an event: the log was found cut, replaced or deleted */
+/* Events whose details begin with how many records are not in the log, where that is known: dropped
+ * since the queue was full, or lost in it when vault or keeper was killed. */
+#define AUDIT_DROPPED "audit-dropped"
+#define AUDIT_LOST "audit-lost"
 
 /* The event of both records, and how their details begin; hex digits follow. */
 #define AUDIT_KEY_EVENT "audit-key"

@@ -15,6 +15,7 @@
 #include "generation.h"
 #include "hsm_roles.h"
 #include "jobs.h"
+#include "keeper_ask.h"
 #include "log.h"
 #include "onetime.h"
 #include "partition.h"
@@ -149,7 +150,7 @@ static enum hf_err open_audit(struct hsm *h)
 	/* Until the old audit key said who follows it, it signs. */
 	struct slice root = secret_slice(h->rotate_phase == ROTATE_AUDIT ? &h->old_root : &h->root);
 	struct audit_setup set = { .keeper = h->keeper, .serial = h->serial, .witness = &h->witness,
-		.must = h->cfg.audit_closed != CLOSED_ADMIN };
+		.tally = h->cfg.audit_tally, .must = h->cfg.audit_closed != CLOSED_ADMIN };
 
 	TRY(crypto_derive(root, "holdfast audit", SLICE_NONE, &seed));
 	if (h->cfg.audit_ml_dsa)
@@ -163,7 +164,7 @@ static enum hf_err open_audit(struct hsm *h)
 	set.ml_seed = secret_slice(&ml_seed);
 	TRY(audit_open(&set, &h->audit));
 	h->counter_base = audit_sequence(h->audit);
-	return HF_OK;
+	return keeper_room(h->keeper);
 }
 
 /* A new HSM: the root key is wrapped and kept before anything stands under it. */

@@ -23,6 +23,7 @@ struct keeper {
 		struct arena *a, struct rd *rest);
 	_Atomic bool store_failing;   /* the last commit was refused; kept up by keeper_ask.h */
 	_Atomic bool archive_failing; /* as the last audit_append said */
+	_Atomic bool tight;           /* the disk is all but full: as the last audit_room said */
 };
 
 /* struct hsm_config: what the daemon tells the module (from spec/config.def). */
@@ -54,6 +55,7 @@ struct hsm_config {
 	unsigned audit_closed;        /* enum policy_closed */
 	unsigned audit_count_seconds; /* between two sums of a key's uses */
 	bool audit_ml_dsa;            /* sign the chain with ML-DSA-65, too */
+	struct audit_tally *audit_tally; /* audit.h; NULL: what is lost at a kill is not counted */
 };
 extern const struct hsm_config hsm_config_default;
 

@@ -145,6 +145,22 @@ enum hf_err keeper_audit_fetch(struct keeper *k, uint64_t from, uint32_t max, st
 	return HF_OK;
 }
 
+enum hf_err keeper_room(struct keeper *k)
+{
+	CLEANUP(arena_done) struct arena a = { 0 };
+	CLEANUP(buf_done) struct buf b = BUF_MAX(64);
+	struct audit_room_req q = { 0 };
+	struct audit_room_res r;
+	struct rd rest;
+
+	audit_room_req_enc(&b, &q);
+	TRY(ask(k, KEEPER_AUDIT_ROOM, &b, &a, &rest));
+	if (!audit_room_res_dec(&rest, &a, &r) || !rd_done(&rest))
+		return HF_E_MALFORMED;
+	atomic_store(&k->tight, r.tight);
+	return HF_OK;
+}
+
 enum hf_err keeper_commit(struct keeper *k, struct change_list changes, struct slice anchor)
 {
 	CLEANUP(arena_done) struct arena a = { 0 };

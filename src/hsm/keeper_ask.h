@@ -35,6 +35,8 @@ enum hf_err keeper_audit_tail(struct keeper *k, struct arena *a, struct audit_ta
 	HF_MUST_CHECK;
 enum hf_err keeper_audit_fetch(struct keeper *k, uint64_t from, uint32_t max, struct arena *a,
 	struct entry_list *ret) HF_MUST_CHECK;
+/* keeper_room keeps k->tight up. */
+enum hf_err keeper_room(struct keeper *k) HF_MUST_CHECK;
 /* These are sent once: the caller knows how to find out what became of them. */
 enum hf_err keeper_commit(struct keeper *k, struct change_list changes, struct slice anchor)
 	HF_MUST_CHECK;

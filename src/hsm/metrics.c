@@ -345,7 +345,7 @@ enum hf_err on_metrics(struct calls_ctx *c, const struct metrics_req *q, struct 
 		r->audit_sequence = audit_sequence(h->audit);
 		r->audit_backlog = audit_backlog(h->audit);
 		r->audit_dropped = audit_dropped(h->audit);
-		r->audit_failing = audit_failing(h->audit);
+		r->audit_failing = audit_failing(h->audit) || atomic_load(&h->keeper->tight);
 		r->audit_gaps = audit_gaps(h->audit);
 	}
 	{

@@ -6,6 +6,7 @@
 #include "audit.h"
 #include "clock.h"
 #include "generation.h"
+#include "keeper_ask.h"
 #include "log.h"
 #include "records.h"
 #include "roles.h"
@@ -45,6 +46,12 @@ static void watch_store(struct hsm *h, uint64_t now)
 		log_notice("the store takes writes again");
 }
 
+static void watch_room(struct hsm *h)
+{
+	if (keeper_room(h->keeper) != HF_OK)
+		log_warn("the keeper does not say whether the disk has room");
+}
+
 void hsm_waiting(struct hsm *h, int more)
 {
 	atomic_fetch_add_explicit(&h->slow_waiting, (unsigned)more, memory_order_relaxed);
@@ -59,6 +66,7 @@ void hsm_tick(struct hsm *h)
 	if (!crypto_alive())
 		hsm_fail(h, "a test that the FIPS provider runs by itself has failed");
 	watch_store(h, now);
+	watch_room(h);
 	generation_tick(h);
 	watch_clock(h, (int64_t)clock_wall_us() - (int64_t)(now / 1000));
 	if (now - h->watch.pass_ns < (uint64_t)h->cfg.audit_count_seconds * NS_PER_S)

@@ -5,6 +5,7 @@ import glob
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -124,6 +125,24 @@ def test_a_stop_while_the_disk_is_full_tells_what_it_loses(i):
         disk.umount(i)
 
 
+def test_a_start_on_a_full_disk_says_so_at_once(i):
+    """The room that is held back lets the HSM start; it is no room to record calls in."""
+    disk = Disk(i)
+    try:
+        i.must('init', 'e2e')
+        i.stop()
+        disk.fill()
+        told = i.cli('health', '--json')
+        assert told.returncode == 1 and not json.loads(told.stdout)['audit'], told.stdout + told.stderr
+        assert 'holdfast_audit_failing 1' in i.cli('metrics').stdout
+        disk.free()
+        e2e.wait_for(lambda: i.cli('health').returncode == 0, 60)
+        assert health(i)['audit'] and 'the disk has room for audit records again' in i.log(), i.log()
+        verified(i)
+    finally:
+        disk.umount(i)
+
+
 def test_a_full_disk_stops_signing_where_policy_says_so(i):
     disk = Disk(i)
     try:
@@ -180,6 +199,66 @@ def test_a_keeper_killed_every_second_loses_no_acknowledged_record(i):
     assert len(kept) >= signed(out) > 0, (len(kept), out)
     verified(i)
     print(f'{out}; {len(kept)} recorded')
+
+
+def lose_a_queue(i, kill):
+    """lose_a_queue: the keeper takes nothing more, records queue in the vault, and then `kill` ends it."""
+    i.must('init', 'e2e')
+    p = i.popen('sign', '4', '1')
+    time.sleep(1)
+    keeper = i.roles()['keeper']
+    os.kill(keeper, signal.SIGSTOP)
+    time.sleep(1)
+    kill()
+    try:
+        os.kill(keeper, signal.SIGCONT)
+    except ProcessLookupError:
+        pass
+    out = p.communicate(timeout=60)[0]
+    assert p.returncode == 0 and ', 0 failed' in out, out
+    return out
+
+
+def told_lost(i):
+    """told_lost: the record of the loss, and what `audit verify` says of it."""
+    lost = records(i, '--call', 'audit-lost')
+    told = json.loads(i.cli('audit', 'key', '--json').stdout)
+    i.stop()
+    r = i.cli('audit', 'verify', '--json', '--audit-key', told['key'], f'{i.home}/data/audit')
+    assert r.returncode == 0, r.stdout + r.stderr
+    return lost, json.loads(r.stdout), r.stderr
+
+
+def counts_what_was_lost(i, role):
+    out = lose_a_queue(i, lambda: i.kill(role))
+    kept = len(records(i, '--call', 'sign_init'))
+    lost, verify, said = told_lost(i)
+    assert len(lost) == 1, lost
+    n = int(lost[0]['detail'].split()[0])
+    assert n > 0 and kept + n >= signed(out), (kept, n, out)
+    assert verify['intact'] and verify['lost'] == n and verify['lost_unknown'] == 0, verify
+    assert f'{n} records of calls were dropped or lost' in said, said
+    assert f'{n} records of calls were lost' in i.log()
+    print(f'{signed(out)} signed, {kept} recorded, {n} told to be lost')
+
+
+def test_a_killed_vault_s_queue_is_counted_at_the_next_start(i):
+    counts_what_was_lost(i, 'vault')
+
+
+def test_a_killed_keeper_s_queue_is_counted_at_the_next_start(i):
+    counts_what_was_lost(i, 'keeper')
+
+
+def test_a_monitor_killed_with_all_leaves_a_record_without_a_number(i):
+    i.must('init', 'e2e')
+    i.must('sign', '0.2', '1')
+    i.kill('monitor')
+    i.must('sign', '0.2', '1')
+    lost, verify, said = told_lost(i)
+    assert len(lost) == 1 and 'is not known' in lost[0]['detail'], lost
+    assert verify['intact'] and verify['lost_unknown'] == 1, verify
+    assert 'without knowing how many' in said, said
 
 
 def test_a_clock_set_back_is_noticed_and_signing_goes_on(i):

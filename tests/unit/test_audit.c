@@ -195,7 +195,7 @@ static void a_log_of_the_first_format_goes_on(void **state)
 	CLEANUP(audit_keys_done) struct audit_keys keys = { 0 };
 	CLEANUP(buf_done) struct buf b = BUF_MAX(8192);
 	struct audit_record rec = { .format = 1, .seq = 1, .prev = SLICE_OF(zero),
-		.event = SLICE_STR("start"), .mechanism = UINT32_MAX, .detail = SLICE_STR("of old"),
+		.event = SLICE_STR("stop"), .mechanism = UINT32_MAX, .detail = SLICE_STR("of old"),
 		.hsm = SLICE_STR("not in it") };
 	uint8_t signature[AUDIT_SIGNATURE_MAX];
 	struct audit_append_req q = { .first = 1, .sync = true };
@@ -216,7 +216,7 @@ static void a_log_of_the_first_format_goes_on(void **state)
 	assert_int_equal(keeper_audit_append(keeper_memory_keeper(memory), &q, &mended), HF_OK);
 	open_audit();
 	take_log(&c);
-	assert_int_equal(c.l.n, 2); /* start after start, and no gap between */
+	assert_int_equal(c.l.n, 2); /* start after stop, and no gap between */
 	assert_true(audit_read(c.l.v[0].record, &c.a, &rec));
 	assert_true(slice_eq(rec.detail, SLICE_STR("of old")) && rec.hsm.n == 0 && rec.format == 1);
 	assert_true(audit_read(c.l.v[1].record, &c.a, &rec));
@@ -301,6 +301,80 @@ static void the_store_remembers_the_end_of_the_log(void **state)
 	keeper_memory_free(cut);
 	keeper_memory_free(other);
 	open_audit();
+}
+
+/* --- what a killed process had made and not kept ---------------------------------------- */
+
+static struct audit *open_tallied(struct keeper_memory *log, struct audit_tally *t)
+{
+	struct audit *a;
+
+	assert_int_equal(audit_open(&(struct audit_setup){ .keeper = keeper_memory_keeper(log), .serial = "00c0ffee",
+		.seed = SLICE_OF(seed), .tally = t, .must = true }, &a), HF_OK);
+	return a;
+}
+
+static void assert_record(struct keeper_memory *log, uint64_t seq, const char *name, const char *detail)
+{
+	CLEANUP(arena_done) struct arena arena = { 0 };
+	struct audit_record rec;
+	struct entry_list l;
+	struct rd in;
+
+	assert_int_equal(keeper_audit_fetch(keeper_memory_keeper(log), seq, 1, &arena, &l), HF_OK);
+	assert_int_equal(l.n, 1);
+	in = rd_of(l.v[0].record);
+	assert_true(audit_record_dec(&in, &arena, &rec));
+	assert_true(slice_eq(rec.event, slice_str(name)));
+	assert_memory_equal(rec.detail.p, detail, strlen(detail));
+}
+
+static void records_that_a_killed_process_had_not_kept_are_counted(void **state)
+{
+	struct audit_tally t = { .seq = 99 }; /* of no HSM yet */
+	struct keeper_memory *log = keeper_memory_new();
+	struct audit *a = open_tallied(log, &t);
+
+	(void)state;
+	audit_close(a); /* start, stop */
+	assert_int_equal(t.seq, 2);
+	a = open_tallied(log, &t);
+	assert_record(log, 3, "start", "audit key ");
+	audit_close(a);
+	t.seq += 5; /* records of the queue */
+	t.untold = 2;
+	a = open_tallied(log, &t);
+	assert_record(log, 5, "audit-lost", "7 records of calls were lost");
+	assert_record(log, 6, "start", "");
+	assert_int_equal(audit_dropped(a), 7);
+	audit_close(a);
+	assert_int_equal(t.seq, 7);
+	assert_int_equal(t.untold, 0);
+	a = open_tallied(log, &t);
+	assert_record(log, 8, "start", "");
+	audit_close(a);
+	(void)snprintf(t.serial, sizeof(t.serial), "another");
+	t.seq = 50;
+	audit_close(open_tallied(log, &t));
+	assert_record(log, 10, "start", "");
+	keeper_memory_free(log);
+}
+
+static void a_log_without_a_stop_says_that_nobody_knows_what_was_lost(void **state)
+{
+	struct keeper_memory *log = keeper_memory_new();
+	struct log_copy c;
+	bool mended;
+
+	(void)state;
+	take_log(&c); /* its start */
+	assert_int_equal(keeper_audit_append(keeper_memory_keeper(log), &(struct audit_append_req){ .first = 1,
+		.records = { c.v, 1 }, .sync = true }, &mended), HF_OK);
+	audit_close(open_tallied(log, NULL));
+	assert_record(log, 2, "audit-lost", "how many records of calls were lost is not known");
+	assert_record(log, 3, "start", "");
+	keeper_memory_free(log);
+	assert_int_equal(verify_and_drop(&c), 0);
 }
 
 #define THREADS 8
@@ -414,6 +488,8 @@ int main(void)
 		T(a_log_of_the_first_format_goes_on),
 		T(checkpoints_are_signed),
 		T(the_store_remembers_the_end_of_the_log),
+		T(records_that_a_killed_process_had_not_kept_are_counted),
+		T(a_log_without_a_stop_says_that_nobody_knows_what_was_lost),
 		T(ml_dsa_signs_besides_and_is_checked_with_its_key),
 		T(once_begun_every_signed_record_has_it),
 		T(many_threads_make_one_chain),
