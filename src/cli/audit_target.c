@@ -3,14 +3,23 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
+#include "http_answer.h"
+
 #define PATIENCE_S 20
+#define ANSWER_MAX 65536u /* bytes of an answer over HTTP that are read */
+#define PIPE_STEP_NS 2000000
 #define LINE_MAX_BYTES 32768
 #define JOURNAL "/run/systemd/journal/socket"
 
@@ -146,14 +155,32 @@ static void close_fd(int *fd)
 		close(*fd);
 }
 
+/* wait_read: a pipe has no disk, and what is in it when its reader ends is lost with us: the batch counts
+ * once it is empty. */
+static enum hf_err wait_read(struct audit_target *t, int fd)
+{
+	static const struct timespec step = { .tv_nsec = PIPE_STEP_NS };
+	struct pollfd p = { .fd = fd };
+	int left = 0;
+
+	while (ioctl(fd, FIONREAD, &left) == 0 && left > 0) {
+		if (poll(&p, 1, 0) > 0 && (p.revents & POLLERR) != 0)
+			return failed(t, t->path, "the pipe's reader ended before it had read everything");
+		(void)nanosleep(&step, NULL);
+	}
+	return HF_OK;
+}
+
 static enum hf_err send_file(struct audit_target *t, struct slice bytes)
 {
 	CLEANUP(close_fd) int fd = open(t->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+	struct stat st;
 
 	if (fd < 0)
 		return failed(t, t->path, strerror(errno));
 	TRY(write_all(t, fd, bytes));
-	/* A pipe has no disk. */
+	if (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode))
+		return wait_read(t, fd);
 	return fdatasync(fd) == 0 || errno == EINVAL || errno == EROFS ? HF_OK :
 		failed(t, t->path, strerror(errno));
 }
@@ -326,21 +353,36 @@ static enum hf_err post_head(struct audit_target *t, struct stream *s, size_t le
 	return stream_write(t, s, (struct slice){ (const uint8_t *)head, (size_t)n });
 }
 
+/* The status says all; but who closes before the rest was read resets the connection under the
+ * collector. What never ends is given up. */
+static enum hf_err read_answer(struct audit_target *t, struct stream *s, struct http_answer *a)
+{
+	uint64_t until = clock_mono_ns() + PATIENCE_S * 1000000000ull;
+	uint8_t piece[4096];
+	size_t n = 1;
+
+	for (size_t got = 0; n > 0 && got < ANSWER_MAX && clock_mono_ns() < until; got += n) {
+		enum hf_err e = stream_read(t, s, piece, sizeof(piece), &n);
+
+		if (e != HF_OK)
+			return http_answer_good(a) ? HF_OK : e;
+		if (n == 0 ? http_answer_end(a) : http_answer_take(a, piece, n))
+			break;
+	}
+	if (http_answer_good(a))
+		return HF_OK;
+	return failed(t, "the collector answered", a->said_n > 0 ? a->said : "nothing that is HTTP");
+}
+
 static enum hf_err send_post(struct audit_target *t, struct slice bytes)
 {
 	CLEANUP(stream_done) struct stream s = { .fd = -1 };
-	char answer[64] = "";
-	size_t got = 0, n = 1;
+	struct http_answer a = { .part = HTTP_HEAD };
 
 	TRY(stream_open(t, t->kind == TARGET_HTTPS, &s));
 	TRY(post_head(t, &s, bytes.n));
 	TRY(stream_write(t, &s, bytes));
-	for (; n > 0 && got < sizeof(answer) - 1; got += n)
-		TRY(stream_read(t, &s, (uint8_t *)answer + got, sizeof(answer) - 1 - got, &n));
-	if (strncmp(answer, "HTTP/1.", 7) == 0 && strncmp(answer + 8, " 200", 4) == 0)
-		return HF_OK;
-	answer[strcspn(answer, "\r\n")] = '\0';
-	return failed(t, "the collector answered", answer);
+	return read_answer(t, &s, &a);
 }
 
 enum hf_err audit_target_send(struct audit_target *t, struct slice bytes, const size_t *ends, size_t n)

@@ -270,6 +270,80 @@ def test_an_http_collector_gets_every_record(i):
     assert [e['seq'] for e in Hec.events][:last] == list(range(1, last + 1))
 
 
+def answer_in_pieces(server, pieces, got):
+    """answer_in_pieces answers each request byte by byte, and notes what becomes of the connection."""
+    while True:
+        try:
+            s, _ = server.accept()
+        except OSError:
+            return
+        with s, s.makefile('rb') as f:
+            head = b''.join(iter(f.readline, b'\r\n')).decode()
+            length = next(int(x.split(':')[1]) for x in head.splitlines() if x.lower().startswith('content-length'))
+            events = [json.loads(x)['event'] for x in f.read(length).splitlines()]
+            try:
+                for piece in pieces:
+                    s.sendall(piece)
+                    time.sleep(0.01)
+                end = f.read(1)
+            except OSError as e:
+                end = e
+            got.append((events, end))
+
+
+def test_an_http_collector_s_answer_is_read_to_its_end(i):
+    last = last_of(i)
+    body = b'{"text":"Success","code":0}' * 20
+    whole = b'HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s' % (len(body), body)
+    chunked = b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n' + b'1b\r\n%s\r\n' % body[:27] * 9 + b'0\r\n\r\n'
+    for answer in (whole, chunked):
+        got = []
+        with socket.create_server(('127.0.0.1', 0)) as server:
+            pieces = [answer[at:at + 7] for at in range(0, len(answer), 7)]
+            t = threading.Thread(target=answer_in_pieces, args=(server, pieces, got))
+            t.start()
+            p = forward(i, f'http://127.0.0.1:{server.getsockname()[1]}')
+            assert p.wait(60) == 0, p.stderr.read()
+            server.shutdown(socket.SHUT_RDWR)
+            t.join()
+        assert got and all(end == b'' for _, end in got), [end for _, end in got]
+        assert [e['seq'] for events, _ in got for e in events][:last] == list(range(1, last + 1))
+
+
+def test_an_http_collector_s_refusal_is_told_with_its_reason(i):
+    last_of(i)
+    body = b'{"text":"Invalid token","code":4}'
+    got = []
+    with socket.create_server(('127.0.0.1', 0)) as server:
+        t = threading.Thread(target=answer_in_pieces, args=(server, [
+            b'HTTP/1.1 403 Forbidden\r\nContent-Length: %d\r\n\r\n' % len(body), body], got))
+        t.start()
+        p = forward(i, f'http://127.0.0.1:{server.getsockname()[1]}')
+        assert p.wait(60) == 1
+        said = p.stderr.read()
+        server.shutdown(socket.SHUT_RDWR)
+        t.join()
+    assert '403 Forbidden' in said and 'Invalid token' in said, said
+
+
+def test_a_pipe_s_reader_has_read_what_counts_as_delivered(i):
+    last, pipe, place = last_of(i), f'{i.home}-pipe', f'{i.home}-cursor'
+    os.mkfifo(pipe)
+    p = forward(i, f'file:{pipe}', '--cursor', place)
+    reader = os.open(pipe, os.O_RDONLY)  # takes some, and ends
+    got = os.read(reader, 100)
+    assert p.poll() is None and not os.path.exists(place), 'the pipe still holds the rest'
+    os.close(reader)
+    assert p.wait(30) == 1 and len(got) == 100
+    assert 'ended before it had read everything' in p.stderr.read() and not os.path.exists(place)
+    p = forward(i, f'file:{pipe}', '--cursor', place)
+    with open(pipe, encoding='utf-8') as f:
+        lines = f.read().splitlines()
+    assert p.wait(30) == 0, p.stderr.read()
+    assert [json.loads(x)['seq'] for x in lines][:last] == list(range(1, last + 1))
+    assert cursor(place) > last
+
+
 def test_a_file_gets_each_format(i):
     i.must('init', 'e2e')
     begins = {'json': '{', 'rfc5424': '<', 'cef': 'CEF:0|Holdfast|', 'leef': 'LEEF:2.0|Holdfast|'}
