@@ -86,7 +86,8 @@ static bool one_of(const char *const *v, size_t n, const char *s)
 static bool is_call(const char *s)
 {
 	static const char *const events[] = { "start", "stop", "checkpoint", "audit-gap", "audit-mended",
-		"audit-dropped", "audit-lost", "audit-key", "clock-jump", "damage", "error", "key_uses", "lock_out",
+		"audit-dropped", "audit-lost", "audit-key", "clock-jump", "damage", "error", "key_uses",
+		"lock_out",
 		"partition-rotated", "root-rotated", "store-changed", "tamper", "tpm-counter" };
 
 	for (size_t i = 0; i < CALLS_ROWS; i++)

@@ -168,11 +168,12 @@ static void tell_gaps(const struct verify *v)
 static void tell_lost(const struct verify *v)
 {
 	if (v->lost > 0)
-		fprintf(stderr, "%" PRIu64 " records of calls were dropped or lost before they were in the log, as it "
-			"says itself ('audit query --call " AUDIT_DROPPED "', '--call " AUDIT_LOST "')\n", v->lost);
+		fprintf(stderr, "%" PRIu64 " records of calls were dropped or lost before they were in the "
+			"log, as it says itself ('audit query --call " AUDIT_DROPPED "," AUDIT_LOST "')\n",
+			v->lost);
 	if (v->unknown > 0)
-		fprintf(stderr, "%" PRIu64 " %s of the HSM lost records without knowing how many ('audit query --call "
-			AUDIT_LOST "')\n", v->unknown, v->unknown == 1 ? "end" : "ends");
+		fprintf(stderr, "%" PRIu64 " %s of the HSM lost records without knowing how many ('audit "
+			"query --call " AUDIT_LOST "')\n", v->unknown, v->unknown == 1 ? "end" : "ends");
 }
 
 static int report(struct cli *c, const struct verify *v)

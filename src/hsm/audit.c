@@ -490,8 +490,8 @@ static bool tally_is_ours(const struct audit *a)
 static enum hf_err append_lost(struct audit *a, bool stopped)
 {
 	uint64_t seq = a->tally != NULL ? atomic_load(&a->tally->seq) : 0, n;
-	char detail[192] = "how many records of calls were lost is not known: the HSM ended without a stop, its "
-		"monitor with it, or the machine's power failed";
+	char detail[192] = "how many records of calls were lost is not known: the HSM ended without a stop, "
+		"its monitor with it, or the machine's power failed";
 
 	if (!tally_is_ours(a)) {
 		if (a->tally != NULL)
@@ -503,8 +503,8 @@ static enum hf_err append_lost(struct audit *a, bool stopped)
 	if (n == 0)
 		return HF_OK;
 	a->dropped += n;
-	(void)snprintf(detail, sizeof(detail), "%llu records of calls were lost: they were not kept yet when the "
-		"vault or the keeper was ended", (unsigned long long)n);
+	(void)snprintf(detail, sizeof(detail), "%llu records of calls were lost: they were not kept yet when "
+		"the vault or the keeper was ended", (unsigned long long)n);
 	log_error("audit: %s", detail);
 	return audit_append_event(a, AUDIT_LOST, detail, HF_E_AUDIT, false);
 }

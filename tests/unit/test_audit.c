@@ -309,8 +309,8 @@ static struct audit *open_tallied(struct keeper_memory *log, struct audit_tally 
 {
 	struct audit *a;
 
-	assert_int_equal(audit_open(&(struct audit_setup){ .keeper = keeper_memory_keeper(log), .serial = "00c0ffee",
-		.seed = SLICE_OF(seed), .tally = t, .must = true }, &a), HF_OK);
+	assert_int_equal(audit_open(&(struct audit_setup){ .keeper = keeper_memory_keeper(log),
+		.serial = "00c0ffee", .seed = SLICE_OF(seed), .tally = t, .must = true }, &a), HF_OK);
 	return a;
 }
 
@@ -368,8 +368,8 @@ static void a_log_without_a_stop_says_that_nobody_knows_what_was_lost(void **sta
 
 	(void)state;
 	take_log(&c); /* its start */
-	assert_int_equal(keeper_audit_append(keeper_memory_keeper(log), &(struct audit_append_req){ .first = 1,
-		.records = { c.v, 1 }, .sync = true }, &mended), HF_OK);
+	assert_int_equal(keeper_audit_append(keeper_memory_keeper(log), &(struct audit_append_req){
+		.first = 1, .records = { c.v, 1 }, .sync = true }, &mended), HF_OK);
 	audit_close(open_tallied(log, NULL));
 	assert_record(log, 2, "audit-lost", "how many records of calls were lost is not known");
 	assert_record(log, 3, "start", "");

@@ -12,32 +12,37 @@
 
 #define OK_HEAD "HTTP/1.1 200 OK\r\n"
 
+#define LENGTH(n) OK_HEAD "Content-Length: " n "\r\n\r\n"
+#define CHUNKED OK_HEAD "Transfer-Encoding: chunked\r\n\r\n"
+
 static const struct answer {
 	const char *why, *text;
 	enum http_part part; /* behind all of it */
 	bool good;
 	const char *said;
 } answers[] = {
-	{ "a length", OK_HEAD "Content-Length: 5\r\n\r\nhello", HTTP_DONE, true, "HTTP/1.1 200 OK: hello" },
-	{ "a length in other letters, spaces", OK_HEAD "cONTENT-lENGTH:  \t5\r\n\r\nhello", HTTP_DONE, true, NULL },
-	{ "an empty body", OK_HEAD "Content-Length: 0\r\n\r\n", HTTP_DONE, true, "HTTP/1.1 200 OK: " },
-	{ "a body that lacks its end", OK_HEAD "Content-Length: 6\r\n\r\nhello", HTTP_LENGTH, true, NULL },
+	{ "a length", LENGTH("5") "hello", HTTP_DONE, true, "HTTP/1.1 200 OK: hello" },
+	{ "a length in other letters, spaces", OK_HEAD "cONTENT-lENGTH:  \t5\r\n\r\nhello", HTTP_DONE, true,
+		NULL },
+	{ "an empty body", LENGTH("0"), HTTP_DONE, true, "HTTP/1.1 200 OK: " },
+	{ "a body that lacks its end", LENGTH("6") "hello", HTTP_LENGTH, true, NULL },
 	{ "up to the end of the connection", OK_HEAD "\r\nhello", HTTP_TO_END, true, NULL },
 	{ "no content", "HTTP/1.1 204 No Content\r\n\r\n", HTTP_DONE, true, NULL },
-	{ "chunks", OK_HEAD "Transfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\n\r\n", HTTP_DONE,
-		true, "HTTP/1.1 200 OK: hello" },
-	{ "chunks with a trailer", OK_HEAD "Transfer-Encoding: chunked\r\n\r\n0\r\nA: b\r\n\r\n", HTTP_DONE, true, NULL },
-	{ "chunks win over a length", OK_HEAD "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n",
-		HTTP_TRAILER, true, NULL },
-	{ "chunks without an end", OK_HEAD "Transfer-Encoding: chunked\r\n\r\nff\r\nab", HTTP_CHUNK, true, NULL },
-	{ "chunks of no size", OK_HEAD "Transfer-Encoding: chunked\r\n\r\nxyz\r\n", HTTP_WRONG, false, NULL },
-	{ "lines that end with a newline alone", "HTTP/1.0 201 Made\nContent-Length: 2\n\nok", HTTP_DONE, true, NULL },
-	{ "one on the way first", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 503 No\r\nContent-Length: 4\r\n\r\nfull",
-		HTTP_DONE, false, "HTTP/1.1 503 No: full" },
+	{ "chunks", CHUNKED "3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\n\r\n", HTTP_DONE, true,
+		"HTTP/1.1 200 OK: hello" },
+	{ "chunks with a trailer", CHUNKED "0\r\nA: b\r\n\r\n", HTTP_DONE, true, NULL },
+	{ "chunks win over a length", OK_HEAD "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
+		"2\r\nab\r\n0\r\n", HTTP_TRAILER, true, NULL },
+	{ "chunks without an end", CHUNKED "ff\r\nab", HTTP_CHUNK, true, NULL },
+	{ "chunks of no size", CHUNKED "xyz\r\n", HTTP_WRONG, false, NULL },
+	{ "lines that end with a newline alone", "HTTP/1.0 201 Made\nContent-Length: 2\n\nok", HTTP_DONE, true,
+		NULL },
+	{ "one on the way first", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 503 No\r\n"
+		"Content-Length: 4\r\n\r\nfull", HTTP_DONE, false, "HTTP/1.1 503 No: full" },
 	{ "a head without an end", OK_HEAD "Content-Length: 5\r\n", HTTP_HEAD, false, NULL },
 	{ "another protocol", "SSH-2.0-OpenSSH\r\n\r\n", HTTP_WRONG, false, NULL },
-	{ "what cannot be printed is not said", "HTTP/1.1 400 \033[31m\r\nContent-Length: 2\r\n\r\n\a\n", HTTP_DONE, false,
-		"HTTP/1.1 400 [31m: " },
+	{ "what cannot be printed is not said", "HTTP/1.1 400 \033[31m\r\nContent-Length: 2\r\n\r\n"
+		"\a\n", HTTP_DONE, false, "HTTP/1.1 400 [31m: " },
 };
 
 static void check(const struct answer *w, size_t step)
@@ -62,7 +67,7 @@ static void answers_end_where_they_say_in_pieces_of_any_size(void **state)
 
 static void what_stands_behind_an_answer_is_left_alone(void **state)
 {
-	static const char two[] = OK_HEAD "Content-Length: 1\r\n\r\nxHTTP/1.1 500 No\r\n\r\n";
+	static const char two[] = LENGTH("1") "xHTTP/1.1 500 No\r\n\r\n";
 	struct http_answer a = { .part = HTTP_HEAD };
 
 	(void)state;
@@ -72,7 +77,7 @@ static void what_stands_behind_an_answer_is_left_alone(void **state)
 
 static void the_end_of_the_connection_completes_only_what_has_no_length(void **state)
 {
-	static const char open_end[] = OK_HEAD "\r\nhe", length[] = OK_HEAD "Content-Length: 9\r\n\r\nhe";
+	static const char open_end[] = OK_HEAD "\r\nhe", length[] = LENGTH("9") "he";
 	struct http_answer a = { .part = HTTP_HEAD }, b = a;
 
 	(void)state;
@@ -113,7 +118,8 @@ static void changed_answers_are_read_within_bounds(void **state)
 			copy[x % n] = (char)(x >> 32);
 		}
 		(void)http_answer_take(&a, (const uint8_t *)copy, n);
-		assert_true(a.head_n <= HTTP_HEAD_MAX && a.line_n <= HTTP_LINE_MAX && a.said_n < sizeof(a.said));
+		assert_true(a.head_n <= HTTP_HEAD_MAX && a.line_n <= HTTP_LINE_MAX);
+		assert_true(a.said_n < sizeof(a.said));
 		free(copy);
 	}
 }
