@@ -87,8 +87,7 @@ static bool is_call(const char *s)
 {
 	static const char *const events[] = { "start", "stop", "checkpoint", "audit-gap", "audit-mended",
 		"audit-dropped", "audit-lost", "audit-key", "clock-jump", "damage", "error", "key_uses",
-		"lock_out",
-		"partition-rotated", "root-rotated", "store-changed", "tamper", "tpm-counter" };
+		"lock_out", "partition-rotated", "root-rotated", "store-changed", "tamper", "tpm-counter" };
 
 	for (size_t i = 0; i < CALLS_ROWS; i++)
 		if (calls_rows[i].name != NULL && strcmp(calls_rows[i].name, s) == 0)

@@ -35,8 +35,8 @@ static const struct answer {
 		"2\r\nab\r\n0\r\n", HTTP_TRAILER, true, NULL },
 	{ "chunks without an end", CHUNKED "ff\r\nab", HTTP_CHUNK, true, NULL },
 	{ "chunks of no size", CHUNKED "xyz\r\n", HTTP_WRONG, false, NULL },
-	{ "lines that end with a newline alone", "HTTP/1.0 201 Made\nContent-Length: 2\n\nok", HTTP_DONE, true,
-		NULL },
+	{ "lines that end with a newline alone", "HTTP/1.0 201 Made\nContent-Length: 2\n\nok", HTTP_DONE,
+		true, NULL },
 	{ "one on the way first", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 503 No\r\n"
 		"Content-Length: 4\r\n\r\nfull", HTTP_DONE, false, "HTTP/1.1 503 No: full" },
 	{ "a head without an end", OK_HEAD "Content-Length: 5\r\n", HTTP_HEAD, false, NULL },
