@@ -106,15 +106,7 @@ size_t client_part_max(struct client *c)
 
 int client_daemon(struct client *c)
 {
-	MUTEX_HOLD(&c->lock);
-
-	for (size_t i = 0; i < CLIENT_MAX_CONNECTIONS; i++) {
-		struct transport *t = c->conns[i].busy ? NULL : c->conns[i].t;
-
-		if (t != NULL)
-			return t->ops->peer(t);
-	}
-	return 0;
+	return link_peer(c);
 }
 
 /* --- one call ------------------------------------------------------------- */
@@ -276,7 +268,7 @@ static enum hf_err call_once(struct client *c, struct call *q)
 			return HF_E_SESSION_HANDLE;
 		if (operation_here(c, s, q)) {
 			*q->rest = rd_of(q->said);
-			session_put(c, s);
+			session_put(s);
 			return HF_OK;
 		}
 	}
@@ -296,7 +288,7 @@ static enum hf_err call_once(struct client *c, struct call *q)
 		q->answered = false;
 	}
 	if (s != NULL)
-		session_put(c, s);
+		session_put(s);
 	return e;
 }
 

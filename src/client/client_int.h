@@ -25,8 +25,8 @@
 
 /* struct conn is a place in the pool; used by one thread at a time. */
 struct conn {
-	struct transport *t; /* NULL: not connected */
-	bool busy;
+	struct transport *_Atomic t; /* NULL: not connected */
+	atomic_bool busy;
 	uint64_t boot;       /* of the vault at the other end */
 	uint64_t generation;
 	uint64_t calls;      /* of it */
@@ -48,7 +48,6 @@ struct op_memory {
 	bool active;
 	bool fed;        /* data went in after _init */
 	bool unsure;     /* a call of it was sent and not answered */
-	bool late;       /* _init was not sent: it will go ahead of the next call */
 	bool known;      /* request went well before, */
 	uint64_t changes; /* when client.changes was this */
 	uint64_t lease;   /* a digest: until then it may be made here; monotonic, ns; 0: never */
@@ -59,7 +58,7 @@ struct op_memory {
 
 struct session {
 	struct map_node node; /* key: the client's handle */
-	unsigned refs;        /* under client.lock */
+	atomic_uint refs;
 	bool closed;          /* taken out of the table */
 	bool rw;
 	struct login *login;  /* of its slot */
@@ -69,6 +68,7 @@ struct session {
 	uint64_t generation, boot;
 	uint64_t epoch;       /* counts the vault sessions behind this handle */
 	uint64_t ivs;         /* at most so many did the vault make in it */
+	uint32_t late;        /* bits of op_kind: _init was not sent and will go ahead of the next call */
 	struct op_memory ops[OPK_COUNT];
 };
 
@@ -81,11 +81,12 @@ struct client {
 	struct cond freed;        /* a conn became free */
 	struct conn conns[CLIENT_MAX_CONNECTIONS];
 	size_t live;              /* connections */
-	size_t waiting;           /* threads, for a conn */
+	_Atomic size_t waiting;   /* threads, for a conn */
 	uint64_t boot, generation;
 	size_t max_message;       /* bytes, as the vault said */
 	_Atomic uint64_t changes; /* calls that may change what an _init answers */
-	uint64_t next_request, next_session;
+	_Atomic uint64_t next_request;
+	uint64_t next_session;
 	struct map sessions, logins;
 	struct mutex random_lock;
 	struct random_pool *random; /* NULL: none yet */
@@ -122,6 +123,8 @@ struct call {
 struct conn *link_take(struct client *c);
 void link_give(struct client *c, struct conn *k);
 void link_drop(struct client *c, struct conn *k);
+/* link_peer: the process at the other end of a connection that is not in use; 0: there is none. */
+int link_peer(struct client *c);
 /* link_up connects k to the running vault, for one more call. HF_E_CONNECTION, HF_E_TIMEOUT: trying
  * again may help; HF_E_NO_DAEMON: it will not. */
 enum hf_err link_up(struct client *c, struct conn *k) HF_MUST_CHECK;
@@ -138,7 +141,7 @@ uint64_t link_request_id(struct client *c);
 
 /* session_get takes a reference; NULL: no such session. */
 struct session *session_get(struct client *c, uint64_t handle);
-void session_put(struct client *c, struct session *s);
+void session_put(struct session *s);
 /* session_restore makes sure that the vault at k's end knows s and its slot's
  * login. s->lock is held. The vault's refusal ends q: q->answered. */
 enum hf_err session_restore(struct client *c, struct conn *k, struct session *s, struct call *q)

@@ -15,47 +15,75 @@
  * a destructor could run after dlclose. */
 static _Thread_local size_t last_place;
 
-static struct conn *free_place(struct client *c)
+/* Nobody else looks at what is in a place that is taken. */
+static bool take_place(struct conn *k)
 {
-	struct conn *unconnected = NULL;
+	bool busy = false;
 
-	if (!c->conns[last_place].busy && c->conns[last_place].t != NULL)
-		return &c->conns[last_place];
-	for (size_t i = 0; i < CLIENT_MAX_CONNECTIONS; i++) {
-		struct conn *k = &c->conns[i];
-
-		if (!k->busy && k->t != NULL)
-			return k;
-		if (!k->busy && unconnected == NULL)
-			unconnected = k;
-	}
-	return unconnected;
+	return !atomic_load(&k->busy) && atomic_compare_exchange_strong(&k->busy, &busy, true);
 }
 
-struct conn *link_take(struct client *c)
+/* free_place takes a place, connected if there is such a one; NULL: all are busy. */
+static struct conn *free_place(struct client *c)
+{
+	for (size_t i = 0; i < CLIENT_MAX_CONNECTIONS; i++)
+		if (c->conns[i].t != NULL && take_place(&c->conns[i]))
+			return &c->conns[i];
+	for (size_t i = 0; i < CLIENT_MAX_CONNECTIONS; i++)
+		if (take_place(&c->conns[i]))
+			return &c->conns[i];
+	return NULL;
+}
+
+/* wait_place: who gives a place back looks at `waiting` after it is free, and here it is looked for after
+ * that has been counted up: so one of the two sees the other. */
+static struct conn *wait_place(struct client *c)
 {
 	MUTEX_HOLD(&c->lock);
 	struct conn *k;
 
-	while ((k = free_place(c)) == NULL) {
-		c->waiting++;
+	c->waiting++;
+	while ((k = free_place(c)) == NULL)
 		cond_wait(&c->freed, &c->lock);
-		c->waiting--;
-	}
-	k->busy = true;
+	c->waiting--;
 	last_place = (size_t)(k - c->conns);
+	return k;
+}
+
+struct conn *link_take(struct client *c)
+{
+	struct conn *k = &c->conns[last_place];
+
+	if (k->t == NULL || c->waiting > 0 || !take_place(k))
+		return wait_place(c);
 	return k;
 }
 
 void link_give(struct client *c, struct conn *k)
 {
-	MUTEX_HOLD(&c->lock);
-
 	buf_reset(&k->in);
 	k->answer = SLICE_NONE;
-	k->busy = false;
-	if (c->waiting > 0)
-		cond_signal(&c->freed);
+	atomic_store(&k->busy, false);
+	if (c->waiting == 0)
+		return;
+	MUTEX_HOLD(&c->lock);
+	cond_signal(&c->freed);
+}
+
+int link_peer(struct client *c)
+{
+	for (size_t i = 0; i < CLIENT_MAX_CONNECTIONS; i++) {
+		struct conn *k = &c->conns[i];
+		int pid;
+
+		if (k->t == NULL || !take_place(k))
+			continue;
+		pid = k->t != NULL ? k->t->ops->peer(k->t) : 0;
+		link_give(c, k);
+		if (pid != 0)
+			return pid;
+	}
+	return 0;
 }
 
 void link_drop(struct client *c, struct conn *k)
@@ -71,9 +99,7 @@ void link_drop(struct client *c, struct conn *k)
 
 uint64_t link_request_id(struct client *c)
 {
-	MUTEX_HOLD(&c->lock);
-
-	return ++c->next_request;
+	return atomic_fetch_add_explicit(&c->next_request, 1, memory_order_relaxed) + 1;
 }
 
 enum hf_err link_ask(struct client *c, struct conn *k, const struct request *q, bool *ret_sent,

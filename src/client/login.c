@@ -177,7 +177,7 @@ enum hf_err client_login(struct client *c, uint64_t session, uint32_t user, stru
 		e = HF_E_MALFORMED;
 	if (e == HF_OK)
 		e = login_keep(c, s->login, r.ticket, r.renew_s, call.generation);
-	session_put(c, s);
+	session_put(s);
 	return e;
 }
 
@@ -201,7 +201,7 @@ enum hf_err client_logout(struct client *c, uint64_t session)
 		e = do_logout(c, session, &q, &r, &a);
 		e = e == HF_E_NOT_LOGGED_IN ? HF_OK : e;
 	}
-	session_put(c, s);
+	session_put(s);
 	return e;
 }
 
@@ -225,6 +225,6 @@ enum hf_err client_pin_set(struct client *c, uint64_t session, struct slice old,
 		e = HF_E_MALFORMED;
 	if (e == HF_OK)
 		e = login_keep(c, s->login, r.ticket, r.renew_s, call.generation);
-	session_put(c, s);
+	session_put(s);
 	return e;
 }

@@ -80,16 +80,25 @@ bool operation_is(enum calls_op op)
 	return op == CALLS_OP_CANCEL || op_rows[op].step != STEP_NONE;
 }
 
-static void forget(struct op_memory *m)
+static uint32_t bit(enum op_kind k)
 {
-	buf_done(&m->request);
-	*m = (struct op_memory){ 0 };
+	return 1u << k;
+}
+
+static void forget(struct session *s, enum op_kind k)
+{
+	buf_done(&s->ops[k].request);
+	s->ops[k] = (struct op_memory){ 0 };
+	s->late &= ~bit(k);
 }
 
 /* end keeps what is known of its _init. */
-static void end(struct op_memory *m)
+static void end(struct session *s, enum op_kind k)
 {
-	m->active = m->fed = m->unsure = m->late = false;
+	struct op_memory *m = &s->ops[k];
+
+	m->active = m->fed = m->unsure = false;
+	s->late &= ~bit(k);
 }
 
 bool client_operation(struct client *c, uint64_t session, enum op_kind k, uint32_t *ret_type)
@@ -105,7 +114,7 @@ bool client_operation(struct client *c, uint64_t session, enum op_kind k, uint32
 
 		runs = s->ops[k].active && rd_u32(&r, ret_type);
 	}
-	session_put(c, s);
+	session_put(s);
 	return runs;
 }
 
@@ -117,18 +126,18 @@ void client_operations_taken(struct client *c, uint64_t session, uint32_t ops)
 		return;
 	mutex_lock(&s->lock);
 	for (unsigned i = 0; i < OPK_COUNT; i++) {
-		forget(&s->ops[i]);
+		forget(s, i);
 		if (ops >> i & 1)
 			s->ops[i] = (struct op_memory){ .active = true, .fed = true, .epoch = s->epoch };
 	}
 	mutex_unlock(&s->lock);
-	session_put(c, s);
+	session_put(s);
 }
 
 void operations_done(struct session *s)
 {
-	for (size_t i = 0; i < OPK_COUNT; i++)
-		forget(&s->ops[i]);
+	for (unsigned i = 0; i < OPK_COUNT; i++)
+		forget(s, i);
 }
 
 /* --- before a call -------------------------------------------------------- */
@@ -136,7 +145,7 @@ void operations_done(struct session *s)
 static enum hf_err cancel(struct client *c, struct conn *k, struct session *s, enum op_kind kind)
 {
 	CLEANUP(buf_done) struct buf b = BUF_MAX(64);
-	struct op_cancel_req q = { .ops = 1u << kind };
+	struct op_cancel_req q = { .ops = bit(kind) };
 	enum hf_err ignored;
 
 	op_cancel_req_enc(&b, &q);
@@ -152,20 +161,21 @@ static enum hf_err begin_anew(struct client *c, struct conn *k, struct session *
 	TRY(cancel(c, k, s, kind));
 	TRY(link_tell(c, k, (enum calls_op)m->init, s->vault, &m->request, &answer));
 	if (answer != HF_OK) {
-		forget(m);
+		forget(s, kind);
 		q->answered = true;
 		q->answer = answer;
 		return HF_OK;
 	}
 	m->epoch = s->epoch;
-	m->unsure = m->late = false;
+	m->unsure = false;
+	s->late &= ~bit(kind);
 	return HF_OK;
 }
 
 static enum hf_err give_up(struct client *c, struct conn *k, struct session *s, enum op_kind kind,
 	struct call *q)
 {
-	forget(&s->ops[kind]);
+	forget(s, kind);
 	q->answered = true;
 	q->answer = HF_E_OP_LOST;
 	return cancel(c, k, s, kind);
@@ -207,11 +217,13 @@ static bool may_wait(const struct client *c, const struct conn *k, const struct 
 	return is_known(c, m, q) && k->t->ops->pairs && !q->seen && !leased_once(m);
 }
 
-static void begin_late(struct session *s, struct op_memory *m, struct call *q)
+static void begin_late(struct session *s, enum op_kind k, struct call *q)
 {
 	static const uint8_t no_lease[sizeof(uint32_t)];
+	struct op_memory *m = &s->ops[k];
 
-	m->active = m->late = true;
+	m->active = true;
+	s->late |= bit(k);
 	m->fed = m->unsure = false;
 	m->epoch = s->epoch;
 	q->answered = true;
@@ -222,14 +234,14 @@ static void begin_late(struct session *s, struct op_memory *m, struct call *q)
 
 enum hf_err operations_settle(struct client *c, struct conn *k, struct session *s, const struct call *q)
 {
-	const struct op_row *row = operation_is(q->op) ? &op_rows[q->op] : NULL;
+	const struct op_row *row = &op_rows[q->op];
+	uint32_t due = s->late & ~(row->step > STEP_INIT ? bit(row->kind) : 0);
 
-	for (size_t i = 0; i < OPK_COUNT; i++) {
+	for (unsigned i = 0; due >> i != 0; i++) {
 		struct call ignored = { 0 };
 
-		if (!s->ops[i].late || (row != NULL && row->kind == i && row->step > STEP_INIT))
-			continue;
-		TRY(begin_anew(c, k, s, (enum op_kind)i, &ignored));
+		if (due >> i & 1)
+			TRY(begin_anew(c, k, s, i, &ignored));
 	}
 	return HF_OK;
 }
@@ -238,20 +250,22 @@ enum hf_err operation_restore(struct client *c, struct conn *k, struct session *
 {
 	const struct op_row *row = &op_rows[q->op];
 	struct op_memory *m = &s->ops[row->kind];
+	bool late;
 
 	if (row->step == STEP_NONE)
 		return HF_OK;
 	q->late = NULL;
 	if (row->step == STEP_INIT && may_wait(c, k, m, q)) {
-		begin_late(s, m, q);
+		begin_late(s, row->kind, q);
 		return HF_OK;
 	}
 	/* An _init that may have arrived before must not meet its own operation. */
 	if (row->step == STEP_INIT)
 		return q->seen && !m->active ? cancel(c, k, s, row->kind) : HF_OK;
-	if (m->late && m->epoch == s->epoch && !m->unsure && k->t->ops->pairs)
+	late = (s->late & bit(row->kind)) != 0;
+	if (late && m->epoch == s->epoch && !m->unsure && k->t->ops->pairs)
 		q->late = m;
-	if (q->late != NULL || !m->active || (m->epoch == s->epoch && !m->unsure && !m->late))
+	if (q->late != NULL || !m->active || (m->epoch == s->epoch && !m->unsure && !late))
 		return HF_OK;
 	if (m->fed)
 		return give_up(c, k, s, row->kind, q);
@@ -269,8 +283,9 @@ static uint32_t mechanism_of(const struct op_memory *m)
 }
 
 /* digest is C_Digest as the vault would answer it. */
-static void digest(struct op_memory *m, struct call *q)
+static void digest(struct session *s, struct call *q)
 {
+	const struct op_memory *m = &s->ops[OPK_DIGEST];
 	uint32_t type = mechanism_of(m), max = get_u32(q->tail.p);
 	uint8_t out[DIGEST_HERE_MAX];
 
@@ -282,12 +297,12 @@ static void digest(struct op_memory *m, struct call *q)
 		return;
 	q->output->n = digest_here(type, q->data, out);
 	memcpy(q->output->p, out, q->output->n);
-	end(m);
+	end(s, OPK_DIGEST);
 }
 
 bool operation_here(const struct client *c, struct session *s, struct call *q)
 {
-	struct op_memory *m = &s->ops[OPK_DIGEST];
+	const struct op_memory *m = &s->ops[OPK_DIGEST];
 
 	if (q->op != CALLS_DIGEST_INIT && q->op != CALLS_DIGEST)
 		return false;
@@ -295,9 +310,10 @@ bool operation_here(const struct client *c, struct session *s, struct call *q)
 	if (q->seen || !is_leased(m))
 		return false;
 	if (q->op == CALLS_DIGEST_INIT && is_known(c, m, q))
-		begin_late(s, m, q);
-	else if (q->op == CALLS_DIGEST && m->late && q->output != NULL && q->tail.n == sizeof(uint32_t))
-		digest(m, q);
+		begin_late(s, OPK_DIGEST, q);
+	else if (q->op == CALLS_DIGEST && (s->late & bit(OPK_DIGEST)) != 0 && q->output != NULL &&
+		 q->tail.n == sizeof(uint32_t))
+		digest(s, q);
 	return q->answered;
 }
 
@@ -314,15 +330,17 @@ static void note_lease(struct op_memory *m, const struct call *q, struct slice r
 		m->lease = clock_mono_ns() + (uint64_t)ms * 1000000u;
 }
 
-static void note_init(struct session *s, const struct call *q, struct op_memory *m, struct slice response)
+static void note_init(struct session *s, const struct call *q, enum op_kind k, struct slice response)
 {
+	struct op_memory *m = &s->ops[k];
+
 	if (q->answer != HF_OK)
 		return;
-	forget(m);
+	forget(s, k);
 	m->request = BUF_MAX(WIRE_MAX_BYTES);
 	buf_raw(&m->request, q->fields);
 	if (buf_err(&m->request) != HF_OK) { /* no memory: it will not be repeated */
-		forget(m);
+		forget(s, k);
 		return;
 	}
 	m->active = m->known = true;
@@ -354,36 +372,40 @@ static void note_cancel(struct session *s, const struct call *q)
 		return;
 	for (unsigned i = 0; i < OPK_COUNT; i++)
 		if (ops >> i & 1)
-			forget(&s->ops[i]);
+			forget(s, i);
+}
+
+/* went_on: the operation lives, and the vault has begun it. */
+static void went_on(struct session *s, enum op_kind k, bool fed)
+{
+	s->ops[k].fed |= fed;
+	s->late &= ~bit(k);
 }
 
 void operation_note(struct session *s, const struct call *q, struct slice response)
 {
 	const struct op_row *row = &op_rows[q->op];
-	struct op_memory *m = &s->ops[row->kind];
 
 	if (q->answer == HF_E_SESSION_HANDLE) /* it will be opened anew, and this be done */
 		return;
 	if (q->answer == HF_E_DATA_LATE) { /* and begun */
-		m->late = false;
+		went_on(s, row->kind, false);
 		return;
 	}
 	if (q->op == CALLS_OP_CANCEL)
 		note_cancel(s, q);
 	else if (row->step == STEP_INIT)
-		note_init(s, q, m, response);
-	else if (row->step == STEP_MESSAGE && q->answer != HF_E_OP_NONE) {
-		m->fed = true;
-		m->late = false;
-	} else if (q->answer != HF_OK)
-		forget(m);
+		note_init(s, q, row->kind, response);
+	else if (row->step == STEP_MESSAGE && q->answer != HF_E_OP_NONE)
+		went_on(s, row->kind, true);
+	else if (q->answer != HF_OK)
+		forget(s, row->kind);
 	else if (output_did_not_fit(row, q, response))
-		m->late = false;
-	else if (row->step == STEP_UPDATE) {
-		m->fed = true;
-		m->late = false;
-	} else
-		end(m);
+		went_on(s, row->kind, false);
+	else if (row->step == STEP_UPDATE)
+		went_on(s, row->kind, true);
+	else
+		end(s, row->kind);
 }
 
 void operation_broken(struct session *s, const struct call *q)

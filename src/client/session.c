@@ -24,15 +24,9 @@ static void session_free(struct session *s)
 	hf_free(s);
 }
 
-void session_put(struct client *c, struct session *s)
+void session_put(struct session *s)
 {
-	bool last;
-
-	{
-		MUTEX_HOLD(&c->lock);
-		last = --s->refs == 0;
-	}
-	if (last)
+	if (atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) == 1)
 		session_free(s);
 }
 
@@ -92,7 +86,7 @@ static void session_drop(struct client *c, struct session *s)
 	}
 	if (last)
 		login_forget(c, l);
-	session_put(c, s);
+	session_put(s);
 }
 
 static void drop(struct map_node *n)
@@ -278,7 +272,7 @@ enum hf_err client_session_close(struct client *c, uint64_t session)
 	e = close_live(c, s);
 	note_alone(c, s);
 	session_drop(c, s);
-	session_put(c, s);
+	session_put(s);
 	return e == HF_E_SESSION_HANDLE ? HF_OK : e;
 }
 
@@ -308,7 +302,7 @@ enum hf_err client_session_close_all(struct client *c, uint64_t slot)
 
 	while ((s = any_of_slot(c, slot)) != NULL) {
 		session_drop(c, s);
-		session_put(c, s);
+		session_put(s);
 	}
 	return e;
 }
@@ -320,6 +314,6 @@ enum hf_err client_session_slot(struct client *c, uint64_t session, uint64_t *re
 	if (s == NULL)
 		return HF_E_SESSION_HANDLE;
 	*ret = s->login->node.key;
-	session_put(c, s);
+	session_put(s);
 	return HF_OK;
 }
