@@ -128,7 +128,7 @@ struct app_login {
 	uint64_t used_ns;         /* last call, where the policy idle-logout asks */
 	uint8_t login_id[16];     /* names the login in its ticket */
 	struct secret own;        /* what only the ticket holds besides: bridge.h; or empty */
-	uint64_t ended;           /* how many logins ended here; see session.ended */
+	_Atomic uint64_t ended;   /* how many logins ended here; see session.ended */
 };
 
 struct app {

@@ -30,12 +30,8 @@ struct session *session_find(struct app *app, uint64_t id)
 
 void session_catch_up(struct session *s)
 {
-	uint64_t ended;
+	uint64_t ended = atomic_load(&s->login->ended);
 
-	{
-		MUTEX_HOLD(&s->app->lock);
-		ended = s->login->ended;
-	}
 	if (s->ended != ended) {
 		ops_drop_private(s);
 		s->guard_open = s->guard_asked = 0;
