@@ -25,6 +25,8 @@ struct conn {
 	struct conn *next_round;  /* the round's */
 	uint64_t idle_from;       /* the round's: ns */
 	unsigned passed_over;     /* the round's: times since then */
+	bool asks;                /* the round's: since then it has been seen to ask, */
+	unsigned asks_from;       /* from this processor's seat */
 	int fd;
 	bool awaited;             /* the server's: in its epoll set */
 	struct hsm_conn *hsm;     /* NULL: refused, every request is answered `refused` */

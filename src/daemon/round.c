@@ -39,8 +39,20 @@ void round_put(struct round *r, struct conn *c, uint64_t now)
 
 	c->idle_from = now;
 	c->passed_over = 0;
+	c->asks = false;
 	put(r, c);
 	atomic_fetch_add(&r->count, 1);
+}
+
+/* asked is remembered: who is passed over need not be looked at in memory that is in no cache, again and
+ * again. */
+static bool asked(struct conn *c)
+{
+	if (!c->asks && conn_asked(c)) {
+		c->asks = true;
+		c->asks_from = conn_seat(c);
+	}
+	return c->asks;
 }
 
 struct conn *round_take(struct round *r, uint64_t now, unsigned seat)
@@ -52,13 +64,13 @@ struct conn *round_take(struct round *r, uint64_t now, unsigned seat)
 
 	for (unsigned n = count < LOOKS ? count : LOOKS; n > 0 && *at != NULL; n--) {
 		struct conn *c = *at;
-		bool asked = conn_asked(c), idle = !asked && now > c->idle_from + IDLE_NS;
+		bool asks = asked(c), idle = !asks && now > c->idle_from + IDLE_NS;
 
-		if (!asked && !idle) {
+		if (!asks && !idle) {
 			put(r, take(r, at));
 			continue;
 		}
-		if (idle || conn_seat(c) == seat || c->passed_over++ >= count)
+		if (idle || c->asks_from == seat || c->passed_over++ >= count)
 			return leave(r, at);
 		elsewhere = true;
 		at = &c->next_round;
