@@ -182,8 +182,12 @@ static enum hf_err derive(const struct mech *m, const struct params *p, const st
 	return HF_OK;
 }
 
+/* In sight: whatever a mode reads, and in CBC reads back of its own output, what it writes is the cipher of
+ * some block, which the client could have chosen in a call of its own. Counters and the feedback of OFB and
+ * CFB are the context's own. */
 const struct family family_block_cipher = {
 	.name = "block_cipher",
+	.encrypts_in_sight = true,
 	.begin = begin,
 	.update = cipher_update,
 	.finish = finish,

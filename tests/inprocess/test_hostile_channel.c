@@ -405,6 +405,28 @@ static void asks(struct hostile *x, uint64_t n)
 	leaves(x, &q, n >> 8 & 4096);
 }
 
+/* Data are encrypted in sight, or copied first: CCM. */
+static void puts_mechanism(struct buf *m, uint64_t n, size_t data)
+{
+	static const uint8_t nonce[12];
+	CLEANUP(buf_done) struct buf ccm = BUF_MAX(64);
+
+	if (n % 5 == 0) {
+		buf_u32(m, CKM_AES_ECB);
+		buf_bytes(m, SLICE_NONE);
+	} else if (n % 7 == 0) {
+		buf_u64(&ccm, data);
+		buf_bytes(&ccm, SLICE_OF(nonce));
+		buf_bytes(&ccm, SLICE_NONE);
+		buf_u64(&ccm, 16);
+		buf_u32(m, CKM_AES_CCM);
+		buf_bytes(m, buf_slice(&ccm));
+	} else {
+		buf_u32(m, CKM_AES_GCM);
+		buf_bytes(m, SLICE_OF(gcm));
+	}
+}
+
 /* encrypts_with leaves a request whose data stay where they are while they are encrypted. */
 static void encrypts_with(struct hostile *x, uint64_t n, bool ahead)
 {
@@ -413,8 +435,7 @@ static void encrypts_with(struct hostile *x, uint64_t n, bool ahead)
 	struct request q = { .head = { 0, CALLS_ENCRYPT, n >> 20 & 1, n, x->session } };
 	size_t data = 8000 + (n % 3 == 0 ? 1000000 : n % 9000);
 
-	buf_u32(&m, n % 5 == 0 ? CKM_AES_ECB : CKM_AES_GCM);
-	buf_bytes(&m, n % 5 == 0 ? SLICE_NONE : SLICE_OF(gcm));
+	puts_mechanism(&m, n, data);
 	buf_u64(&m, x->key);
 	buf_u32(&b, n % 11 == 0 ? UINT32_MAX : (uint32_t)data);
 	(void)buf_add(&b, data);
@@ -581,14 +602,14 @@ static void long_ciphertext_is_ready_before_the_answer(void **state)
  * operation is as it was. */
 static void data_that_do_not_come_hold_nobody(void **state)
 {
-	static const uint64_t numbers[] = { 3, 15 }; /* GCM, in sight; ECB, which is copied */
+	static const uint64_t numbers[] = { 3, 15, 21 }; /* GCM, ECB, CCM */
 	_Atomic uint32_t *missing;
 	struct wire_head h;
 	struct hostile x;
 
 	hostile_comes(&x, *state);
 	missing = (_Atomic uint32_t *)(void *)(x.at + MISSING);
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		atomic_store(missing, 500000);
 		encrypts(&x, numbers[i]);
 		(void)answered(&x, &h);

@@ -393,8 +393,14 @@ def test_data_of_any_length_come_back(t):
             t.call('C_EncryptInit', t.h, m, key)
             t.call('C_EncryptUpdate', t.h, buffer(data), ULONG(n), buffer(bytes(n)), ctypes.byref(ULONG(n)))
             assert final(t, 'Encrypt') == sealed[n:]
-        m = t.mechanism('AES_CBC_PAD', Params('x', bytes(16)))
-        assert t.decrypt(m, key, t.encrypt(m, key, data)) == data
+        for name, params in (('AES_CBC_PAD', Params('x', bytes(16))), ('AES_CTR', Params('ux', 128, bytes(16))),
+                             ('AES_OFB', Params('x', bytes(16))), ('AES_CFB128', Params('x', bytes(16)))):
+            m = t.mechanism(name, params)
+            sealed = t.encrypt(m, key, data)
+            t.call('C_EncryptInit', t.h, m, key)
+            out, room = ctypes.create_string_buffer(n + 16), ULONG(n + 16)
+            t.call('C_EncryptUpdate', t.h, buffer(data), ULONG(n), out, ctypes.byref(room))
+            assert out.raw[:room.value] + final(t, 'Encrypt') == sealed and t.decrypt(m, key, sealed) == data
 
 
 def test_large_data_find_no_room_and_then_enough(t):
