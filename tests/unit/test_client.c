@@ -720,6 +720,41 @@ static void short_lived_threads_share_a_connection(void **state)
 	assert_int_equal(vault.opened, 1);
 }
 
+#define MORE_THREADS 300 /* than a client has connections */
+
+static void *some_infos(void *arg)
+{
+	uintptr_t failed = 0;
+
+	for (int i = 0; i < 20; i++) {
+		struct arena a = { 0 };
+		struct session_info_req q = { 0 };
+		struct session_info_res r;
+
+		failed += do_session_info(client, *(uint64_t *)arg, &q, &r, &a) != HF_OK;
+		arena_done(&a);
+	}
+	return (void *)failed;
+}
+
+static void more_threads_than_connections_take_turns(void **state)
+{
+	uint64_t s = open_session();
+	pthread_t t[MORE_THREADS];
+	void *failed;
+
+	(void)state;
+	mutex_lock(&vault.lock); /* so that all connections are in use when the last threads come */
+	for (size_t i = 0; i < MORE_THREADS; i++)
+		assert_int_equal(pthread_create(&t[i], NULL, some_infos, &s), 0);
+	(void)usleep(20000);
+	mutex_unlock(&vault.lock);
+	for (size_t i = 0; i < MORE_THREADS; i++) {
+		assert_int_equal(pthread_join(t[i], &failed), 0);
+		assert_null(failed);
+	}
+}
+
 /* Protected memory of the parent is gone in the child; there is new to be had. */
 static bool child_works(void)
 {
@@ -828,6 +863,7 @@ int main(void)
 		T(many_restarts_are_not_seen_by_single_part_calls),
 		T(threads_and_restarts_together_lose_nothing),
 		T(short_lived_threads_share_a_connection),
+		T(more_threads_than_connections_take_turns),
 		T(a_forked_child_closes_without_a_word_and_begins_anew),
 		T(every_failed_allocation_is_an_error_and_no_more),
 	};
