@@ -22,10 +22,11 @@
 
 #define STALL_NS 30000000000ull     /* a request may take so long to arrive */
 #define SLOW_GRACE_NS 3000000000ull /* at the stop */
-#define LINGER_NS 50000u            /* after an answer */
+#define LINGER_NS 50000u            /* after an answer, awake */
+#define CROWD_LINGER_NS 200000u     /* in a crowd, where a client may have to wait for a processor first */
 #define CROWD_NS 2000000u           /* a crowd is remembered for so long */
 #define SETTLED 16u                 /* answers, until a thread sits down beside a client */
-#define LOOK_AROUND 8u              /* turns of lingering until others are thought of */
+#define LOOK_AROUND 8u              /* turns of lingering until others are thought of, unless one took long */
 #define WORKERS_MAX 256u
 #define WORKERS_MIN 2u
 #define SLOW_MAX 4u
@@ -287,7 +288,13 @@ static void wait_turn(const struct server *s, struct conn *c, struct lane *l, bo
 {
 	sit(s, l, crowded ? conn_seat(c) : 0);
 	if (crowded ? !turn_give_in_crowd(&l->turn) : !turn_give(&l->turn))
-		conn_nap(c, LINGER_NS);
+		conn_nap(c, CROWD_LINGER_NS);
+}
+
+/* linger_ns: longer where waiting is sleep. */
+static uint64_t linger_ns(const struct conn *c, enum channel_crowd crowd)
+{
+	return crowd == CROWD_NONE || c->channel == NULL ? LINGER_NS : CROWD_LINGER_NS;
 }
 
 /* linger: a client that was just answered often asks again at once; to wake a thread
@@ -295,23 +302,28 @@ static void wait_turn(const struct server *s, struct conn *c, struct lane *l, bo
  * and who waits for an answer, too. */
 static enum conn_next linger(struct server *s, struct conn *c, struct lane *l, struct epoll_event *other)
 {
-	uint64_t now = clock_mono_ns(), until = now + LINGER_NS, served = c->served, first = served;
+	uint64_t now = clock_mono_ns(), answered = now, served = c->served, first = served;
+	enum channel_crowd crowd = how_crowded(s, now);
 	enum conn_next next = CONN_READ;
-	enum channel_crowd crowd;
+	bool look = true;
 
-	for (unsigned i = 0; next == CONN_READ && now < until; i++, now = clock_mono_ns()) {
-		if (i % LOOK_AROUND == 0 && (!round_empty(&s->round) || epoll_wait(s->ep, other, 1, 0) == 1))
+	for (unsigned i = 1; next == CONN_READ && now < answered + linger_ns(c, crowd); i++) {
+		uint64_t before = now;
+
+		if (look && (!round_empty(&s->round) || epoll_wait(s->ep, other, 1, 0) == 1))
 			return next;
 		crowd = how_crowded(s, now);
 		conn_crowded(c, crowd);
 		wait_turn(s, c, l, crowd != CROWD_NONE && served - first > SETTLED);
 		if (c->channel == NULL || (crowd == CROWD_NONE ? conn_asked_soon(c) : conn_asked(c)))
 			next = conn_advance(c, l, false);
+		now = clock_mono_ns();
 		if (c->served != served) {
 			turn_begin(&l->turn);
 			served = c->served;
-			until = now + LINGER_NS;
+			answered = now;
 		}
+		look = i % LOOK_AROUND == 0 || now > before + CROWD_LINGER_NS;
 	}
 	return next;
 }
@@ -404,7 +416,7 @@ static struct conn *break_up(struct server *s)
  * there is no round any more, since nobody has asked for a while or there are workers enough. */
 static struct conn *look_round(struct server *s, struct lane *l, struct epoll_event *e)
 {
-	uint64_t now = clock_mono_ns(), until = now + LINGER_NS;
+	uint64_t now = clock_mono_ns(), until = now + CROWD_LINGER_NS;
 	struct conn *c;
 
 	for (; !round_empty(&s->round) && atomic_load(&s->asleep) == 0; now = clock_mono_ns()) {
