@@ -17,6 +17,7 @@ static const struct {
 	{ "tpm", 5, "PIN of the TPM" },
 };
 
+#define UNLOCK_ANY 65535u /* whichever method of the kind opens */
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
 static size_t kind_named(const char *name)
@@ -38,23 +39,78 @@ static enum hf_err secret_for(struct cli *c, size_t kind, bool fresh, struct sec
 	return cli_pin(c, OPT_PIN_FILE, OPT_PIN_FD, kinds[kind].prompt, fresh, ret);
 }
 
+static size_t kind_numbered(uint8_t by)
+{
+	size_t i = 0;
+
+	while (i < KINDS && kinds[i].by != by)
+		i++;
+	return i;
+}
+
+/* by_number: which kind the method of that number is; an exit code. */
+static int by_number(struct cli *c, uint64_t number, size_t *ret_kind)
+{
+	struct unlock_methods_req q = { 0 };
+	struct unlock_methods_res r;
+	enum hf_err e = do_unlock_methods(c->client, 0, &q, &r, &c->arena);
+
+	if (e != HF_OK)
+		return cli_fail("unlock", e);
+	for (size_t i = 0; i < r.methods.n; i++)
+		if (r.methods.v[i].id == number) {
+			*ret_kind = kind_numbered(r.methods.v[i].by);
+			return EXIT_DONE;
+		}
+	(void)cli_fail("unlock", HF_E_UNLOCK_METHOD);
+	return EXIT_FAILED;
+}
+
+/* unlock_args: what --method says. */
+static int unlock_args(struct cli *c, size_t *ret_kind, uint16_t *ret_method)
+{
+	const char *by = c->opt[OPT_METHOD] ? c->opt[OPT_METHOD] : "passphrase";
+	uint64_t number;
+	int code;
+
+	*ret_method = UNLOCK_ANY;
+	*ret_kind = kind_named(by);
+	if (cli_number(by, 0, UINT8_MAX, &number)) {
+		*ret_method = (uint16_t)number;
+		code = by_number(c, number, ret_kind);
+		if (code != EXIT_DONE)
+			return code;
+	}
+	if (*ret_kind == KINDS)
+		return cli_usage("--method wants passphrase, tpm or file, or a method's number ('holdfast "
+			"unlock-method list'), not '%s'", by);
+	if (kinds[*ret_kind].by == 3)
+		return cli_usage("custodians unlock with 'holdfast quorum share', each with his own");
+	if (kinds[*ret_kind].prompt == NULL && (c->opt[OPT_PIN_FILE] || c->opt[OPT_PIN_FD]))
+		return cli_usage("the method '%s' opens by its file alone and takes no passphrase or PIN", by);
+	return EXIT_DONE;
+}
+
 int cmd_unlock(struct cli *c)
 {
 	CLEANUP(secret_done) struct secret s = { 0 };
-	const char *by = c->opt[OPT_METHOD] ? c->opt[OPT_METHOD] : "passphrase";
-	size_t kind = kind_named(by);
-	struct unlock_by_req q;
+	struct unlock_by_req q = { 0 };
 	struct unlock_by_res r;
+	char what[32] = "unlock";
 	enum hf_err e;
+	size_t kind;
+	int code = unlock_args(c, &kind, &q.method);
 
-	if (kind == KINDS || kinds[kind].by == 3)
-		return cli_usage("--method wants passphrase, tpm or file, not '%s' (custodians: 'holdfast "
-			"quorum share')", by);
+	if (code != EXIT_DONE)
+		return code;
 	if (secret_for(c, kind, false, &s) != HF_OK)
 		return EXIT_FAILED;
-	q = (struct unlock_by_req){ .by = kinds[kind].by, .secret = secret_slice(&s) };
+	q.by = kinds[kind].by;
+	q.secret = secret_slice(&s);
+	if (q.method != UNLOCK_ANY)
+		(void)snprintf(what, sizeof(what), "unlock method %u, %s", q.method, kinds[kind].name);
 	e = do_unlock_by(c->client, 0, &q, &r, &c->arena);
-	return e == HF_OK ? EXIT_DONE : cli_fail("unlock", e);
+	return e == HF_OK ? EXIT_DONE : cli_fail(what, e);
 }
 
 int cmd_rotate_root(struct cli *c)
@@ -74,10 +130,9 @@ int cmd_rotate_root(struct cli *c)
 
 static const char *name_of_kind(uint8_t by)
 {
-	for (size_t i = 0; i < KINDS; i++)
-		if (kinds[i].by == by)
-			return kinds[i].name;
-	return "unknown";
+	size_t i = kind_numbered(by);
+
+	return i < KINDS ? kinds[i].name : "unknown";
 }
 
 static json_t *json_time(uint64_t us)

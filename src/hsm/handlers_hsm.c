@@ -74,11 +74,16 @@ enum hf_err on_unlock(struct calls_ctx *c, const struct unlock_req *q, struct un
 enum hf_err on_unlock_by(struct calls_ctx *c, const struct unlock_by_req *q,
 	struct unlock_by_res *r)
 {
-	const struct unlock_with w = { .by = (enum unlock_by)q->by, .secret = q->secret };
+	const struct unlock_with w = { .by = (enum unlock_by)q->by, .secret = q->secret,
+		.one = q->method != UNLOCK_ANY, .id = (uint8_t)q->method };
 
 	(void)r;
 	if (q->by != BY_FILE && q->by != BY_PASSPHRASE && q->by != BY_TPM)
 		return HF_E_ARGUMENTS;
+	if (w.one && q->method > UINT8_MAX)
+		return HF_E_UNLOCK_METHOD;
+	if (w.one)
+		call_detail(c, "by unlock method %u alone", w.id);
 	return open_with(c->hsm, &w);
 }
 

@@ -69,21 +69,28 @@ static enum hf_err try_method(struct hsm *h, struct root_record *r, struct unloc
 	return HF_OK;
 }
 
+static bool is_meant(const struct unlock_with *w, const struct unlock_method_record *m)
+{
+	return m->by == w->by && (!w->one || m->id == w->id);
+}
+
 /* try_all: the first method of this kind that opens; else what the last one said, though that it lacks its
  * PIN says less than what another one said. */
-static enum hf_err try_all(struct hsm *h, struct root_record *r, enum unlock_by by,
-	struct slice secret, struct secret *ret)
+static enum hf_err try_all(struct hsm *h, struct root_record *r, const struct unlock_with *w,
+	struct secret *ret)
 {
-	enum hf_err all = HF_E_STATE;
+	enum hf_err all = w->one ? HF_E_UNLOCK_METHOD : HF_E_STATE;
+	bool first = true;
 
 	for (unsigned i = 0; i < r->n && all != HF_OK; i++) {
 		enum hf_err e;
 
-		if (r->v[i].by != by)
+		if (!is_meant(w, &r->v[i]))
 			continue;
-		e = try_method(h, r, &r->v[i], secret, ret);
-		if (all == HF_E_STATE || e != HF_E_PIN_LENGTH)
+		e = try_method(h, r, &r->v[i], w->secret, ret);
+		if (first || e != HF_E_PIN_LENGTH)
 			all = e;
+		first = false;
 	}
 	return all;
 }
@@ -127,12 +134,13 @@ static enum hf_err open_new(struct hsm *h, struct secret *ret)
 static enum hf_err open_alone(struct hsm *h, struct root_record **r, struct secret *ret)
 {
 	bool file = h->unlock.key_fd >= 0 && root_record_find(*r, BY_FILE) != NULL;
+	const struct unlock_with by_tpm = { .by = BY_TPM }, by_file = { .by = BY_FILE };
 	enum hf_err e = HF_E_STATE;
 
 	if (root_record_find(*r, BY_TPM) != NULL)
-		e = try_all(h, *r, BY_TPM, SLICE_NONE, ret);
+		e = try_all(h, *r, &by_tpm, ret);
 	if (e != HF_OK && file) {
-		e = try_all(h, *r, BY_FILE, SLICE_NONE, ret);
+		e = try_all(h, *r, &by_file, ret);
 		if (e == HF_E_DAMAGED)
 			log_error("the unlock key in its file does not open %s: put the right one back",
 				ROOT_NAME);
@@ -171,7 +179,7 @@ enum hf_err unlock_with(struct hsm *h, const struct unlock_with *w, struct secre
 	TRY(unlock_read(h, &r));
 	if (r->version == 0)
 		return w->by == BY_PASSPHRASE ? root_new(ret) : HF_E_STATE;
-	e = try_all(h, r, w->by, w->secret, ret);
+	e = try_all(h, r, w, ret);
 	if (e == HF_OK)
 		keep_renewed(h, &r);
 	return e == HF_E_DAMAGED && w->by == BY_PASSPHRASE ? HF_E_PIN_INCORRECT : e;

@@ -11,6 +11,8 @@
 struct unlock_with {
 	enum unlock_by by;
 	struct slice secret;
+	bool one;                 /* only the method of this id, which is of that kind */
+	uint8_t id;
 	const struct quorum *quorum;
 	uint32_t pcrs;
 };

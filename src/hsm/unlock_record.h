@@ -19,6 +19,7 @@
 
 #define ROOT_NAME "hsm/root"
 #define ROOT_SEALED (CRYPTO_KEY + CRYPTO_SEAL_EXTRA)
+#define UNLOCK_ANY 65535u /* in place of an id: whichever method opens */
 #define UNLOCK_METHODS 8u
 #define UNLOCK_SALT 16u
 #define UNLOCK_MORE 1600u

@@ -277,7 +277,11 @@ def test_each_method_says_why_it_does_not_open(h):
     h.refused('not as the TPM sealed for', 'unlock', '--method', 'tpm')
     h.refused('the PIN is wrong', 'unlock', '--pin-file', h.pin)
     assert 'did not open it' in h.status()['unlock method 1']
-    h.must('unlock', '--method', 'tpm', '--pin-file', h.pin)
+    h.refused('unlock method 3, tpm', 'unlock', '--method', '3')
+    h.refused('no such unlock method', 'unlock', '--method', '4', '--pin-file', h.pin)
+    h.refused('unlock method 1, passphrase: the PIN is wrong', 'unlock', '--method', '1', '--pin-file', h.pin)
+    h.refused('unlock method 2, tpm: the PIN is wrong', 'unlock', '--method', '2', '--pin-file', h.words)
+    h.must('unlock', '--method', '2', '--pin-file', h.pin)
     s = h.status()
     assert h.state() == 'operational' and 'opened the HSM' in s['unlock method 2'], s
     h.must('unlock-method', 'remove', '3', '--yes')

@@ -67,7 +67,7 @@ static enum hf_err drop(uint8_t id)
 
 static enum hf_err by(uint8_t kind, const char *secret)
 {
-	struct unlock_by_req q = { .by = kind, .secret = slice_str(secret) };
+	struct unlock_by_req q = { .by = kind, .method = UNLOCK_ANY, .secret = slice_str(secret) };
 	struct unlock_by_res r;
 
 	return do_unlock_by(&root, &q, &r);
@@ -105,6 +105,32 @@ static void each_method_opens_by_itself(void **state)
 	restart();
 	assert_int_equal(by(BY_FILE, ""), HF_OK);
 	assert_int_equal(by(BY_FILE, ""), HF_E_STATE); /* it is open */
+}
+
+static enum hf_err by_one(uint8_t kind, uint16_t id, const char *secret)
+{
+	struct unlock_by_req q = { .by = kind, .method = id, .secret = slice_str(secret) };
+
+	return do_unlock_by(&root, &q, &(struct unlock_by_res){ 0 });
+}
+
+static void one_method_is_tried_alone(void **state)
+{
+	uint8_t one, two;
+
+	(void)state;
+	assert_int_equal(add(BY_PASSPHRASE, "first words", &one), HF_OK);
+	assert_int_equal(add(BY_PASSPHRASE, "other words", &two), HF_OK);
+	box.attended = true;
+	restart();
+	assert_int_equal(by_one(BY_PASSPHRASE, one, "other words"), HF_E_PIN_INCORRECT);
+	assert_int_equal(by_one(BY_PASSPHRASE, two, "first words"), HF_E_PIN_INCORRECT);
+	assert_int_equal(by_one(BY_PASSPHRASE, 0, "first words"), HF_E_UNLOCK_METHOD); /* the file */
+	assert_int_equal(by_one(BY_PASSPHRASE, 7, "first words"), HF_E_UNLOCK_METHOD);
+	assert_int_equal(by_one(BY_PASSPHRASE, 256 + one, "first words"), HF_E_UNLOCK_METHOD);
+	assert_true(locked());
+	assert_int_equal(by_one(BY_PASSPHRASE, two, "other words"), HF_OK);
+	assert_false(locked());
 }
 
 static void a_method_that_was_removed_opens_nothing(void **state)
@@ -265,6 +291,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		T(each_method_opens_by_itself),
+		T(one_method_is_tried_alone),
 		T(a_method_that_was_removed_opens_nothing),
 		T(the_last_one_stays),
 		T(there_is_room_for_eight),
