@@ -101,7 +101,7 @@ static enum hf_err end_if_idle(struct calls_ctx *c)
 	}
 	if (!late)
 		return HF_OK;
-	call_detail(c, "logged out, idle ");
+	call_detail(c, "logged out by policy %s; ", policy_rows[POLICY_IDLE].name);
 	c->role = ROLE_PUBLIC;
 	return login_end(c->hsm, c->app, c->part, c->session);
 }

@@ -154,9 +154,10 @@ enum hf_err mech_may(struct calls_ctx *c, const struct mech_in *in, uint32_t use
 		object_audit(c, key);
 	if (key != NULL)
 		TRY(usage_note(c, key, plain));
-	if (u.mech == NULL || (mech_ops(c->part, u.mech) & plain) == 0 ||
+	if (u.mech == NULL || (u.mech->ops & able(u.mech->family) & plain) == 0 ||
 	    param_of(u.mech, use) == PARAM_COUNT)
 		return HF_E_MECHANISM;
+	TRY(policy_mechanism(c, u.mech, plain));
 	if (so_far && mech_approved(u.mech))
 		c->service = SERVICE_APPROVED;
 	if (key != NULL)

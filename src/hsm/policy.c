@@ -188,12 +188,12 @@ static enum hf_err check_strength(struct calls_ctx *c, const struct attrs *a,
 	if (!good)
 		c->service = SERVICE_NOT_APPROVED;
 	if (policy_value(c->part, POLICY_NON_APPROVED) == 0 && !good)
-		return forbid(c, POLICY_NON_APPROVED, HF_E_KEY_SIZE);
+		return forbid(c, POLICY_NON_APPROVED, HF_E_SIZE_FORBIDDEN);
 	if (s.kind == STRENGTH_EC && (policy_value(c->part, POLICY_CURVES) & s.group) == 0)
-		return forbid(c, POLICY_CURVES, HF_E_CURVE);
+		return forbid(c, POLICY_CURVES, HF_E_CURVE_FORBIDDEN);
 	for (size_t i = 0; use == USE_PROTECT && i < sizeof(leasts) / sizeof(leasts[0]); i++)
 		if (leasts[i].kind == s.kind && s.bits < policy_value(c->part, leasts[i].least))
-			return forbid(c, leasts[i].least, HF_E_KEY_SIZE);
+			return forbid(c, leasts[i].least, HF_E_SIZE_FORBIDDEN);
 	return HF_OK;
 }
 
@@ -224,18 +224,42 @@ bool mech_approved(const struct mech *m)
 	return (m->flags & MECH_APPROVED) != 0 && !((m->flags & MECH_OWN) != 0 && crypto_is_fips());
 }
 
+/* takes: the operations that policy k takes from the mechanism when it says no. */
+static uint32_t takes(enum policy k, const struct mech *m)
+{
+	uint32_t ops = 0;
+
+	if ((k == POLICY_LEGACY && (m->flags & MECH_LEGACY) != 0) ||
+	    (k == POLICY_NON_APPROVED && !mech_approved(m)))
+		return UINT32_MAX;
+	for (size_t i = 0; i < sizeof(mechanisms) / sizeof(mechanisms[0]); i++)
+		if (mechanisms[i].policy == k && mechanisms[i].mechanism == m->type)
+			ops |= mechanisms[i].ops;
+	return ops;
+}
+
+static const enum policy takers[] = {
+	POLICY_LEGACY, POLICY_NON_APPROVED, POLICY_RAW_RSA, POLICY_RSA_PKCS1_CRYPT,
+};
+
 uint32_t policy_ops(const struct partition *p, const struct mech *m)
 {
 	uint32_t ops = UINT32_MAX;
 
-	if ((m->flags & MECH_LEGACY) != 0 && policy_value(p, POLICY_LEGACY) == 0)
-		return 0;
-	if (!mech_approved(m) && policy_value(p, POLICY_NON_APPROVED) == 0)
-		return 0;
-	for (size_t i = 0; i < sizeof(mechanisms) / sizeof(mechanisms[0]); i++)
-		if (mechanisms[i].mechanism == m->type && policy_value(p, mechanisms[i].policy) == 0)
-			ops &= ~mechanisms[i].ops;
+	for (size_t i = 0; i < sizeof(takers) / sizeof(takers[0]); i++)
+		if (policy_value(p, takers[i]) == 0)
+			ops &= ~takes(takers[i], m);
 	return ops;
+}
+
+enum hf_err policy_mechanism(struct calls_ctx *c, const struct mech *m, uint32_t ops)
+{
+	enum hf_err e = HF_OK;
+
+	for (size_t i = 0; i < sizeof(takers) / sizeof(takers[0]); i++)
+		if (policy_value(c->part, takers[i]) == 0 && (ops & ~takes(takers[i], m)) == 0)
+			e = forbid(c, takers[i], HF_E_MECHANISM_FORBIDDEN);
+	return e;
 }
 
 enum hf_err policy_use(struct calls_ctx *c, uint32_t ckf, const struct object *key)

@@ -17,6 +17,8 @@ enum hf_err policy_need(struct calls_ctx *c, enum policy k) HF_MUST_CHECK;
 bool mech_approved(const struct mech *m);
 /* policy_ops: which of the mechanism's operations (CKF_) are allowed. */
 uint32_t policy_ops(const struct partition *p, const struct mech *m);
+/* policy_mechanism: may it do at least one of ops? HF_E_MECHANISM_FORBIDDEN. */
+enum hf_err policy_mechanism(struct calls_ctx *c, const struct mech *m, uint32_t ops) HF_MUST_CHECK;
 /* policy_use: may this key be used so (a CKF_)? */
 enum hf_err policy_use(struct calls_ctx *c, uint32_t ckf, const struct object *key) HF_MUST_CHECK;
 /* policy_wrap, policy_unwrap, policy_import: may a key of this class leave or

@@ -435,9 +435,9 @@ static void rsa_without_good_padding(void **state)
 		&(struct session_close_res){ 0 }), HF_OK);
 	enter();
 	assert_int_equal(rsa(2048, &pub, &priv), HF_OK);
-	assert_int_equal(encrypt_init(CKM_RSA_X_509, pub), HF_E_MECHANISM);
+	assert_int_equal(encrypt_init(CKM_RSA_X_509, pub), HF_E_MECHANISM_FORBIDDEN);
 	set(POLICY_RSA_PKCS1_CRYPT, 0);
-	assert_int_equal(encrypt_init(CKM_RSA_PKCS, pub), HF_E_MECHANISM);
+	assert_int_equal(encrypt_init(CKM_RSA_PKCS, pub), HF_E_MECHANISM_FORBIDDEN);
 }
 
 static void imported_keys_do_not_sign(void **state)
@@ -470,17 +470,17 @@ static void sizes_and_curves(void **state)
 	enter();
 	assert_int_equal(rsa(1024, NULL, NULL), HF_OK);
 	set(POLICY_MIN_RSA, 2048);
-	assert_int_equal(rsa(1024, NULL, NULL), HF_E_KEY_SIZE);
+	assert_int_equal(rsa(1024, NULL, NULL), HF_E_SIZE_FORBIDDEN);
 	assert_int_equal(rsa(2048, NULL, NULL), HF_OK);
 	set(POLICY_MIN_SECRET, 256);
-	assert_int_equal(aes(16, crypt, 2, NULL), HF_E_KEY_SIZE);
+	assert_int_equal(aes(16, crypt, 2, NULL), HF_E_SIZE_FORBIDDEN);
 	assert_int_equal(aes(32, crypt, 2, NULL), HF_OK);
 	assert_int_equal(ec(K256), HF_OK);
 	assert_int_equal(ec(P192), HF_OK);
 	set(POLICY_MIN_EC, 256);
 	set(POLICY_CURVES, 1);
-	assert_int_equal(ec(K256), HF_E_CURVE);
-	assert_int_equal(ec(P192), HF_E_KEY_SIZE);
+	assert_int_equal(ec(K256), HF_E_CURVE_FORBIDDEN);
+	assert_int_equal(ec(P192), HF_E_SIZE_FORBIDDEN);
 	assert_int_equal(ec(P256), HF_OK);
 }
 
@@ -492,7 +492,7 @@ static void a_raised_size_stops_a_weak_key(void **state)
 	enter();
 	assert_int_equal(rsa(1024, &pub, &priv), HF_OK);
 	set(POLICY_MIN_RSA, 2048);
-	assert_int_equal(encrypt_init(CKM_RSA_PKCS, pub), HF_E_KEY_SIZE);
+	assert_int_equal(encrypt_init(CKM_RSA_PKCS, pub), HF_E_SIZE_FORBIDDEN);
 }
 
 static void approved_mode(void **state)
@@ -502,11 +502,11 @@ static void approved_mode(void **state)
 	(void)state;
 	set(POLICY_NON_APPROVED, 0);
 	enter();
-	assert_int_equal(rsa(1024, NULL, NULL), HF_E_KEY_SIZE);
-	assert_int_equal(ec(K256), HF_E_KEY_SIZE);
+	assert_int_equal(rsa(1024, NULL, NULL), HF_E_SIZE_FORBIDDEN);
+	assert_int_equal(ec(K256), HF_E_SIZE_FORBIDDEN);
 	assert_int_equal(ec(P256), HF_OK);
 	assert_int_equal(rsa(2048, &pub, &priv), HF_OK);
-	assert_int_equal(encrypt_init(CKM_RSA_X_509, pub), HF_E_MECHANISM);
+	assert_int_equal(encrypt_init(CKM_RSA_X_509, pub), HF_E_MECHANISM_FORBIDDEN);
 }
 
 static void approved_mode_derives_from_pins_by_pbkdf2(void **state)
