@@ -87,7 +87,8 @@ static int unlock_args(struct cli *c, size_t *ret_kind, uint16_t *ret_method)
 	if (kinds[*ret_kind].by == 3)
 		return cli_usage("custodians unlock with 'holdfast quorum share', each with his own");
 	if (kinds[*ret_kind].prompt == NULL && (c->opt[OPT_PIN_FILE] || c->opt[OPT_PIN_FD]))
-		return cli_usage("the method '%s' opens by its file alone and takes no passphrase or PIN", by);
+		return cli_usage("the method '%s' opens by its file alone and takes no passphrase or PIN",
+			by);
 	return EXIT_DONE;
 }
 
