@@ -147,7 +147,7 @@ static enum hf_err call_send(struct client *c, struct conn *k, uint64_t vault, s
 		.data = q->data,
 		.tail = q->tail,
 		.early = may_be_early(q),
-		.pours = q->op == CALLS_ENCRYPT && !q->seen && !q->was_late,
+		.pours = !q->seen && !q->was_late,
 	};
 	struct request ahead;
 	bool sent = false;

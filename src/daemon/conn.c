@@ -296,7 +296,7 @@ void conn_nap(struct conn *c, uint64_t ns)
 
 static bool there(const struct hsm_bulk *b, size_t n)
 {
-	return channel_there(b->ctx, b->data.n - n);
+	return channel_there(b->ctx, b->data.n - n + sizeof(uint32_t)); /* max stands behind them */
 }
 
 static void ready(const struct hsm_bulk *b, const uint8_t *p, size_t n)
@@ -411,7 +411,7 @@ static void take(struct conn *c)
 	c->by_channel = channel_take(c->channel, &c->in, &whole);
 	if (!c->by_channel || whole.n == 0 || set_aside(c, whole))
 		return;
-	c->by_channel = channel_take_rest(whole, &c->in);
+	c->by_channel = channel_take_rest(c->channel, whole, &c->in);
 	if (!c->by_channel)
 		buf_reset(&c->in);
 }

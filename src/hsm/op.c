@@ -256,7 +256,7 @@ static bool in_sight(const struct calls_ctx *c, enum op_kind k, const struct op_
 /* use_room has the answer written where the client sees it, if it fits there. */
 static void use_room(struct calls_ctx *c, size_t n)
 {
-	if (c->answer->n != WIRE_HEAD || c->bulk->room_n < WIRE_HEAD + 2 * sizeof(uint32_t) + n)
+	if (c->answer->n != WIRE_HEAD || c->bulk->room_n < WIRE_HEAD + WIRE_BEFORE_OUT + n)
 		return;
 	*c->answer = (struct buf){
 		.p = c->bulk->room, .n = WIRE_HEAD, .cap = c->bulk->room_n, .max = c->bulk->room_n,
@@ -273,7 +273,7 @@ static enum hf_err answer_room(struct calls_ctx *c, const struct op_io *io, size
 		return out_room(c, n, ret);
 	if (io->in_sight)
 		use_room(c, n);
-	p = buf_lend(c->answer, 2 * sizeof(uint32_t), n);
+	p = buf_lend(c->answer, WIRE_BEFORE_OUT, n);
 	if (p == NULL)
 		return HF_E_SECRET_MEMORY;
 	*ret = (struct buf){ .p = p, .cap = n, .max = n };

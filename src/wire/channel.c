@@ -30,7 +30,7 @@ enum watch { AWAY, WATCHING, NAPPING };
 #define AREA (2 * (CHANNEL_ROOM + 4096)) /* bytes: of the longest frames two take turns */
 #define LONG ((size_t)8192)        /* bytes of a frame */
 #define BEGINNING ((size_t)1024)   /* of a long request: all but its data, most times */
-#define POUR ((size_t)16384)       /* bytes of data that the client leaves at a time */
+#define POUR ((size_t)16384)       /* bytes of a long frame that are left, or taken, at a time */
 #define PATIENCE_NS 200000u        /* of the vault's with data on their way: for one request */
 
 /* What lies in the shared pages. A short frame has its place in the first of them, and what both sides
@@ -46,7 +46,7 @@ struct shared {
 	_Atomic uint32_t ready_at, ready; /* bytes of the answer, before it is given */
 	_Alignas(64) uint8_t short_request[SHORT];
 	_Alignas(64) uint8_t short_answer[SHORT];
-	_Alignas(64) _Atomic uint32_t missing; /* bytes of a long request's data that are on their way */
+	_Alignas(64) _Atomic uint32_t missing; /* bytes of a long request from the first on its way on */
 	_Alignas(4096) uint8_t request[AREA];
 	_Alignas(4096) uint8_t answer[AREA];
 };
@@ -207,15 +207,6 @@ bool channel_take(struct channel *c, struct buf *in, struct slice *ret_whole)
 	return true;
 }
 
-bool channel_take_rest(struct slice whole, struct buf *in)
-{
-	uint8_t *p = buf_add(in, whole.n - BEGINNING);
-
-	if (p != NULL)
-		memcpy(p, whole.p + BEGINNING, whole.n - BEGINNING);
-	return p != NULL;
-}
-
 bool channel_there(struct channel *c, size_t missing)
 {
 	uint64_t began = 0, waited = 0;
@@ -238,6 +229,21 @@ bool channel_there(struct channel *c, size_t missing)
 	return true;
 }
 
+bool channel_take_rest(struct channel *c, struct slice whole, struct buf *in)
+{
+	uint8_t *p = buf_add(in, whole.n - BEGINNING);
+
+	if (p == NULL)
+		return false;
+	for (size_t n = BEGINNING, more; n < whole.n; n += more, p += more) {
+		more = whole.n - n < POUR ? whole.n - n : POUR;
+		if (!channel_there(c, whole.n - n - more))
+			return false;
+		memcpy(p, whole.p + n, more);
+	}
+	return true;
+}
+
 uint8_t *channel_room(struct channel *c, size_t n)
 {
 	return bytes_at(c, place(c, &answers, n));
@@ -249,6 +255,19 @@ void channel_ready(struct channel *c, const uint8_t *p, size_t n)
 	atomic_store_explicit(&c->at->ready, (uint32_t)n, memory_order_release);
 }
 
+/* copy_out: of a long answer the client takes out what is ready while the rest is copied. */
+static void copy_out(struct channel *c, size_t at, struct slice answer)
+{
+	const size_t head = WIRE_HEAD + WIRE_BEFORE_OUT, piece = answer.n < 2 * POUR ? answer.n : POUR;
+
+	for (size_t n = 0, more; n < answer.n; n += more) {
+		more = answer.n - n < piece ? answer.n - n : piece;
+		memcpy(bytes_at(c, at + n), answer.p + n, more);
+		if (more < answer.n)
+			channel_ready(c, bytes_at(c, at + head), n + more - head);
+	}
+}
+
 enum channel_given channel_give(struct channel *c, struct slice answer)
 {
 	bool fits = answer.n <= WIRE_HEAD + CHANNEL_ROOM;
@@ -257,7 +276,7 @@ enum channel_given channel_give(struct channel *c, struct slice answer)
 	uint32_t was;
 
 	if (fits && !there)
-		memcpy(bytes_at(c, at), answer.p, answer.n);
+		copy_out(c, at, answer);
 	atomic_store_explicit(&c->at->answer_at, (uint32_t)at, memory_order_relaxed);
 	was = atomic_exchange(&c->at->state, fits ? ANSWERED : ELSEWHERE);
 	if ((was & NAPS) != 0)
@@ -337,6 +356,13 @@ static size_t at_once(const struct channel *c, const struct request *q, size_t a
 	return pours ? POUR : q->data.n;
 }
 
+static void tell_missing(struct channel *c, const struct request *q)
+{
+	size_t n = c->rest_n > 0 ? c->rest_n + q->tail.n : 0;
+
+	atomic_store_explicit(&c->at->missing, (uint32_t)n, memory_order_release);
+}
+
 bool channel_ask(struct channel *c, const struct request *q)
 {
 	size_t ahead = ahead_size(q), n = ahead + WIRE_HEAD + request_size(q), at = place(c, &requests, n);
@@ -350,7 +376,7 @@ bool channel_ask(struct channel *c, const struct request *q)
 	c->rest = p + n - q->tail.n - (q->data.n - now);
 	c->rest_n = q->data.n - now;
 	if (n >= LONG)
-		atomic_store_explicit(&c->at->missing, (uint32_t)c->rest_n, memory_order_relaxed);
+		tell_missing(c, q);
 	c->early = q->early;
 	atomic_store_explicit(&c->at->ready, 0, memory_order_relaxed);
 	atomic_store_explicit(&c->at->length, (uint32_t)n, memory_order_relaxed);
@@ -372,7 +398,7 @@ void channel_pour(struct channel *c, const struct request *q)
 		memcpy(c->rest, q->data.p + q->data.n - c->rest_n, n);
 		c->rest += n;
 		c->rest_n -= n;
-		atomic_store_explicit(&c->at->missing, (uint32_t)c->rest_n, memory_order_release);
+		tell_missing(c, q);
 	}
 }
 

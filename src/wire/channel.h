@@ -34,10 +34,11 @@ bool channel_asked(const struct channel *c); /* a request is there */
 bool channel_asked_soon(const struct channel *c); /* or comes within a microsecond or two */
 /* channel_take appends what the client left, frames or not, to in; false: there is nothing. If it is
  * long, only its beginning, and *ret_whole is all of it: in memory that the client may change at
- * any time, until the answer is given. channel_take_rest appends what is missing then. */
+ * any time, until the answer is given. channel_take_rest appends what is missing then; false: there is no
+ * memory, or it did not come in time, and the request may be taken anew. */
 bool channel_take(struct channel *c, struct buf *in, struct slice *ret_whole);
-bool channel_take_rest(struct slice whole, struct buf *in);
-/* channel_there: all but the last `missing` bytes of that request's data stand there. false: they did
+bool channel_take_rest(struct channel *c, struct slice whole, struct buf *in);
+/* channel_there: all but the last `missing` bytes of that request stand there. false: they did
  * not come in time; for one request it waits for a fraction of a millisecond, whatever the client does. */
 bool channel_there(struct channel *c, size_t missing);
 /* channel_room is where an answer of n bytes may be written in place, for channel_give; n is at most
@@ -53,7 +54,7 @@ enum channel_given {
 	CHANNEL_SLEEPS, /* it has to be rung */
 	CHANNEL_FULL,   /* the answer does not fit: send it over the socket */
 };
-/* channel_give leaves the answer, head and fields. */
+/* channel_give leaves the answer, head and fields, a long one piece by piece as channel_ready does. */
 enum channel_given channel_give(struct channel *c, struct slice answer);
 
 /* channel_watch: from here on the client need not ring. channel_unwatch: true, and still

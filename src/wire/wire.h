@@ -21,6 +21,7 @@
 #define WIRE_MAX_BYTES (64u << 20)      /* one frame's fields, and any one field */
 #define WIRE_MAX_LIST 65536u            /* elements of a list without its own limit */
 #define WIRE_MAX_PARAM (1u << 20)       /* an encoded mechanism parameter */
+#define WIRE_BEFORE_OUT (2 * sizeof(uint32_t)) /* bytes: fields before out's, need u32, length u32 */
 #define WIRE_NO_OUTPUT UINT32_MAX       /* "max" of a call that asks for the length only */
 
 /* Opcodes of the transport itself; no call has them. */
@@ -120,8 +121,8 @@ enum op_kind {
 /* struct transport sends a request and gets its response. One call at a time
  * from one thread; the client keeps one per calling thread. */
 struct transport;
-/* struct early is where data of an answer may go before the answer is there (channel.h): beyond what they
- * replace there nobody has to keep them. */
+/* struct early is where `out` of an answer | need u32 | out bytes | may go before the answer is there
+ * (channel.h): what stood there is not needed any more. */
 struct early {
 	uint8_t *p;          /* room of the caller's, */
 	size_t room;         /* bytes */
@@ -135,7 +136,7 @@ struct request {
 	struct slice fields, data, tail;
 	const struct request *ahead; /* a quiet one that goes before, or NULL */
 	struct early *early;         /* or NULL: all waits for the answer */
-	bool pours; /* the vault sets data aside, and may begin before all are there; then: HF_E_DATA_LATE */
+	bool pours; /* its data may be on their way still when it is seen: perhaps HF_E_DATA_LATE */
 };
 struct answer {
 	struct wire_head head;

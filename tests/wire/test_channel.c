@@ -56,7 +56,7 @@ static bool take(struct buf *in)
 {
 	struct slice whole;
 
-	return channel_take(vault, in, &whole) && (whole.n == 0 || channel_take_rest(whole, in));
+	return channel_take(vault, in, &whole) && (whole.n == 0 || channel_take_rest(vault, whole, in));
 }
 
 static void a_request_and_its_answer_pass(void **state)
@@ -213,7 +213,7 @@ static void a_long_request_shows_its_beginning_first(void **state)
 	assert_true(channel_take(vault, &in, &whole));
 	assert_int_equal(whole.n, WIRE_HEAD + 20000);
 	assert_true(in.n > WIRE_HEAD && in.n < whole.n);
-	assert_true(channel_take_rest(whole, &in));
+	assert_true(channel_take_rest(vault, whole, &in));
 	assert_int_equal(in.n, whole.n);
 	assert_memory_equal(in.p + WIRE_HEAD, data.p, data.n);
 }
@@ -398,7 +398,7 @@ static void data_come_while_the_vault_looks(void **state)
 	assert_int_equal(whole.n, WIRE_HEAD + 4 + POURED + 4);
 	assert_memory_equal(whole.p + whole.n - 4, "tail", 4);
 	data = whole.p + WIRE_HEAD + 4;
-	assert_true(channel_there(vault, POURED - 16384));
+	assert_true(channel_there(vault, POURED - 16384 + 4));
 	assert_memory_equal(data, poured, 16384);
 	channel_pour(client, &q);
 	assert_true(channel_there(vault, 0));
@@ -415,8 +415,41 @@ static void the_vault_does_not_wait_for_data_for_long(void **state)
 	(void)channel_ask(client, &q);
 	assert_true(channel_take(vault, &in, &whole));
 	assert_false(channel_there(vault, 0));
-	assert_false(channel_there(vault, POURED - 16385));
-	assert_true(channel_there(vault, POURED - 16384));
+	assert_false(channel_there(vault, POURED - 16385 + 4));
+	assert_true(channel_there(vault, POURED - 16384 + 4));
+}
+
+static void what_does_not_come_in_time_is_taken_later(void **state)
+{
+	CLEANUP(buf_done) struct buf in = BUF_MAX(CHANNEL_ROOM);
+	const struct request q = pours();
+
+	(void)state;
+	(void)channel_ask(client, &q);
+	assert_false(take(&in));
+	assert_true(channel_asked(vault));
+	channel_pour(client, &q);
+	buf_reset(&in);
+	assert_true(take(&in));
+	assert_int_equal(in.n, WIRE_HEAD + 4 + POURED + 4);
+	assert_memory_equal(in.p + WIRE_HEAD + 4, poured, POURED);
+	assert_memory_equal(in.p + WIRE_HEAD + 4 + POURED, "tail", 4);
+}
+
+static void a_long_answer_is_ready_piece_by_piece(void **state)
+{
+	static uint8_t out[POURED];
+	struct early o = { .p = out, .room = POURED };
+	struct answer got;
+
+	(void)state;
+	ask_early(&o);
+	(void)give(1, WIRE_BEFORE_OUT + POURED);
+	assert_int_equal(channel_wait(client), CHANNEL_ANSWERED);
+	assert_int_equal(o.n, POURED);
+	assert_int_equal(channel_read(client, &got), HF_OK);
+	assert_ptr_equal(got.fields.p + WIRE_BEFORE_OUT, o.from);
+	assert_memory_equal(out, o.from, POURED);
 }
 
 static void in_a_crowd_all_data_come_at_once(void **state)
@@ -610,6 +643,8 @@ int main(void)
 		TEST(what_is_ready_does_not_move_or_shrink),
 		TEST(data_come_while_the_vault_looks),
 		TEST(the_vault_does_not_wait_for_data_for_long),
+		TEST(what_does_not_come_in_time_is_taken_later),
+		TEST(a_long_answer_is_ready_piece_by_piece),
 		TEST(in_a_crowd_all_data_come_at_once),
 		TEST(a_request_outside_is_refused),
 		TEST(an_answer_outside_is_refused),
