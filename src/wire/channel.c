@@ -33,6 +33,8 @@ enum watch { AWAY, WATCHING, NAPPING };
 #define POUR ((size_t)16384)       /* bytes of a long frame that are left, or taken, at a time */
 #define PATIENCE_NS 200000u        /* of the vault's with data on their way: for one request */
 
+#define LAYOUT 2u /* raised with every change of struct shared and of what is done with it */
+
 /* What lies in the shared pages. A short frame has its place in the first of them, and what both sides
  * look at is one line of the cache: of thousands of channels nothing else is near when its turn comes. A
  * longer frame begins anywhere in its area. */
@@ -47,6 +49,7 @@ struct shared {
 	_Alignas(64) uint8_t short_request[SHORT];
 	_Alignas(64) uint8_t short_answer[SHORT];
 	_Alignas(64) _Atomic uint32_t missing; /* bytes of a long request from the first on its way on */
+	_Atomic uint32_t layout; /* LAYOUT, from the vault */
 	_Alignas(4096) uint8_t request[AREA];
 	_Alignas(4096) uint8_t answer[AREA];
 };
@@ -167,6 +170,7 @@ enum hf_err channel_make(struct channel **ret, int *ret_fd)
 		(void)close(fd);
 		return e;
 	}
+	atomic_store(&(*ret)->at->layout, LAYOUT);
 	*ret_fd = fd;
 	return HF_OK;
 }
@@ -323,12 +327,20 @@ void channel_nap(struct channel *c, uint64_t ns)
 
 enum hf_err channel_open(int fd, struct channel **ret)
 {
+	struct channel *c;
 	struct stat st;
 
-	if (fstat(fd, &st) != 0 || st.st_size != sizeof(struct shared) ||
-	    (fcntl(fd, F_GET_SEALS) & SEALS) != SEALS)
+	if (fstat(fd, &st) != 0 || (fcntl(fd, F_GET_SEALS) & SEALS) != SEALS)
 		return HF_E_CONNECTION;
-	return map(fd, ret);
+	if (st.st_size != sizeof(struct shared))
+		return HF_E_MALFORMED;
+	TRY(map(fd, &c));
+	if (atomic_load(&c->at->layout) != LAYOUT) {
+		channel_close(c);
+		return HF_E_MALFORMED;
+	}
+	*ret = c;
+	return HF_OK;
 }
 
 static size_t ahead_size(const struct request *q)

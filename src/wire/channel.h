@@ -77,7 +77,8 @@ void channel_nap(struct channel *c, uint64_t ns);
 
 /* --- the client's side -------------------------------------------------------- */
 
-/* channel_open maps what channel_make made. HF_E_CONNECTION: it is something else. */
+/* channel_open maps what channel_make made. HF_E_MALFORMED: another version did, which lays it out
+ * otherwise. HF_E_CONNECTION: it is something else. */
 enum hf_err channel_open(int fd, struct channel **ret) HF_MUST_CHECK;
 
 /* channel_fits: q, and what is ahead of it, have room there. */

@@ -244,10 +244,14 @@ enum hf_err transport_unix_share(struct transport *t, uint64_t request)
 	struct unix_link *l = container_of(t, struct unix_link, t);
 	struct wire_head head = { .opcode = WIRE_OP_CHANNEL, .request = request }, got;
 	CLEANUP(close_fd) int shared = -1;
+	enum hf_err e;
 
 	TRY(is_ours(l) ? wire_send(l->fd, &head, SLICE_NONE) : HF_E_CONNECTION);
 	TRY(recv_head(l->fd, &got, &shared));
 	if (got.opcode != head.opcode || got.request != request)
 		return HF_E_CONNECTION;
-	return got.flags == HF_OK ? channel_open(shared, &l->channel) : HF_OK;
+	if (got.flags != HF_OK)
+		return HF_OK;
+	e = channel_open(shared, &l->channel);
+	return e == HF_E_MALFORMED ? HF_OK : e; /* of another version: the socket serves */
 }

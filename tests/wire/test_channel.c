@@ -563,6 +563,25 @@ static void other_files_are_refused(void **state)
 	assert_int_equal(channel_open(-1, &c), HF_E_CONNECTION);
 }
 
+static void another_versions_layout_is_told_apart(void **state)
+{
+	struct channel *c, *theirs;
+	int fd;
+	void *p;
+
+	(void)state;
+	assert_int_equal(channel_make(&theirs, &fd), HF_OK);
+	assert_int_equal(channel_open(fd, &c), HF_OK);
+	channel_close(c);
+	p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_ptr_not_equal(p, MAP_FAILED);
+	memset(p, 0, 4096);
+	assert_int_equal(channel_open(fd, &c), HF_E_MALFORMED);
+	(void)munmap(p, 4096);
+	channel_close(theirs);
+	close(fd);
+}
+
 /* --- a client that writes while the vault reads ------------------------------- */
 
 static atomic_bool over;
@@ -653,6 +672,7 @@ int main(void)
 		TEST(a_pin_does_not_stay_there),
 		TEST(the_client_cannot_shrink_it),
 		TEST(other_files_are_refused),
+		TEST(another_versions_layout_is_told_apart),
 		TEST(a_scribbling_client_harms_nobody),
 	};
 
