@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 
 ROOT = sys.argv[1]
 RULES = f'{ROOT}/packaging/prometheus/holdfast.rules.yml'
@@ -15,6 +16,23 @@ DASHBOARD = f'{ROOT}/packaging/grafana/holdfast.json'
 def read(path):
     with open(path, encoding='utf-8') as f:
         return f.read()
+
+
+def asked(*args):
+    r = subprocess.run(['promtool', *args], capture_output=True, text=True)
+    return [] if r.returncode == 0 else [r.stdout + r.stderr]
+
+
+def promtool(panels):
+    """promtool reads the alerts, tries them on series that were written for it, and reads what panels ask for."""
+    with tempfile.TemporaryDirectory() as d:
+        shutil.copy(RULES, d)
+        shutil.copy(f'{ROOT}/tests/docs/alerts.yml', d)
+        rules = [{'record': 'panel', 'expr': t['expr']} for p in panels for t in p['targets']]
+        with open(f'{d}/panels.yml', 'w', encoding='utf-8') as f:
+            json.dump({'groups': [{'name': f'panel{i}', 'rules': [r]} for i, r in enumerate(rules)]}, f)
+        return asked('check', 'rules', RULES) + asked('test', 'rules', f'{d}/alerts.yml') + \
+            asked('check', 'rules', f'{d}/panels.yml')
 
 
 def main():
@@ -31,9 +49,7 @@ def main():
     if not all(p['targets'] for p in panels):
         wrong.append('a panel of the dashboard shows nothing')
     if shutil.which('promtool'):
-        r = subprocess.run(['promtool', 'check', 'rules', RULES], capture_output=True, text=True)
-        if r.returncode != 0:
-            wrong.append(r.stdout + r.stderr)
+        wrong += promtool(panels)
     print('\n'.join(wrong))
     return 1 if wrong else 0
 

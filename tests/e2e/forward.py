@@ -15,6 +15,7 @@ import threading
 import time
 
 import e2e
+from backup import Hsm
 
 
 def free_port():
@@ -303,7 +304,7 @@ def test_an_http_collector_s_answer_is_read_to_its_end(i):
             t = threading.Thread(target=answer_in_pieces, args=(server, pieces, got))
             t.start()
             p = forward(i, f'http://127.0.0.1:{server.getsockname()[1]}')
-            assert p.wait(60) == 0, p.stderr.read()
+            assert p.wait(e2e.PATIENCE) == 0, p.stderr.read()
             server.shutdown(socket.SHUT_RDWR)
             t.join()
         assert got and all(end == b'' for _, end in got), [end for _, end in got]
@@ -319,7 +320,7 @@ def test_an_http_collector_s_refusal_is_told_with_its_reason(i):
             b'HTTP/1.1 403 Forbidden\r\nContent-Length: %d\r\n\r\n' % len(body), body], got))
         t.start()
         p = forward(i, f'http://127.0.0.1:{server.getsockname()[1]}')
-        assert p.wait(60) == 1
+        assert p.wait(e2e.PATIENCE) == 1
         said = p.stderr.read()
         server.shutdown(socket.SHUT_RDWR)
         t.join()
@@ -334,12 +335,12 @@ def test_a_pipe_s_reader_has_read_what_counts_as_delivered(i):
     got = os.read(reader, 100)
     assert p.poll() is None and not os.path.exists(place), 'the pipe still holds the rest'
     os.close(reader)
-    assert p.wait(30) == 1 and len(got) == 100
+    assert p.wait(e2e.PATIENCE) == 1 and len(got) == 100
     assert 'ended before it had read everything' in p.stderr.read() and not os.path.exists(place)
     p = forward(i, f'file:{pipe}', '--cursor', place)
     with open(pipe, encoding='utf-8') as f:
         lines = f.read().splitlines()
-    assert p.wait(30) == 0, p.stderr.read()
+    assert p.wait(e2e.PATIENCE) == 0, p.stderr.read()
     assert [json.loads(x)['seq'] for x in lines][:last] == list(range(1, last + 1))
     assert cursor(place) > last
 
@@ -371,6 +372,36 @@ def test_metrics_count_what_was_done(i):
     assert values['holdfast_audit_failing'] == '0' and values['holdfast_audit_dropped_total'] == '0'
     health = json.loads(i.cli('health', '--json').stdout)
     assert health['ready'] and health['audit'] and health['selftest'], health
+
+
+def named(expr):
+    """named: the metrics that an expression asks for, each with the labels that it looks at."""
+    expr = re.sub(r'__name__=~"([\w|]+)"', lambda m: m.group(1).replace('|', '} or {'), expr)
+    for name, labels in re.findall(r'(holdfast_\w+)(?:\{([^}]*)\})?', expr):
+        yield name, set(re.findall(r'(\w+)\s*[=!]', labels or ''))
+
+
+def test_alerts_and_dashboard_ask_for_what_the_endpoint_has(i):
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    h = Hsm(i)
+    h.generate('k', 'aes:256')
+    h.create()
+    h.must('backup', 'rehearse', '--passphrase-file', h.passphrase, h.file)
+    have = {}
+    for line in h.must('metrics').splitlines():
+        if not line.startswith('#'):
+            name, labels = re.match(r'(\w+)(?:\{(.*)\})? ', line).groups()
+            have.setdefault(name, set()).update(re.findall(r'(\w+)="', labels or ''))
+    with open(f'{root}/packaging/grafana/holdfast.json', encoding='utf-8') as f:
+        asked = [(t['expr'], p['title']) for p in json.load(f)['panels'] for t in p['targets']]
+    with open(f'{root}/packaging/prometheus/holdfast.rules.yml', encoding='utf-8') as f:
+        asked += [(x, x) for x in re.findall(r'expr: (.*)', f.read())]
+    assert len(asked) > 20
+    for expr, where in asked:
+        names = list(named(expr))
+        assert names, expr
+        for name, labels in names:
+            assert name in have and labels <= have[name], (where, name, labels, have.get(name))
 
 
 def test_metrics_and_health_are_told_over_http(i):
