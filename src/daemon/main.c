@@ -250,6 +250,27 @@ static bool on_medium(struct start *s, struct instance_paths *p)
 		join(p->data, run, "/data") && join(p->socket_dir, run, "");
 }
 
+/* Settings of an instance lie on the medium that may be missing; the environment does not. */
+static bool wants_existing(const struct start *s)
+{
+	const char *env = getenv("HOLDFAST_EXISTING");
+
+	return s->settings.existing != 0 || (env != NULL && *env != '\0' && strcmp(env, "0") != 0 &&
+		strcmp(env, "no") != 0);
+}
+
+static bool is_there(const struct instance_paths *p)
+{
+	const char *data = *p->medium != '\0' ? p->medium : p->data;
+	char store[PATH_MAX];
+
+	if (join(store, data, "/store.db") && access(store, F_OK) == 0)
+		return true;
+	fprintf(stderr, "holdfastd: there is no HSM in %s, and a new one is not wanted (existing = yes, or "
+		"HOLDFAST_EXISTING): is its medium mounted?\n", data);
+	return false;
+}
+
 static void report(void *ctx, const char *name, bool ok)
 {
 	(void)ctx;
@@ -310,6 +331,8 @@ int main(int argc, char **argv)
 		return config_write(&s.settings, stdout, true) ? 0 : 1;
 	if (s.check)
 		return check_all(&s);
+	if (wants_existing(&s) && !is_there(&paths))
+		return 1;
 	log_open("monitor", (enum log_level)s.settings.log_level);
 	return monitor_main(&s.settings, &s.flags, &paths);
 }

@@ -173,6 +173,7 @@ static enum hf_err be_born(struct hsm *h, struct slice passphrase)
 	TRY(unlock_born(h, passphrase));
 	TRY(info_make(h));
 	log_notice("a new HSM, serial number %s", h->serial);
+	hsm_fact(h, "new", "this HSM was made at this start; there was none in its directory");
 	return HF_OK;
 }
 

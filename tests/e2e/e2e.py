@@ -358,6 +358,22 @@ def test_a_second_daemon_says_so(i):
     assert r.returncode == 1 and 'already' in r.stderr, r.stderr
 
 
+def test_a_medium_that_is_missing_is_no_new_hsm(i):
+    """An empty mount point looks like a new HSM's home."""
+    there = Instance(i.home, HOLDFAST_EXISTING='1')
+    os.mkdir(i.home)
+    r = there.cli('status')
+    assert r.returncode == 1 and not os.path.exists(f'{i.home}/data'), r.stdout
+    assert 'is its medium mounted?' in r.stderr + i.log(), r.stderr + i.log()
+    r = i.run(f'{BUILD}/holdfastd', '--set', 'existing=yes', '--home', i.home)
+    assert r.returncode == 1 and 'no HSM in' in r.stderr, r.stderr
+    told = json.loads(i.cli('status', '--json').stdout)
+    assert 'made at this start' in told['new'], told
+    i.stop()
+    told = json.loads(there.cli('status', '--json').stdout)
+    assert told['state'] == 'operational' and 'new' not in told, told
+
+
 def test_bad_settings_are_named(i):
     os.makedirs(i.home)
     open(f'{i.home}/holdfast.conf', 'w').write('# a comment\npin-failures = many\nno-such = 1\n')
