@@ -272,7 +272,7 @@ def test_an_http_collector_gets_every_record(i):
 
 
 def answer_in_pieces(server, pieces, got):
-    """answer_in_pieces answers each request byte by byte, and notes what becomes of the connection."""
+    """answer_in_pieces answers each request piece by piece, and notes what becomes of the connection."""
     while True:
         try:
             s, _ = server.accept()
@@ -300,7 +300,7 @@ def test_an_http_collector_s_answer_is_read_to_its_end(i):
     for answer in (whole, chunked):
         got = []
         with socket.create_server(('127.0.0.1', 0)) as server:
-            pieces = [answer[at:at + 7] for at in range(0, len(answer), 7)]
+            pieces = [answer[at:at + 61] for at in range(0, len(answer), 61)]
             t = threading.Thread(target=answer_in_pieces, args=(server, pieces, got))
             t.start()
             p = forward(i, f'http://127.0.0.1:{server.getsockname()[1]}')
