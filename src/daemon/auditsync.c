@@ -16,9 +16,7 @@ struct waiting {
 };
 
 struct auditsync {
-	struct auditlog *log;
-	struct mutex *send;
-	int fd;
+	struct auditsync_to to;
 	pthread_t thread;
 	struct mutex lock; /* what follows */
 	struct cond changed;
@@ -31,9 +29,9 @@ static void answer(const struct auditsync *s, const struct waiting *w, enum hf_e
 {
 	struct wire_head head = { .opcode = w->head.opcode, .flags = (uint16_t)e,
 		.request = w->head.request };
-	MUTEX_HOLD(s->send);
+	MUTEX_HOLD(s->to.send);
 
-	if (wire_send(s->fd, &head, e == HF_OK ? (struct slice){ w->answer, w->n } : SLICE_NONE) != HF_OK)
+	if (wire_send(s->to.fd, &head, e == HF_OK ? (struct slice){ w->answer, w->n } : SLICE_NONE) != HF_OK)
 		log_debug("audit: the vault is gone before its answer"); /* the keeper's loop will notice */
 }
 
@@ -61,8 +59,11 @@ static size_t take_later(struct auditsync *s, struct waiting v[WAITING_MAX])
 
 static void flush(struct auditsync *s, const struct waiting *v, size_t n)
 {
-	enum hf_err e = auditlog_flush(s->log);
+	enum hf_err e = auditlog_flush(s->to.log);
 
+	/* The next commit mends that. */
+	if (anchorsync_wait(s->to.anchor) != HF_OK)
+		log_debug("audit: a record is kept, an anchor before it is not");
 	for (size_t i = 0; i < n; i++)
 		answer(s, &v[i], e);
 }
@@ -78,15 +79,13 @@ static void *run(void *arg)
 	return NULL;
 }
 
-enum hf_err auditsync_start(struct auditlog *log, int fd, struct mutex *send, struct auditsync **ret)
+enum hf_err auditsync_start(const struct auditsync_to *to, struct auditsync **ret)
 {
 	struct auditsync *s = hf_alloc(1, sizeof(*s));
 
 	if (s == NULL)
 		return HF_E_MEMORY;
-	s->log = log;
-	s->fd = fd;
-	s->send = send;
+	s->to = *to;
 	mutex_init(&s->lock);
 	cond_init(&s->changed);
 	if (pthread_create(&s->thread, NULL, run, s) != 0) {

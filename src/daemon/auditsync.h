@@ -3,14 +3,21 @@
 #ifndef HF_AUDITSYNC_H
 #define HF_AUDITSYNC_H
 
+#include "anchorsync.h"
 #include "auditlog.h"
 #include "wire.h"
 
 struct auditsync;
 
-/* auditsync_start: the answers go to fd. log and send, which is held while one is sent, stay the caller's. */
-enum hf_err auditsync_start(struct auditlog *log, int fd, struct mutex *send, struct auditsync **ret)
-	HF_MUST_CHECK;
+/* struct auditsync_to: the log, the anchor that goes before an answer (or NULL), where answers go, and what
+ * is held while one is sent. All stay the caller's. */
+struct auditsync_to {
+	struct auditlog *log;
+	struct anchorsync *anchor;
+	int fd;
+	struct mutex *send;
+};
+enum hf_err auditsync_start(const struct auditsync_to *to, struct auditsync **ret) HF_MUST_CHECK;
 /* auditsync_put hands over a request's answer, which is given when the log, as it is now, is durable;
  * answer's bytes are copied. HF_E_MEMORY: it was not taken. Those put before auditsync_go share one wait. */
 enum hf_err auditsync_put(struct auditsync *s, const struct wire_head *head, struct slice answer)

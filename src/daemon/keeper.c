@@ -174,6 +174,8 @@ enum hf_err on_anchor_get(struct keeper_ctx *k, const struct anchor_get_req *q,
 	struct anchor_get_res *r)
 {
 	(void)q;
+	if (anchorsync_wait(k->anchoring) != HF_OK)
+		log_warn("the anchor is older than the store");
 	r->anchor = anchor_get(k->anchor);
 	return HF_OK;
 }
@@ -281,7 +283,7 @@ struct asked {
 	enum hf_err err;
 	struct slice anchor; /* of a commit */
 	size_t batch;        /* of a commit: its place among the batches */
-	bool is_commit;
+	bool is_commit, early;
 	bool answered;       /* or auditsync does it */
 };
 
@@ -314,6 +316,7 @@ static void prepare_commit(struct group *g, struct asked *a)
 	if (a->err != HF_OK)
 		return;
 	a->is_commit = true;
+	a->early = q.early;
 	a->anchor = q.anchor;
 	a->batch = g->batch_count++;
 }
@@ -335,11 +338,40 @@ static void take(struct keeper_ctx *k, struct group *g, struct asked *a)
 			a->head.opcode, a->in.n);
 }
 
+/* commit: the store is never more than one change ahead of its anchor. */
+static void commit(const struct keeper_ctx *k, struct group *g)
+{
+	enum hf_err e = anchorsync_mend(k->anchoring);
+
+	if (e == HF_OK)
+		k->store->ops->commit(k->store, g->batches, g->batch_count, g->results);
+	for (size_t i = 0; e != HF_OK && i < g->batch_count; i++)
+		g->results[i] = e;
+}
+
+/* put_anchor: of several in a group the last one holds. */
+static enum hf_err put_anchor(const struct keeper_ctx *k, const struct group *g)
+{
+	struct slice anchor = SLICE_NONE;
+	bool early = true;
+
+	for (size_t i = 0; i < g->n; i++) {
+		const struct asked *a = &g->v[i];
+
+		if (!a->is_commit || a->err != HF_OK || a->anchor.n == 0)
+			continue;
+		anchor = a->anchor;
+		early = early && a->early;
+	}
+	if (anchor.n == 0)
+		return HF_OK;
+	return early ? anchorsync_put(k->anchoring, anchor) : anchor_put(k->anchor, anchor);
+}
+
 /* settle makes the group durable and fills in what came of it. */
 static void settle(struct keeper_ctx *k, struct group *g)
 {
-	struct slice anchor = SLICE_NONE;
-	enum hf_err anchored = HF_OK;
+	enum hf_err anchored;
 
 	g->alone = g->n == 1 ? g->alone + 1 : 0;
 	if (g->alone > ALONE && g->batch_count == 0)
@@ -347,15 +379,11 @@ static void settle(struct keeper_ctx *k, struct group *g)
 	else
 		auditsync_go(g->sync);
 	if (g->batch_count > 0)
-		k->store->ops->commit(k->store, g->batches, g->batch_count, g->results);
+		commit(k, g);
 	for (size_t i = 0; i < g->n; i++)
-		if (g->v[i].is_commit) {
+		if (g->v[i].is_commit)
 			g->v[i].err = g->results[g->v[i].batch];
-			if (g->v[i].err == HF_OK && g->v[i].anchor.n > 0)
-				anchor = g->v[i].anchor;
-		}
-	if (anchor.n > 0)
-		anchored = anchor_put(k->anchor, anchor);
+	anchored = put_anchor(k, g);
 	for (size_t i = 0; i < g->n; i++) {
 		struct asked *a = &g->v[i];
 
@@ -425,10 +453,14 @@ enum hf_err keeper_loop(struct keeper_ctx *k, int fd)
 	if (g == NULL)
 		return HF_E_MEMORY;
 	mutex_init(&g->send);
-	e = auditsync_start(k->audit, fd, &g->send, &g->sync);
+	e = anchorsync_start(k->anchor, &k->anchoring);
+	if (e == HF_OK)
+		e = auditsync_start(&(struct auditsync_to){ k->audit, k->anchoring, fd, &g->send }, &g->sync);
 	while (e == HF_OK)
 		e = serve_group(k, g, fd);
 	auditsync_stop(g->sync);
+	anchorsync_stop(k->anchoring);
+	k->anchoring = NULL;
 	mutex_done(&g->send);
 	for (size_t i = 0; i < GROUP_MAX; i++) {
 		buf_done(&g->v[i].in);

@@ -2,7 +2,7 @@
 #ifndef HF_KEEPER_H
 #define HF_KEEPER_H
 
-#include "anchor.h"
+#include "anchorsync.h"
 #include "auditlog.h"
 #include "keeper_serve.h"
 #include "secret.h"
@@ -14,6 +14,7 @@ struct keeper_ctx {
 	int dir;             /* of all; the caller's */
 	struct store *store;
 	struct anchor *anchor;
+	struct anchorsync *anchoring; /* of keeper_loop */
 	struct auditlog *audit;
 	struct arena *arena; /* of the call */
 	bool sync_wanted;    /* an audit record waits for the disk */
@@ -27,7 +28,8 @@ enum hf_err keeper_open(int dirfd, size_t audit_segment_bytes, struct keeper_ctx
 void keeper_close(struct keeper_ctx *k);
 
 /* keeper_loop answers the vault on fd until it goes: HF_E_CONNECTION. Requests
- * that have arrived together share one commit; audit records become durable beside it (auditsync.h). */
+ * that have arrived together share one commit; audit records become durable beside it (auditsync.h), and the
+ * anchor beside those (anchorsync.h). */
 enum hf_err keeper_loop(struct keeper_ctx *k, int fd) HF_MUST_CHECK;
 
 #endif

@@ -725,20 +725,25 @@ static void drop(struct audit *a)
 		"above, and the queue is full", (unsigned long long)a->dropped);
 }
 
-/* put appends and waits as far as it is wanted. */
-static enum hf_err put(struct audit *a, struct audit_record *rec, enum audit_want want)
+static bool waits(const struct audit *a, enum audit_want want)
 {
+	return want == AUDIT_OR_NOTHING || (want == AUDIT_DURABLE && !atomic_load(&a->failing));
+}
+
+/* put appends and waits as far as it is wanted; *ret_kept: it waited, and the record is durable. */
+static enum hf_err put(struct audit *a, struct audit_record *rec, enum audit_want want, bool *ret_kept)
+{
+	bool wait = waits(a, want);
 	enum hf_err e;
 	MUTEX_HOLD(&a->lock);
 
 	e = append(a, rec, false);
-	if (want == AUDIT_OR_NOTHING)
-		return e == HF_OK ? audit_wait_kept(a) : e;
-	if (e != HF_OK)
+	if (e != HF_OK && want != AUDIT_OR_NOTHING)
 		drop(a);
-	else if (want == AUDIT_DURABLE && !atomic_load(&a->failing))
-		(void)!audit_wait_kept(a); /* it stays in the queue */
-	return HF_OK;
+	else if (e == HF_OK && wait)
+		e = audit_wait_kept(a); /* else it stays in the queue */
+	*ret_kept = e == HF_OK && wait;
+	return want == AUDIT_OR_NOTHING ? e : HF_OK;
 }
 
 enum hf_err audit_uses(struct audit *a, const struct audit_uses *u)
@@ -753,11 +758,12 @@ enum hf_err audit_uses(struct audit *a, const struct audit_uses *u)
 		.mechanism = UINT32_MAX,
 		.detail = u->detail,
 	};
+	bool kept;
 
-	return put(a, &rec, AUDIT_QUEUED);
+	return put(a, &rec, AUDIT_QUEUED, &kept);
 }
 
-enum hf_err audit_call(struct audit *a, const struct calls_ctx *c, const struct audit_end *end)
+enum hf_err audit_call(struct audit *a, const struct calls_ctx *c, struct audit_end *end)
 {
 	char label[33] = "", detail[sizeof(c->audit.detail) + 32];
 	struct audit_record rec = {
@@ -786,5 +792,5 @@ enum hf_err audit_call(struct audit *a, const struct calls_ctx *c, const struct 
 		say_store(a, detail, sizeof(detail));
 		rec.detail = slice_str(detail);
 	}
-	return put(a, &rec, end->want);
+	return put(a, &rec, end->want, &end->kept);
 }

@@ -54,10 +54,11 @@ struct audit_end {
 	enum hf_err result;
 	uint64_t duration_ns;
 	enum audit_want want;
+	bool kept; /* audit_call: it waited, and the record is durable */
 };
 /* audit_call records a call that ended. HF_E_AUDIT only with AUDIT_OR_NOTHING; else a
  * record that finds no room is dropped and counted. */
-enum hf_err audit_call(struct audit *a, const struct calls_ctx *c, const struct audit_end *end)
+enum hf_err audit_call(struct audit *a, const struct calls_ctx *c, struct audit_end *end)
 	HF_MUST_CHECK;
 
 /* audit_uses records how often a key was used (the level "counted"). */

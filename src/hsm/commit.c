@@ -27,6 +27,7 @@ struct writer {
 	const char *serial;       /* a lock-out counter to set, or NULL */
 	unsigned role, fails;
 	uint64_t turn_of_keys;    /* under which v was sealed */
+	bool early;               /* it does not wait for the anchor */
 	bool done, stale;         /* stale: other keys came in force meanwhile */
 	enum hf_err result;
 };
@@ -127,18 +128,22 @@ static enum hf_err send_group(struct records *r, const struct group *g,
 	CLEANUP(buf_done) struct buf state = BUF_MAX(WIRE_MAX_BYTES);
 	CLEANUP(buf_done) struct buf anchor = BUF_MAX(WIRE_MAX_BYTES);
 	CLEANUP(free_changes) struct change *v = hf_alloc(g->changes + 1, sizeof(*v));
+	bool early = true;
 	size_t n = 0;
 
 	if (v == NULL)
 		return HF_E_MEMORY;
 	TRY(seal_state(r, next, &state));
 	TRY(anchor_seal(r, next, &anchor));
-	for (size_t i = 0; i < g->n; n += g->v[i]->n, i++)
+	for (size_t i = 0; i < g->n; n += g->v[i]->n, i++) {
+		early = early && g->v[i]->early;
 		if (g->v[i]->n > 0)
 			memcpy(v + n, g->v[i]->v, g->v[i]->n * sizeof(*v));
+	}
 	v[n++] = (struct change){ SLICE_STR(STATE_NAME), r->state_version, r->state_version + 1,
 		buf_slice(&state) };
-	return keeper_commit(r->k, (struct change_list){ v, n }, buf_slice(&anchor));
+	return early ? keeper_commit_early(r->k, (struct change_list){ v, n }, buf_slice(&anchor)) :
+		keeper_commit(r->k, (struct change_list){ v, n }, buf_slice(&anchor));
 }
 
 /* A conflict may be the writers' own, or tell that hsm/state moved. */
@@ -401,10 +406,10 @@ static enum hf_err prepare_now(struct records *r, const struct record_change *v,
 	return e;
 }
 
-static enum hf_err write_once(struct records *r, const struct record_change *v, size_t n,
+static enum hf_err write_once(struct records *r, const struct record_change *v, size_t n, bool early,
 	bool *ret_stale)
 {
-	CLEANUP(writer_done) struct writer w = { .sealed = BUF_MAX(WIRE_MAX_BYTES / 2) };
+	CLEANUP(writer_done) struct writer w = { .sealed = BUF_MAX(WIRE_MAX_BYTES / 2), .early = early };
 	enum hf_err e;
 
 	*ret_stale = false;
@@ -430,7 +435,7 @@ static bool by_use(const char *name)
 	return strstr(name, "/gone/") != NULL || strstr(name, "/usage/") != NULL;
 }
 
-enum hf_err records_write(struct records *r, const struct record_change *v, size_t n)
+static enum hf_err write_records(struct records *r, const struct record_change *v, size_t n, bool early)
 {
 	enum hf_err e;
 	bool stale;
@@ -439,9 +444,25 @@ enum hf_err records_write(struct records *r, const struct record_change *v, size
 		if (!by_use(v[i].name))
 			return HF_E_WRITE_PROTECTED;
 	do
-		e = write_once(r, v, n, &stale);
+		e = write_once(r, v, n, early, &stale);
 	while (stale);
 	return e;
+}
+
+enum hf_err records_write(struct records *r, const struct record_change *v, size_t n)
+{
+	return write_records(r, v, n, false);
+}
+
+enum hf_err records_write_early(struct records *r, const struct record_change *v, size_t n)
+{
+	return write_records(r, v, n, true);
+}
+
+/* Each commit comes after the anchor of the one before: one that changes nothing, too. */
+enum hf_err records_settle(struct records *r)
+{
+	return keeper_commit(r->k, (struct change_list){ 0 }, SLICE_NONE);
 }
 
 /* --- another store key ------------------------------------------------------ */

@@ -17,6 +17,7 @@
 #include "op.h"
 #include "partition.h"
 #include "policy.h"
+#include "records.h"
 #include "rights.h"
 #include "roles.h"
 #include "unlock.h"
@@ -189,11 +190,20 @@ static void take_back(struct calls_ctx *c)
 		op_cancel(c->session, (enum op_kind)k);
 }
 
+/* settle: a record that is kept comes after the anchor (spec/keeper-calls); else that is waited for by
+ * itself. Where it cannot be put, the next change is refused. */
+static void settle(const struct calls_ctx *c, bool kept)
+{
+	if (c->anchor_due && !kept && records_settle(c->hsm->records) != HF_OK)
+		log_error("%s: the anchor is older than the store", c->row->name);
+}
+
 /* Where policy says so, a record that cannot be kept takes the call's answer with it;
  * what the call did stays done. */
-static enum hf_err audit(struct calls_ctx *c, enum hf_err e, uint64_t began)
+static enum hf_err audit(struct calls_ctx *c, enum hf_err e, uint64_t began, bool *ret_kept)
 {
 	struct audit_end end = { .result = e, .want = audit_wants(c, e) };
+	enum hf_err recorded;
 
 	if (end.want == AUDIT_NONE)
 		return e;
@@ -206,7 +216,9 @@ static enum hf_err audit(struct calls_ctx *c, enum hf_err e, uint64_t began)
 		return e;
 	}
 	end.duration_ns = clock_mono_ns() - began;
-	if (audit_call(c->hsm->audit, c, &end) == HF_OK)
+	recorded = audit_call(c->hsm->audit, c, &end);
+	*ret_kept = end.kept;
+	if (recorded == HF_OK)
 		return e;
 	take_back(c);
 	return HF_E_AUDIT;
@@ -284,6 +296,7 @@ static enum hf_err serve_row(struct calls_ctx *c, struct buf *out)
 {
 	uint64_t began = clock_mono_ns();
 	enum hf_err e = run(c, out);
+	bool kept = false;
 
 	consent_over(c, e);
 	if (c->session != NULL && c->service != SERVICE_NONE)
@@ -293,7 +306,8 @@ static enum hf_err serve_row(struct calls_ctx *c, struct buf *out)
 	remember_why(c, e);
 	usage_count(c, e);
 	generation_event(c->hsm, c->row, c->head.opcode, e);
-	e = audit(c, e, began);
+	e = audit(c, e, began, &kept);
+	settle(c, kept);
 	metrics_call(c, e, began);
 	usage_unref(c->usage.u);
 	leave_session(c);

@@ -161,19 +161,28 @@ enum hf_err keeper_room(struct keeper *k)
 	return HF_OK;
 }
 
-enum hf_err keeper_commit(struct keeper *k, struct change_list changes, struct slice anchor)
+static enum hf_err commit(struct keeper *k, const struct store_commit_req *q)
 {
 	CLEANUP(arena_done) struct arena a = { 0 };
 	CLEANUP(buf_done) struct buf b = BUF_MAX(WIRE_MAX_BYTES);
-	struct store_commit_req q = { changes, anchor };
 	struct rd rest;
 	enum hf_err e;
 
-	store_commit_req_enc(&b, &q);
+	store_commit_req_enc(&b, q);
 	e = ask_once(k, KEEPER_STORE_COMMIT, &b, &a, &rest);
 	if (e == HF_OK || e == HF_E_STORE)
 		atomic_store(&k->store_failing, e != HF_OK);
 	return e;
+}
+
+enum hf_err keeper_commit(struct keeper *k, struct change_list changes, struct slice anchor)
+{
+	return commit(k, &(struct store_commit_req){ changes, anchor, false });
+}
+
+enum hf_err keeper_commit_early(struct keeper *k, struct change_list changes, struct slice anchor)
+{
+	return commit(k, &(struct store_commit_req){ changes, anchor, true });
 }
 
 enum hf_err keeper_audit_append(struct keeper *k, const struct audit_append_req *q, bool *ret_mended)

@@ -40,6 +40,10 @@ enum hf_err keeper_room(struct keeper *k) HF_MUST_CHECK;
 /* These are sent once: the caller knows how to find out what became of them. */
 enum hf_err keeper_commit(struct keeper *k, struct change_list changes, struct slice anchor)
 	HF_MUST_CHECK;
+/* keeper_commit_early returns when the store has the changes; the anchor is in place before the next commit,
+ * and before an audit record that is made after this is kept. */
+enum hf_err keeper_commit_early(struct keeper *k, struct change_list changes, struct slice anchor)
+	HF_MUST_CHECK;
 enum hf_err keeper_audit_append(struct keeper *k, const struct audit_append_req *q, bool *ret_mended)
 	HF_MUST_CHECK;
 

@@ -79,7 +79,7 @@ static void keep_tags(struct tags *t, const struct record_change *v, size_t n, e
 			tags_gone(t, v[i].name);
 }
 
-static enum hf_err write_under(struct calls_ctx *c, struct record_change *v, size_t n)
+static enum hf_err write_under(struct calls_ctx *c, struct record_change *v, size_t n, bool early)
 {
 	CLEANUP(secret_done) struct secret key = { 0 }, tagging = { 0 };
 	enum hf_err e;
@@ -95,18 +95,20 @@ static enum hf_err write_under(struct calls_ctx *c, struct record_change *v, siz
 		if (v[i].version != 0)
 			TRY(object_tags(secret_slice(&tagging), v[i].plain, &v[i].tags));
 	}
-	e = records_write(c->hsm->records, v, n);
+	c->anchor_due |= early;
+	e = early ? records_write_early(c->hsm->records, v, n) : records_write(c->hsm->records, v, n);
 	keep_tags(c->part->tags, v, n, e);
 	return e;
 }
 
-/* write_staged: no other key takes the partition's place between the sealing and the store. */
-static enum hf_err write_staged(struct calls_ctx *c, struct record_change *v, size_t n)
+/* write_staged: no other key takes the partition's place between the sealing and the store. early: the anchor
+ * comes while the call is recorded (gate.c). */
+static enum hf_err write_staged(struct calls_ctx *c, struct record_change *v, size_t n, bool early)
 {
 	enum hf_err e;
 
 	rwlock_read(&c->part->keeping);
-	e = write_under(c, v, n);
+	e = write_under(c, v, n, early);
 	rwlock_unlock(&c->part->keeping);
 	return e;
 }
@@ -118,7 +120,7 @@ static enum hf_err write_one(struct calls_ctx *c, const struct object *o, uint64
 	struct record_change ch;
 
 	TRY(stage(c, o, expect, version, &s, &ch));
-	return write_staged(c, &ch, 1);
+	return write_staged(c, &ch, 1, false);
 }
 
 /* write_gone deletes the record of a token object, and its count. */
@@ -132,7 +134,7 @@ static enum hf_err write_gone(struct calls_ctx *c, const struct object *o)
 	TRY(stage(c, o, o->version, 0, &s, &ch[0]));
 	if (attrs_one_time(&o->attrs) && onetime_stage_gone(c, o, &count, &ch[1]))
 		n = 2;
-	TRY(write_staged(c, ch, n));
+	TRY(write_staged(c, ch, n, false));
 	(void)atomic_fetch_sub(&c->part->stored, 1);
 	if (attrs_one_time(&o->attrs))
 		onetime_gone(c, o);
@@ -159,7 +161,7 @@ static enum hf_err write_new(struct calls_ctx *c, struct object *const *v, size_
 			k++;
 		}
 	}
-	return k == 0 ? HF_OK : write_staged(c, ch, k);
+	return k == 0 ? HF_OK : write_staged(c, ch, k, true);
 }
 
 static enum hf_err origin_of(const struct calls_ctx *c, uint8_t out[24])
@@ -571,7 +573,7 @@ static enum hf_err stage_all(struct calls_ctx *c, struct object **v, const uint6
 		return HF_E_MEMORY;
 	for (size_t i = 0; i < n; i++)
 		TRY(stage(c, v[i], expect[i], v[i]->version, &s[i], &ch[i]));
-	return write_staged(c, ch, n);
+	return write_staged(c, ch, n, false);
 }
 
 static enum hf_err write_all(struct calls_ctx *c, struct object **v, const uint64_t *expect, size_t n)

@@ -99,6 +99,12 @@ uint64_t records_sequence(struct records *r);
 enum hf_err records_write(struct records *r, const struct record_change *v, size_t n)
 	HF_MUST_CHECK;
 
+/* records_write_early is records_write that returns when the store has the changes. The anchor is in place as
+ * well when an audit record made after that is durable, or records_settle returns; before that the call does
+ * not answer. */
+enum hf_err records_write_early(struct records *r, const struct record_change *v, size_t n) HF_MUST_CHECK;
+enum hf_err records_settle(struct records *r) HF_MUST_CHECK;
+
 /* records_protect: from now on nothing changes but what use itself leaves behind: the audit log's
  * witness, tamper events, counts of wrong PINs, logins that ended, statistics; else
  * HF_E_WRITE_PROTECTED. */

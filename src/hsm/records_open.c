@@ -247,6 +247,8 @@ enum hf_err records_judge(struct records *r, bool *ret_rollback, bool *ret_diges
 		TRY(name_it(r, truth->digest, ev.actual));
 	TRY(anchor_state_copy(truth, &r->now));
 	memcpy(r->now.digest, ev.actual, DIGEST_LEN);
+	/* A crash between the two: the anchor catches up before the next change, not to fall two behind. */
+	r->anchor_behind = ev.state_ok && ev.anchor_ok && ev.state.sequence == ev.anchor.sequence + 1;
 	*ret_rollback = sequence || presence;
 	*ret_digest = differs;
 	return HF_OK;

@@ -70,6 +70,11 @@ enum hf_err records_write(struct records *r, const struct record_change *v, size
 	return HF_OK;
 }
 
+enum hf_err records_write_early(struct records *r, const struct record_change *v, size_t n)
+{
+	return records_write(r, v, n);
+}
+
 /* Here every object is in memory. */
 bool opening_is(const struct partition *p)
 {

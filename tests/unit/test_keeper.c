@@ -7,11 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -22,11 +24,21 @@
 #include "wire.h"
 
 /* All that the keeper makes durable comes through here. */
-static atomic_uint syncs, fail_syncs;
+static atomic_uint syncs, fail_syncs, held_sync; /* held: the sync of that number waits until it is 0 again */
+
+static void pause_a_little(void)
+{
+	static const struct timespec t = { 0, 1000000 };
+
+	(void)nanosleep(&t, NULL);
+}
 
 __attribute__((visibility("default"))) int fdatasync(int fd)
 {
-	atomic_fetch_add(&syncs, 1);
+	unsigned n = atomic_fetch_add(&syncs, 1) + 1;
+
+	while (atomic_load(&held_sync) == n)
+		pause_a_little();
 	if (atomic_load(&fail_syncs) > 0) {
 		atomic_fetch_sub(&fail_syncs, 1);
 		errno = EIO;
@@ -94,6 +106,7 @@ static int teardown(void **state)
 {
 	(void)state;
 	atomic_store(&fail_syncs, 0);
+	atomic_store(&held_sync, 0);
 	(void)hang_up();
 	keeper_close(&keeper);
 	scratch_free(&scratch);
@@ -120,13 +133,23 @@ static void send_raw(unsigned op, uint64_t request, struct slice s)
 	assert_int_equal(wire_send(vault, &h, s), HF_OK);
 }
 
+static void send_commit_as(uint64_t request, const struct store_commit_req *q)
+{
+	buf_reset(&fields);
+	store_commit_req_enc(&fields, q);
+	send_raw(KEEPER_STORE_COMMIT, request, buf_slice(&fields));
+}
+
 static void send_commit(uint64_t request, const struct change *v, size_t n, const char *anchor)
 {
-	struct store_commit_req q = { { v, n }, slice_str(anchor) };
+	send_commit_as(request, &(struct store_commit_req){ { v, n }, slice_str(anchor), false });
+}
 
-	buf_reset(&fields);
-	store_commit_req_enc(&fields, &q);
-	send_raw(KEEPER_STORE_COMMIT, request, buf_slice(&fields));
+static void send_early(uint64_t request, const char *name, const char *anchor)
+{
+	const struct change c = { slice_str(name), 0, 1, SLICE_STR("value") };
+
+	send_commit_as(request, &(struct store_commit_req){ { &c, *name != '\0' }, slice_str(anchor), true });
 }
 
 static void send_put(uint64_t request, const char *name, uint64_t expect, uint64_t version,
@@ -322,6 +345,64 @@ static void an_anchor_alone_may_be_sent(void **state)
 	send_put(2, "a", 0, 1, ""); /* and a change without one leaves it */
 	assert_int_equal(answer_to(2), HF_OK);
 	anchor_is("alone");
+}
+
+/* 1: the store's disk, 2: the anchor's, which is held, 3: the audit log's. */
+static void an_early_answer_comes_before_the_anchor_and_a_record_behind_it(void **state)
+{
+	struct pollfd p = { .events = POLLIN };
+
+	(void)state;
+	run();
+	assert_int_equal(version_of("a"), 0);
+	atomic_store(&syncs, 0);
+	atomic_store(&held_sync, 2);
+	send_early(1, "a", "early");
+	assert_int_equal(answer_to(1), HF_OK);
+	send_append(2, 1, "record", true);
+	while (atomic_load(&syncs) < 3)
+		pause_a_little();
+	p.fd = vault;
+	assert_int_equal(poll(&p, 1, 20), 0);
+	atomic_store(&held_sync, 0);
+	assert_int_equal(answer_to(2), HF_OK);
+	anchor_is("early");
+	again();
+	anchor_is("early");
+	assert_int_equal(version_of("a"), 1);
+}
+
+static void the_next_change_waits_for_an_early_anchor(void **state)
+{
+	(void)state;
+	run();
+	send_early(1, "a", "one");
+	send_early(2, "b", "two");
+	send_put(3, "c", 0, 1, "three");
+	for (uint64_t i = 1; i <= 3; i++)
+		assert_int_equal(answer_to(i), HF_OK);
+	anchor_is("three");
+	send_early(4, "c", "no change"); /* it is there */
+	assert_int_equal(answer_to(4), HF_E_CONFLICT);
+	anchor_is("three");
+}
+
+static void an_early_anchor_that_fails_is_mended_before_the_next_change(void **state)
+{
+	(void)state;
+	run();
+	send_early(1, "", "one"); /* changes nothing: the anchor's is the only disk */
+	assert_int_equal(answer_to(1), HF_OK);
+	anchor_is("one");
+	atomic_store(&fail_syncs, 2);
+	send_early(2, "", "two");
+	assert_int_equal(answer_to(2), HF_OK);
+	send_put(3, "a", 0, 1, "three");
+	assert_int_equal(answer_to(3), HF_E_STORE);
+	assert_int_equal(version_of("a"), 0);
+	send_put(4, "a", 0, 1, "");
+	assert_int_equal(answer_to(4), HF_OK);
+	anchor_is("two");
 }
 
 static void a_scan_comes_in_pages(void **state)
@@ -669,6 +750,9 @@ int main(void)
 		TEST(a_group_costs_one_sync_and_a_conflict_is_the_askers_own),
 		TEST(a_disk_that_fails_changes_nothing),
 		TEST(an_anchor_alone_may_be_sent),
+		TEST(an_early_answer_comes_before_the_anchor_and_a_record_behind_it),
+		TEST(the_next_change_waits_for_an_early_anchor),
+		TEST(an_early_anchor_that_fails_is_mended_before_the_next_change),
 		TEST(a_scan_comes_in_pages),
 		TEST(great_records_pass),
 		TEST(audit_records_are_kept_in_order),

@@ -81,7 +81,7 @@ static bool ask_commit(uint64_t n)
 	static uint8_t value[3000];
 	uint8_t anchor[8];
 	struct change c = { SLICE_STR("a"), n - 1, n, SLICE_OF(value) };
-	struct store_commit_req q = { { &c, 1 }, SLICE_OF(anchor) };
+	struct store_commit_req q = { { &c, 1 }, SLICE_OF(anchor), false };
 
 	put_u64(anchor, n);
 	store_commit_req_enc(&b, &q);

@@ -399,6 +399,53 @@ static void with_liar(bool keeps)
 	assert_string_equal(scan("r/").text, "r/a=1 r/b=2 r/c=3 r/d=four ");
 }
 
+/* lose_anchor: as if each commit were cut short between the store and the anchor. */
+static enum hf_err lose_anchor(struct keeper *k, enum keeper_op op, struct slice fields, struct arena *a,
+	struct rd *rest)
+{
+	CLEANUP(buf_done) struct buf b = BUF_MAX(WIRE_MAX_BYTES);
+	struct store_commit_req q;
+	struct rd r = rd_of(fields);
+
+	(void)k;
+	if (op != KEEPER_STORE_COMMIT || !store_commit_req_dec(&r, a, &q) || q.changes.n == 0)
+		return keeper->call(keeper, op, fields, a, rest);
+	q.anchor = SLICE_NONE;
+	store_commit_req_enc(&b, &q);
+	return keeper->call(keeper, op, buf_slice(&b), a, rest);
+}
+
+static void crashes_before_the_anchor_do_not_add_up(void **state)
+{
+	struct keeper loser = { .call = lose_anchor };
+
+	(void)state;
+	three();
+	for (uint64_t i = 1; i <= 3; i++) {
+		records_close(records);
+		records = NULL;
+		assert_int_equal(records_open(&loser, &keys, &judged, &records), HF_OK);
+		assert_false(judged.rollback);
+		assert_int_equal(put("r/a", i, "again"), HF_OK);
+	}
+	open_again();
+	assert_as_left();
+	assert_string_equal(scan("r/").text, "r/a=again r/b=2 r/c=3 ");
+}
+
+static void an_early_write_is_settled(void **state)
+{
+	struct record_change c = { "r/d", 0, 1, SEAL_STORE, SLICE_NONE, SLICE_STR("4") };
+
+	(void)state;
+	three();
+	assert_int_equal(records_write_early(records, &c, 1), HF_OK);
+	assert_int_equal(records_settle(records), HF_OK);
+	open_again();
+	assert_as_left();
+	assert_string_equal(scan("r/").text, "r/a=1 r/b=2 r/c=3 r/d=4 ");
+}
+
 static void a_commit_that_was_kept_though_the_answer_was_lost_counts(void **state)
 {
 	(void)state;
@@ -432,6 +479,8 @@ int main(void)
 		T(a_damaged_anchor_is_noticed),
 		T(a_lost_state_is_noticed_and_resets_no_counter),
 		T(a_full_disk_fails_the_write_and_nothing_else),
+		T(crashes_before_the_anchor_do_not_add_up),
+		T(an_early_write_is_settled),
 		T(a_commit_that_was_kept_though_the_answer_was_lost_counts),
 		T(a_commit_that_was_lost_with_its_answer_is_sent_again),
 	};

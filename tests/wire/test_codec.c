@@ -106,14 +106,14 @@ static void a_change_of_the_store_names_two_versions(void **state)
 {
 	struct fixture *f = *state;
 	struct change c = { SLICE_STR("p/1"), 7, 8, SLICE_STR("v") };
-	struct store_commit_req q = { .changes = { &c, 1 }, .anchor = SLICE_NONE };
+	struct store_commit_req q = { .changes = { &c, 1 }, .anchor = SLICE_NONE, .early = true };
 
 	store_commit_req_enc(&f->b, &q);
 	IS(buf_slice(&f->b), "\x00\x00\x00\x01"
 			     "\x00\x00\x00\x03" "p/1"
 			     "\x00\x00\x00\x00\x00\x00\x00\x07" "\x00\x00\x00\x00\x00\x00\x00\x08"
 			     "\x00\x00\x00\x01" "v"
-			     "\x00\x00\x00\x00");
+			     "\x00\x00\x00\x00" "\x01");
 }
 
 /* --- round trips and cuts -------------------------------------------------------- */
