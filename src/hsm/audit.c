@@ -26,8 +26,6 @@
 #include "partition.h"
 #include "wait.h"
 
-#define BATCH_BYTES (4u << 20)
-#define RECORD_ROOM 8192u            /* more than any record takes */
 #define GATHER_NS 20000000u          /* how long records wait that nobody waits for */
 #define RETRY_NS 200000000u
 #define ROOM_NS 10000000000u         /* how long a call waits for room */
@@ -49,17 +47,12 @@ static void tally(struct audit *a, uint64_t seq, uint64_t untold)
 
 /* --- making a record ------------------------------------------------------------- */
 
-static bool has_room(const struct batch *b)
-{
-	return b->n < BATCH_RECORDS && b->bytes.n + RECORD_ROOM <= BATCH_BYTES;
-}
-
 /* When the keeper does not keep up, or restarts, calls wait; when it fails they do not. */
 static enum hf_err wait_for_room(struct audit *a)
 {
 	uint64_t until = clock_mono_ns() + ROOM_NS;
 
-	while (!has_room(a->fill))
+	while (!audit_batch_has_room(a->fill))
 		if (atomic_load(&a->failing) || !cond_wait_until(&a->room, &a->lock, until))
 			return HF_E_AUDIT;
 	return HF_OK;
@@ -173,7 +166,7 @@ static void checkpoint_if_due(struct audit *a)
 	uint64_t since = a->seq - a->signed_seq;
 	char detail[48] = "";
 
-	if (!has_room(a->fill)) /* this thread is the one that makes room */
+	if (!audit_batch_has_room(a->fill)) /* this thread is the one that makes room */
 		return;
 	if (since >= CHECKPOINT_RECORDS ||
 	    (since > 0 && clock_mono_ns() - a->signed_ns >= CHECKPOINT_NS)) {
@@ -186,6 +179,7 @@ static void checkpoint_if_due(struct audit *a)
 /* audit_wait_kept is called with the lock held, for a record just appended. */
 enum hf_err audit_wait_kept(struct audit *a)
 {
+	struct batch *in = a->fill->n > 0 ? a->fill : a->send;
 	uint64_t seq = a->seq;
 
 	if (a->fill->n > 0) {
@@ -194,7 +188,7 @@ enum hf_err audit_wait_kept(struct audit *a)
 	}
 	waiting_begin();
 	while (a->durable < seq && a->failed < seq)
-		cond_wait(&a->kept, &a->lock);
+		cond_wait(&in->kept, &a->lock);
 	waiting_end();
 	return a->durable >= seq ? HF_OK : HF_E_AUDIT;
 }
@@ -234,13 +228,6 @@ static enum hf_err send_batch(struct audit *a, const struct batch *b, bool again
 	return keeper_audit_append(a->k, &q, ret_mended);
 }
 
-static void batch_empty(struct batch *b)
-{
-	buf_reset(&b->bytes);
-	b->n = 0;
-	b->sync = b->jump = b->last = false;
-}
-
 static void pause_before_retry(struct audit *a)
 {
 	uint64_t until = clock_mono_ns() + RETRY_NS;
@@ -258,7 +245,8 @@ static void tell_failure(struct audit *a, enum hf_err e, uint64_t since, bool ag
 	a->failed = a->seq;
 	if (again && (e == HF_E_STORE || keeper_gone(e)))
 		atomic_store(&a->failing, true);
-	cond_broadcast(&a->kept);
+	cond_broadcast(&a->fill->kept);
+	cond_broadcast(&a->send->kept);
 	cond_broadcast(&a->room);
 }
 
@@ -291,8 +279,8 @@ static bool finish(struct audit *a)
 	a->durable = last;
 	a->mended |= mended;
 	atomic_store(&a->failing, false);
-	batch_empty(a->send);
-	cond_broadcast(&a->kept);
+	audit_batch_empty(a->send);
+	cond_broadcast(&a->send->kept);
 	return true;
 }
 
@@ -310,7 +298,7 @@ static void tell_witness(struct audit *a)
 	e = audit_witness_keep(a->witness, &m);
 	mutex_lock(&a->lock);
 	a->told_ns = clock_mono_ns();
-	cond_broadcast(&a->kept);
+	cond_broadcast(&a->told);
 	if (e != HF_OK)
 		log_warn("audit: the store was not told of record %llu: %s", (unsigned long long)m.seq,
 			err_text(e));
@@ -321,7 +309,7 @@ static void tell_witness(struct audit *a)
 /* tell_mended is called with the lock held, at once behind what was mended. */
 static void tell_mended(struct audit *a)
 {
-	if (!a->mended || !has_room(a->fill))
+	if (!a->mended || !audit_batch_has_room(a->fill))
 		return;
 	if (audit_append_event(a, "audit-mended", "the log's open file was deleted or replaced by somebody; "
 		"it was written anew, no record is missing", HF_E_DAMAGED, true) != HF_OK)
@@ -341,7 +329,7 @@ static void wait_for_work(struct audit *a)
 	if (!a->fill->sync && !a->stop) {
 		uint64_t until = clock_mono_ns() + GATHER_NS;
 
-		while (!a->fill->sync && !a->stop && has_room(a->fill) &&
+		while (!a->fill->sync && !a->stop && audit_batch_has_room(a->fill) &&
 		       cond_wait_until(&a->work, &a->lock, until))
 			;
 	}
@@ -369,8 +357,8 @@ static void last_words(struct audit *a)
 	bool mended;
 	enum hf_err e = go_back(a);
 
-	batch_empty(a->send);
-	batch_empty(a->fill);
+	audit_batch_empty(a->send);
+	audit_batch_empty(a->fill);
 	a->untold += numbered - (e == HF_OK ? a->seq : a->durable);
 	log_error("audit: %llu records of calls were lost: they could not be kept before the stop",
 		(unsigned long long)a->untold);
@@ -414,20 +402,13 @@ static void *run(void *ctx)
 
 /* --- open and close --------------------------------------------------------------------- */
 
-static void batch_free(struct batch *b)
-{
-	if (b != NULL)
-		buf_done(&b->bytes);
-	hf_free(b);
-}
-
 static void audit_free(struct audit *a)
 {
-	batch_free(a->fill);
-	batch_free(a->send);
+	audit_batch_free(a->fill);
+	audit_batch_free(a->send);
 	audit_keys_done(&a->keys);
 	cond_done(&a->work);
-	cond_done(&a->kept);
+	cond_done(&a->told);
 	cond_done(&a->room);
 	mutex_done(&a->lock);
 	hf_free(a);
@@ -447,13 +428,12 @@ static enum hf_err audit_new(const struct audit_setup *set, struct audit **ret)
 	a->tally = set->tally;
 	mutex_init(&a->lock);
 	cond_init(&a->work);
-	cond_init(&a->kept);
+	cond_init(&a->told);
 	cond_init(&a->room);
-	a->fill = hf_alloc(1, sizeof(*a->fill));
-	a->send = hf_alloc(1, sizeof(*a->send));
+	a->fill = audit_batch_new();
+	a->send = audit_batch_new();
 	if (a->fill == NULL || a->send == NULL)
 		return HF_E_MEMORY;
-	a->fill->bytes = a->send->bytes = BUF_MAX(BATCH_BYTES);
 	return audit_keys_open(set->seed, set->ml_seed, &a->keys);
 }
 
@@ -584,7 +564,7 @@ static enum hf_err first_kept(struct audit *a, bool must)
 		return must ? HF_E_AUDIT : HF_OK;
 	}
 	while (a->witness != NULL && a->told_ns == 0)
-		cond_wait(&a->kept, &a->lock);
+		cond_wait(&a->told, &a->lock);
 	return HF_OK;
 }
 

@@ -17,7 +17,13 @@ struct batch {
 	uint64_t first;
 	bool sync, jump; /* numbers are left out before `first` */
 	bool last;       /* nothing comes behind it */
+	struct cond kept; /* or failed: only who has a record in it wakes */
 };
+
+struct batch *audit_batch_new(void); /* NULL: no memory */
+void audit_batch_free(struct batch *b); /* NULL-safe */
+void audit_batch_empty(struct batch *b);
+bool audit_batch_has_room(const struct batch *b); /* for any record */
 
 struct audit {
 	struct keeper *k;
@@ -29,7 +35,7 @@ struct audit {
 	_Atomic bool failing;     /* the keeper said that it cannot keep records */
 	pthread_t thread;
 	struct mutex lock;        /* what follows */
-	struct cond work, kept, room;
+	struct cond work, told, room; /* told: the witness */
 	struct batch *fill, *send;
 	uint64_t seq, durable, failed; /* last numbered, last kept, last that failed once */
 	uint64_t signed_seq, signed_ns;
