@@ -79,7 +79,6 @@ struct client {
 	struct instance instance; /* dir NULL: not looked for yet */
 	struct mutex lock;        /* all below; short */
 	struct cond freed;        /* a conn became free */
-	struct conn conns[CLIENT_MAX_CONNECTIONS];
 	size_t live;              /* connections */
 	_Atomic size_t waiting;   /* threads, for a conn */
 	uint64_t boot, generation;
@@ -91,6 +90,7 @@ struct client {
 	struct mutex random_lock;
 	struct random_pool *random; /* NULL: none yet */
 	struct mutex restoring;   /* one thread opens sessions and resumes logins */
+	struct conn conns[CLIENT_MAX_CONNECTIONS]; /* last: what each call looks at is on one page */
 };
 
 /* struct call is one call on its way. */
