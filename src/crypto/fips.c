@@ -1,10 +1,15 @@
 /* fips.c: see fips.h. The module is opened here and handed to OpenSSL as one of its own, since
- * a static libcrypto loads no shared objects. Its self-tests run while it is loaded. */
+ * a static libcrypto loads no shared objects. Its self-tests run while it is loaded, and on demand, when
+ * the sandbox lets nobody open a file: the module, which they read, stays open. */
 #include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <openssl/conf.h>
+#include <openssl/core_dispatch.h>
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/fips_names.h>
@@ -13,11 +18,16 @@
 #include "fips.h"
 
 #define PARAMS_MAX 64
+#define FUNCTIONS_MAX 256 /* of libcrypto's for a provider */
+#define FILE_FD 128       /* the least descriptor for the module's file */
 #define SECTION "fips_sect" /* as openssl fipsinstall writes it */
 
 static struct {
 	const char *module, *config;
 	OSSL_PROVIDER *provider;
+	OSSL_provider_init_fn *entry;
+	int file;    /* the module's; 0: not yet open */
+	bool tested; /* the self-tests of its start were told */
 	char version[64];
 	char why[512];
 } fips;
@@ -60,6 +70,16 @@ bool crypto_alive(void)
 
 	return fips.provider == NULL ||
 		(OSSL_PROVIDER_get_params(fips.provider, p) == 1 && status == 1);
+}
+
+bool fips_selftest(void)
+{
+	if (fips.provider == NULL)
+		return true;
+	if (fips.tested && OSSL_PROVIDER_self_test(fips.provider) != 1)
+		return ossl_err(HF_E_SELFTEST) == HF_OK;
+	fips.tested = true;
+	return crypto_alive();
 }
 
 static enum hf_err refuse(const char *what, const char *path, const char *why)
@@ -108,7 +128,19 @@ static enum hf_err settings_of(CONF *conf, OSSL_PARAM p[PARAMS_MAX])
 	return HF_OK;
 }
 
-static enum hf_err entry_of(OSSL_provider_init_fn **ret)
+/* Out of the way of descriptors whose numbers say what they are. */
+static enum hf_err keep_open(void)
+{
+	int fd = open(fips.module, O_RDONLY | O_CLOEXEC);
+
+	fips.file = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, FILE_FD) : -1;
+	if (fips.file < 0)
+		return refuse("fips-module", fips.module, strerror(errno));
+	(void)close(fd);
+	return HF_OK;
+}
+
+static enum hf_err open_module(void)
 {
 	void *module = dlopen(fips.module, RTLD_NOW | RTLD_LOCAL);
 
@@ -120,8 +152,10 @@ static enum hf_err entry_of(OSSL_provider_init_fn **ret)
 			why += n + 2;
 		return refuse("fips-module", fips.module, why != NULL ? why : "cannot be loaded");
 	}
-	*ret = (OSSL_provider_init_fn *)dlsym(module, "OSSL_provider_init");
-	return *ret != NULL ? HF_OK : refuse("fips-module", fips.module, "it is no OpenSSL provider");
+	fips.entry = (OSSL_provider_init_fn *)dlsym(module, "OSSL_provider_init");
+	if (fips.entry == NULL)
+		return refuse("fips-module", fips.module, "it is no OpenSSL provider");
+	return keep_open();
 }
 
 static void ask_version(void)
@@ -136,15 +170,65 @@ static void ask_version(void)
 		(void)snprintf(fips.version, sizeof(fips.version), "%s", version);
 }
 
+/* --- the module's file, as its integrity test reads it ------------------------------------ */
+
+struct reading {
+	off_t at;
+};
+
+static OSSL_CORE_BIO *read_module(const char *path, const char *mode)
+{
+	(void)mode;
+	return strcmp(path, fips.module) == 0 ? hf_alloc(1, sizeof(struct reading)) : NULL;
+}
+
+static int read_part(OSSL_CORE_BIO *bio, void *data, size_t n, size_t *ret_n)
+{
+	struct reading *r = (struct reading *)bio;
+	ssize_t got = pread(fips.file, data, n, r->at);
+
+	*ret_n = got > 0 ? (size_t)got : 0;
+	r->at += got > 0 ? got : 0;
+	return got > 0;
+}
+
+static int read_end(OSSL_CORE_BIO *bio)
+{
+	hf_free(bio);
+	return 1;
+}
+
+/* init is the module's, with these in the place of libcrypto's. */
+static int init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in, const OSSL_DISPATCH **out,
+	void **ret_context)
+{
+	static OSSL_DISPATCH own[FUNCTIONS_MAX];
+	size_t n = 0;
+
+	for (; in[n].function_id != 0; n++) {
+		if (n == FUNCTIONS_MAX - 1)
+			return 0;
+		own[n] = in[n];
+		if (in[n].function_id == OSSL_FUNC_BIO_NEW_FILE)
+			own[n].function = (void (*)(void))read_module;
+		else if (in[n].function_id == OSSL_FUNC_BIO_READ_EX)
+			own[n].function = (void (*)(void))read_part;
+		else if (in[n].function_id == OSSL_FUNC_BIO_FREE)
+			own[n].function = (void (*)(void))read_end;
+	}
+	own[n] = in[n];
+	return fips.entry(handle, own, out, ret_context);
+}
+
 /* A provider without its self-tests and checksum would load as well, so what it says of
  * itself is asked too. */
-static enum hf_err start(OSSL_provider_init_fn *entry, const OSSL_PARAM *settings)
+static enum hf_err start(const OSSL_PARAM *settings)
 {
 	static const char name[] = "fips";
 	EVP_MD *md;
 
 	ERR_clear_error();
-	OSSL_TRY(OSSL_PROVIDER_add_builtin(NULL, name, entry), HF_E_INTERNAL);
+	OSSL_TRY(OSSL_PROVIDER_add_builtin(NULL, name, init), HF_E_INTERNAL);
 	fips.provider = OSSL_PROVIDER_load_ex(NULL, name, (OSSL_PARAM *)(uintptr_t)settings);
 	if (fips.provider == NULL)
 		return refuse("fips-module", fips.module, provider_error());
@@ -161,7 +245,6 @@ static enum hf_err start(OSSL_provider_init_fn *entry, const OSSL_PARAM *setting
 enum hf_err fips_load(void)
 {
 	CLEANUP(NCONF_free_p) CONF *conf = NULL;
-	OSSL_provider_init_fn *entry = NULL;
 	OSSL_PARAM settings[PARAMS_MAX];
 
 	if (fips.module == NULL || *fips.module == '\0')
@@ -171,6 +254,6 @@ enum hf_err fips_load(void)
 			"fips-config has to name what openssl fipsinstall wrote");
 	conf = NCONF_new(NULL);
 	TRY(settings_of(conf, settings));
-	TRY(entry_of(&entry));
-	return start(entry, settings);
+	TRY(open_module());
+	return start(settings);
 }

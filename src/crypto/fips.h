@@ -11,6 +11,10 @@
  * crypto_why says why not. After the other providers, before any algorithm. */
 enum hf_err fips_load(void) HF_MUST_CHECK;
 
+/* fips_selftest runs the provider's own self-tests, its integrity among them: the first time it tells of
+ * those that ran when it was loaded. True where it is not in force. After a failure it does no work. */
+bool fips_selftest(void);
+
 const OSSL_PROVIDER *fips_provider(void); /* NULL: not in force */
 
 /* What is asked of OpenSSL (a property query) for work with a key: NULL, the usual, unless the

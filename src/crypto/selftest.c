@@ -8,6 +8,7 @@
 
 #include "crypto.h"
 #include "family.h"
+#include "fips.h"
 #include "selftest.h"
 
 #define KAT_BYTES 4096 /* longest value of a known answer */
@@ -338,5 +339,7 @@ bool crypto_selftest(void (*report)(void *ctx, const char *name, bool ok), void 
 	for (size_t i = 0; i < kat_count; i++)
 		tell(&r, kats[i].name, check(&kats[i]));
 	tell(&r, "ecdsa-pair", check_pair());
+	if (crypto_is_fips())
+		tell(&r, "fips-provider", fips_selftest());
 	return r.all;
 }

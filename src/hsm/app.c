@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "backup.h"
+#include "clock.h"
 #include "login.h"
 #include "partition.h"
 #include "rights.h"
@@ -45,11 +46,9 @@ static struct app *app_new(const struct peer *peer, struct slice id, struct slic
 	mutex_init(&app->lock);
 	mutex_init(&app->backup_lock);
 	/* An application whose connections broke comes back as a new one: its sessions' numbers of before
-	 * must not be those of others now. */
-	if (crypto_random((uint8_t *)&app->next_session, sizeof(app->next_session)) != HF_OK) {
-		app_free(app);
-		return NULL;
-	}
+	 * must not be those of others now. Without cryptography no session opens, and status tells why. */
+	if (crypto_random((uint8_t *)&app->next_session, sizeof(app->next_session)) != HF_OK)
+		app->next_session = clock_mono_ns();
 	app->next_session >>= 1; /* never comes round to 0 */
 	return app;
 }

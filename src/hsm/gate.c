@@ -221,7 +221,8 @@ static enum hf_err audit(struct calls_ctx *c, enum hf_err e, uint64_t began, boo
 	if (recorded == HF_OK)
 		return e;
 	take_back(c);
-	return HF_E_AUDIT;
+	/* Who cannot compute keeps no record either. */
+	return atomic_load(&c->hsm->state) == HSM_ERROR ? HF_E_SELFTEST : HF_E_AUDIT;
 }
 
 /* says_all: what else the record has (whose PIN, which backup) would not help the caller. */

@@ -138,8 +138,29 @@ def test_the_fips_provider_serves_approved_mode(i):
         work(t)
     for name in ('SP800_108_COUNTER_KDF', 'IKE_PRF_DERIVE', 'XMSS', 'HSS', 'AES_CFB64', 'CHACHA20_POLY1305'):
         assert not t.has(name), name
-    must(i, 'selftest')
+    for _ in range(2):
+        assert json.loads(must(i, 'selftest', '--json'))['fips-provider'] == 'passed'
     assert t.generate(t.mechanism('AES_KEY_GEN'), VALUE_LEN=16)
+
+
+def test_a_fips_provider_that_fails_on_demand_ends_all_service(i):
+    in_force(i)
+    t = token(i, approved=True)
+    size = os.path.getsize(i.so)
+    with open(i.so, 'r+b') as f:  # its last byte, which is not in memory
+        f.seek(size - 1)
+        last = f.read(1)[0]
+        f.seek(size - 1)
+        f.write(bytes([last ^ 1]))
+    must(i, 'status')
+    r = i.cli('selftest', '--json')
+    assert r.returncode == 1 and 'a self-test failed' in r.stdout + r.stderr, r.stdout + r.stderr
+    r = i.cli('status', '--json')
+    assert r.returncode == 1 and json.loads(r.stdout)['error'] == 'self-test failed: fips-provider', r.stdout + r.stderr
+    assert refused(t.generate, t.mechanism('AES_KEY_GEN'), VALUE_LEN=16) == 'CKR_DEVICE_ERROR'
+    assert 'self-test failed: fips-provider' in i.log()
+    i.stop()
+    assert i.cli('status').returncode != 0 and 'module integrity failure' in i.log()
 
 
 def test_what_the_fips_provider_lacks_is_done_but_not_approved(i):
