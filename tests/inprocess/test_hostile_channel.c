@@ -55,7 +55,7 @@ struct fixture {
 	struct server *server; /* lives as long as the process, */
 };
 
-static struct server *servers[8]; /* and is no leak */
+static struct server *servers[9]; /* and is no leak */
 static size_t server_count;
 
 static struct sockaddr_un address(const struct scratch *d)
@@ -622,6 +622,36 @@ static void data_that_do_not_come_hold_nobody(void **state)
 	hostile_leaves(&x);
 }
 
+/* A request that is copied, and whose data do not come, lies there until they do; others are served. */
+static void requests_without_their_data_hold_nobody(void **state)
+{
+	const uint64_t digests = 56; /* of a mebibyte, never begun */
+	struct hostile x[4];
+	struct wire_head h;
+	struct honest good;
+	pthread_t t;
+
+	honest_comes(&good, *state);
+	for (size_t i = 0; i < 4; i++) {
+		hostile_comes(&x[i], *state);
+		atomic_store((_Atomic uint32_t *)(void *)(x[i].at + MISSING), 500000);
+		asks(&x[i], digests);
+		assert_true(ring(&x[i]));
+	}
+	assert_int_equal(pthread_create(&t, NULL, honest_works, &good), 0);
+	honest_does(&good, 20);
+	for (size_t i = 0; i < 4; i++) {
+		assert_int_equal(word(&x[i], STATE), ASKED);
+		atomic_store((_Atomic uint32_t *)(void *)(x[i].at + MISSING), 0);
+		(void)answered(&x[i], &h);
+		assert_int_equal(h.flags, HF_E_OP_NONE);
+		hostile_leaves(&x[i]);
+	}
+	atomic_store(&good.enough, true);
+	assert_int_equal(pthread_join(t, NULL), 0);
+	honest_leaves(&good);
+}
+
 /* decrypts asks for the decryption of what was encrypted last, as it is or altered. */
 static void decrypts(struct hostile *x, const uint8_t *sealed, size_t n, bool altered)
 {
@@ -721,6 +751,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(large_data_are_encrypted, setup, teardown),
 		cmocka_unit_test_setup_teardown(long_ciphertext_is_ready_before_the_answer, setup, teardown),
 		cmocka_unit_test_setup_teardown(data_that_do_not_come_hold_nobody, setup, teardown),
+		cmocka_unit_test_setup_teardown(requests_without_their_data_hold_nobody, setup, teardown),
 		cmocka_unit_test_setup_teardown(plaintext_is_not_seen_until_it_is_verified, setup, teardown),
 		cmocka_unit_test_setup_teardown(who_dies_holding_a_channel_is_forgotten, setup, teardown),
 		cmocka_unit_test_setup_teardown(one_processor_is_enough, setup_on_one, teardown_on_one),
