@@ -339,9 +339,10 @@ static int tell_partition(struct cli *c, const struct restore *r)
 
 		if (slice_eq(p->serial, slice_str(r->clash.id))) {
 			(void)cli_usage("%s: partition %s is there and differs. It is never replaced, nor "
-				"renamed: delete it first ('holdfast partition delete %s'), leave it as "
-				"it is with '--on-collision skip', or restore the backup to another HSM",
-				r->paths[0], r->clash.id, r->clash.id);
+				"renamed: delete it ('holdfast partition delete %s') and restore it "
+				"('--partition %s'), leave it as it is with '--on-collision skip', or "
+				"restore the backup to another HSM", r->paths[0], r->clash.id, r->clash.id,
+				r->clash.id);
 			return EXIT_FAILED;
 		}
 		if (slice_eq(p->label, slice_str(r->clash.label)))

@@ -681,6 +681,12 @@ def test_a_lost_hsm_comes_back_whole(i):
             assert r.returncode == 1 and 'holdfast partition delete' in r.stderr, r.stderr
         got = b.restored(a.file, '--on-collision', 'skip')
         assert got['kept'] == 1 and got['same'] == 1, got
+        serial = [p['serial'] for p in json.loads(b.must('partition', 'list', '--json')) if p['label'] == 'box'][0]
+        r = b.restore(a.file)
+        assert f"'holdfast partition delete {serial}'" in r.stderr and f"'--partition {serial}'" in r.stderr, r.stderr
+        b.must('partition', 'delete', serial, '--yes')
+        assert b.restored(a.file, '--partition', serial)['new'] == 1
+        same(a, b)
 
 
 def test_a_whole_backup_gives_the_partition_that_is_named(i):
