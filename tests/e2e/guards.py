@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """guards.py BUILD TEST: a key's own PIN, from the command line. As e2e.py, which it stands on."""
+import ctypes
 import hashlib
 import json
 import os
@@ -7,6 +8,10 @@ import re
 import sys
 
 import e2e
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'support'))
+
+from p11 import ULONG, Token, refused  # noqa: E402
 
 PIN, KEY_PIN, OTHER = '12345678', 'pin of the key', 'another pin'
 
@@ -196,6 +201,36 @@ def test_an_approval_for_any_data_is_a_choice(i):
     must(i, 'key', 'approve', number, *anna)
     must(i, *signing(i, *as_user))
     no(i, *signing(i, *as_user))
+
+
+def test_a_program_asks_by_being_refused(i):
+    os.makedirs(i.home, 0o700)
+    os.environ['HOLDFAST_HOME'] = i.home
+    i.pin, i.other = write(f'{i.home}/pin', PIN), write(f'{i.home}/other', OTHER)
+    t = Token(e2e.MODULE, PIN.encode())
+    key = t.generate(t.mechanism('AES_KEY_GEN'), VALUE_LEN=16, LABEL=b'k', TOKEN=True, SENSITIVE=True, SIGN=True,
+                     ENCRYPT=True)
+    users(i, 'anna')
+    must(i, 'key', 'guard', '--pin-file', i.pin, '--key', 'k', '--approvers', '1:anna')
+    cmac, anna = t.mechanism('AES_CMAC'), ('--user', 'anna', '--pin-file', i.other)
+    assert refused(t.sign, cmac, key, b'data') == 'CKR_ACTION_PROHIBITED'
+    told, = json.loads(must(i, 'key', 'requests', *anna, '--json'))
+    assert (told['mechanism'], told['data']) == ('AES_CMAC', hashlib.sha256(b'data').hexdigest()), told
+    must(i, 'key', 'approve', told['request'], *anna)
+    assert refused(t.sign, cmac, key, b'Data') == 'CKR_ACTION_PROHIBITED'
+    assert refused(t.encrypt, t.mechanism('AES_ECB'), key, b'data' * 4) == 'CKR_ACTION_PROHIBITED'
+    assert len(t.sign(cmac, key, b'data')) == 16
+    assert refused(t.sign, cmac, key, b'data') == 'CKR_ACTION_PROHIBITED'
+    told, = json.loads(must(i, 'key', 'requests', *anna, '--json'))
+    must(i, 'key', 'approve', told['request'], *anna)
+    t.call('C_SignInit', t.h, cmac, key)
+    assert refused(t.call, 'C_GetOperationState', t.h, ctypes.create_string_buffer(512),
+                   ctypes.byref(ULONG(512))) == 'CKR_STATE_UNSAVEABLE'
+    for part in (b'da', b'ta'):
+        t.call('C_SignUpdate', t.h, part, ULONG(len(part)))
+    out, n = ctypes.create_string_buffer(16), ULONG(16)
+    t.call('C_SignFinal', t.h, None, ctypes.byref(n))
+    t.call('C_SignFinal', t.h, out, ctypes.byref(n))
 
 
 def test_a_pin_that_must_be_changed_is(i):

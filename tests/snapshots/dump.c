@@ -158,7 +158,11 @@ static void dump_policies(void)
 	       "changes them. *strict* and *open* are the values of a new partition with and without\n"
 	       "`strict-partitions` in holdfast.conf. A change in the direction of the column *destroys*\n"
 	       "destroys all objects of the partition in the same step. In approved mode\n"
-	       "(`non-approved-mechanisms` off) sizes follow `spec/approved.def`, by date.\n\n"
+	       "(`non-approved-mechanisms` off) sizes follow `spec/approved.def`, by date. What a policy\n"
+	       "refuses names it, on the terminal and in the audit record.\n\n"
+	       "`holdfast policy template save --partition P --out FILE` keeps a partition's values\n"
+	       "as JSON, `template compare --in FILE` shows where another partition differs, `template\n"
+	       "apply` makes it the same, in one step.\n\n"
 	       "| number | name | strict | open | values | changed by | destroys | meaning |\n"
 	       "| ---: | --- | ---: | ---: | --- | --- | --- | --- |\n");
 	for (size_t i = 0; i < POLICIES; i++) {
