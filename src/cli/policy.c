@@ -15,10 +15,11 @@ static const struct row {
 	uint32_t number;
 	const char *name;
 	int kind, who, destroys;
+	uint64_t least, most;
 	const char *help;
 } rows[] = {
 #define POLICY(number, id, name, kind, strict, open, least, most, who, destroys, help) \
-	{ number, name, KIND_##kind, BY_##who, DESTROYS_##destroys, help },
+	{ number, name, KIND_##kind, BY_##who, DESTROYS_##destroys, least, most, help },
 #include "policies.def"
 #undef POLICY
 };
@@ -122,7 +123,28 @@ static bool value_of(const struct row *w, const char *s, uint64_t *ret)
 		}
 	if (w->kind == KIND_CURVES && curves_of(s, ret))
 		return true;
-	return cli_number(s, 0, UINT64_MAX, ret);
+	return cli_number(s, w->least, w->most, ret);
+}
+
+/* bad_change: what is wrong with POLICY=VALUE; an exit code. */
+static int bad_change(const char *arg, const struct row *w)
+{
+	char text[96] = "";
+	size_t n = 0;
+
+	if (w == NULL)
+		return cli_usage("'%s' is not POLICY=VALUE; 'holdfast policy show' lists policies and values",
+			arg);
+	if (w->kind == KIND_NUMBER)
+		snprintf(text, sizeof(text), "a number from %llu to %llu", (unsigned long long)w->least,
+			(unsigned long long)w->most);
+	for (size_t i = 0; words[w->kind][i] != NULL; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", i > 0 ? ", " : "one of ",
+			words[w->kind][i]);
+	for (size_t i = 0; w->kind == KIND_CURVES && i < CURVES; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", i > 0 ? ", " : "some of ",
+			curves[i].name);
+	return cli_usage("'%s': the policy is %s", arg, text);
 }
 
 /* --- reading --------------------------------------------------------------------- */
@@ -273,10 +295,10 @@ int cmd_policy_set(struct cli *c)
 
 	for (int i = 0; i < c->arg_count; i++) {
 		const char *eq = strchr(c->args[i], '=');
+		const struct row *w = eq != NULL ? row_named(c->args[i], (size_t)(eq - c->args[i])) : NULL;
 
-		if (eq == NULL || !add_change(&ch, row_named(c->args[i], (size_t)(eq - c->args[i])), eq + 1))
-			return cli_usage("'%s' is not POLICY=VALUE; 'holdfast policy show' lists policies "
-				"and values", c->args[i]);
+		if (w == NULL || !add_change(&ch, w, eq + 1))
+			return bad_change(c->args[i], w);
 	}
 	return change(c, &ch);
 }

@@ -236,5 +236,14 @@ def test_each_policy_s_refusal_names_it(i):
     assert not w.seen & set(NO_REFUSAL) and set(NO_REFUSAL) <= names
 
 
+def test_a_value_that_cannot_be_is_told_what_can(i):
+    w = Walk(i)
+    for change, words in (('min-rsa-bits=99999', 'a number from 0 to 16384'), ('raw-rsa=maybe', 'one of no, yes'),
+                          ('curves=round', 'some of nist, brainpool'), ('round-keys=no', 'is not POLICY=VALUE'),
+                          ('audit-key-use=7', 'one of none, every, counted, first')):
+        r = i.cli('policy', 'set', change, '--so-pin-file', w.pin)
+        assert r.returncode == 2 and words in r.stderr, r.stderr
+
+
 if __name__ == '__main__':
     sys.exit(e2e.main(globals()))
