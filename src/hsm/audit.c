@@ -284,25 +284,32 @@ static bool finish(struct audit *a)
 	return true;
 }
 
-/* tell_witness is called with the lock held. Who waits for a record has it by now. */
-static void tell_witness(struct audit *a)
+/* witness_due: what to tell the store of, once the batch that goes now is durable. Number 0: nothing. */
+static struct audit_mark witness_due(const struct audit *a)
 {
-	struct audit_mark m = a->due;
+	bool due = a->witness != NULL &&
+		(a->stop || a->told_ns == 0 || clock_mono_ns() - a->told_ns >= WITNESS_NS);
+
+	return due ? a->due : (struct audit_mark){ 0 };
+}
+
+/* tell_witness is called with the lock held. Who waits for a record has it by now. */
+static void tell_witness(struct audit *a, const struct audit_mark *m)
+{
 	enum hf_err e;
 
-	if (a->witness == NULL || m.seq == 0 || a->durable < m.seq ||
-	    (!a->stop && a->told_ns != 0 && clock_mono_ns() - a->told_ns < WITNESS_NS))
+	if (m->seq == 0 || a->durable < m->seq)
 		return;
 	a->witness->gaps = a->gaps;
 	mutex_unlock(&a->lock);
-	e = audit_witness_keep(a->witness, &m);
+	e = audit_witness_keep(a->witness, m);
 	mutex_lock(&a->lock);
 	a->told_ns = clock_mono_ns();
 	cond_broadcast(&a->told);
 	if (e != HF_OK)
-		log_warn("audit: the store was not told of record %llu: %s", (unsigned long long)m.seq,
+		log_warn("audit: the store was not told of record %llu: %s", (unsigned long long)m->seq,
 			err_text(e));
-	else if (a->due.seq == m.seq)
+	else if (a->due.seq == m->seq)
 		a->due.seq = 0;
 }
 
@@ -380,6 +387,7 @@ static void *run(void *ctx)
 	MUTEX_HOLD(&a->lock);
 
 	for (;;) {
+		struct audit_mark due;
 		struct batch *b;
 
 		wait_for_work(a);
@@ -388,6 +396,8 @@ static void *run(void *ctx)
 		b = a->fill;
 		a->fill = a->send;
 		a->send = b;
+		due = witness_due(a);
+		b->sync |= due.seq != 0; /* when power fails, the store must not know of more than there is */
 		cond_broadcast(&a->room);
 		tell_dropped(a);
 		checkpoint_if_due(a);
@@ -396,7 +406,7 @@ static void *run(void *ctx)
 			return NULL;
 		}
 		tell_mended(a);
-		tell_witness(a);
+		tell_witness(a, &due);
 	}
 }
 

@@ -50,7 +50,8 @@ static enum hf_err check_last(struct keeper *k, const struct audit_pair *pair,
 	return HF_OK;
 }
 
-/* check_witness compares the log with what the store knows of it. */
+/* check_witness compares the log with what the store knows of it. A later record in the place of the one that
+ * the store knows is no trouble: retention deleted that. */
 static enum hf_err check_witness(struct keeper *k, const struct audit_witness *w, uint64_t seq,
 	const char **ret_why)
 {
@@ -58,6 +59,7 @@ static enum hf_err check_witness(struct keeper *k, const struct audit_witness *w
 	const struct audit_mark *m = &w->mark;
 	uint8_t hash[CRYPTO_HASH];
 	struct entry_list l = { 0 };
+	uint64_t there;
 
 	if (w->damaged)
 		*ret_why = "what the store knew of the log's end is damaged";
@@ -69,10 +71,22 @@ static enum hf_err check_witness(struct keeper *k, const struct audit_witness *w
 		*ret_why = "records at the end of the log are missing";
 		return HF_OK;
 	}
+	if (audit_seq(l.v[0].record, &there) == HF_OK && there > m->seq)
+		return HF_OK;
 	TRY(crypto_sha256(l.v[0].record, hash));
 	if (!slice_eq(SLICE_OF(hash), SLICE_OF(m->hash)))
 		*ret_why = "the log was replaced by another one";
 	return HF_OK;
+}
+
+enum hf_err audit_cut(struct keeper *k, const struct audit_witness *w, const char **ret_why)
+{
+	CLEANUP(arena_done) struct arena arena = { 0 };
+	struct audit_tail_res r;
+
+	*ret_why = NULL;
+	TRY(keeper_audit_tail(k, &arena, &r));
+	return check_witness(k, w, r.last.n > 0 ? r.seq : 0, ret_why);
 }
 
 /* find_last: the last record, and what is wrong with it. */

@@ -20,6 +20,11 @@ enum hf_err audit_resume(struct keeper *k, const struct audit_pair *pair,
 /* audit_seq reads a record's number. HF_E_DAMAGED: it is none. */
 enum hf_err audit_seq(struct slice encoded, uint64_t *ret) HF_MUST_CHECK;
 
+/* audit_cut: *ret_why says why the log does not come up to what the store knows of it; NULL: it does.
+ * The store is told of durable records only, so that a crash is none, and retention deletes the oldest. */
+enum hf_err audit_cut(struct keeper *k, const struct audit_witness *w, const char **ret_why)
+	HF_MUST_CHECK;
+
 /* audit_later looks through what the log has behind the record that the store knows last, for a change
  * of the store later than sequence that it tells of. *ret is that, or 0. What tells of changes is what
  * the vault writes once they are durable: signed records, and those of wrong PINs (audit_counts). So a

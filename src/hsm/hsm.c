@@ -108,14 +108,34 @@ static enum hf_err info_load(struct hsm *h)
 
 /* --- from locked to operational --------------------------------------------------------- */
 
+/* judge_log: the audit log is a witness, too: without it, an older store with its anchor would not show. */
+static enum hf_err judge_log(struct hsm *h, bool *ret_doubt)
+{
+	struct audit_witness w;
+	const char *cut;
+	uint64_t later;
+
+	TRY(audit_witness_open(h->records, &w));
+	TRY(audit_later(h->keeper, &w, records_sequence(h->records), &later));
+	TRY(audit_cut(h->keeper, &w, &cut));
+	if (later != 0)
+		records_doubt(h->records, "store and anchor are at change %llu, the audit log knows of %llu: "
+			"older ones were put back", (unsigned long long)records_sequence(h->records),
+			(unsigned long long)later);
+	if (cut != NULL)
+		records_doubt(h->records, "the audit log does not come up to what the store knows of it: %s, "
+			"so that an older store could have been put back unnoticed", cut);
+	*ret_doubt = later != 0 || cut != NULL;
+	return HF_OK;
+}
+
 static enum hf_err open_records(struct hsm *h)
 {
 	CLEANUP(secret_done) struct secret key = { 0 }, old = { 0 };
 	struct records_keys keys = { 0 };
-	struct audit_witness witness;
 	struct records_judged judged;
 	char why[GENERATION_WHY];
-	uint64_t later;
+	bool doubt;
 
 	TRY(rotate_old(h));
 	TRY(crypto_derive(secret_slice(&h->root), "holdfast store", SLICE_NONE, &key));
@@ -124,18 +144,13 @@ static enum hf_err open_records(struct hsm *h)
 	keys.now = secret_slice(&key);
 	keys.old = secret_slice(&old);
 	TRY(records_open(h->keeper, &keys, &judged, &h->records));
-	TRY(audit_witness_open(h->records, &witness));
-	TRY(audit_later(h->keeper, &witness, records_sequence(h->records), &later));
-	if (later != 0)
-		records_doubt(h->records, "store and anchor are at change %llu, the audit log knows of %llu: "
-			"older ones were put back", (unsigned long long)records_sequence(h->records),
-			(unsigned long long)later);
+	TRY(judge_log(h, &doubt));
 	if (h->root_version != 0) {
 		TRY(info_load(h));
 		TRY(generation_open(h, why));
 		if (*why != '\0')
 			records_doubt(h->records, "%s", why);
-		judged.rollback = judged.rollback || later != 0 || *why != '\0';
+		judged.rollback = judged.rollback || doubt || *why != '\0';
 	}
 	h->anchor_lost = records_anchor_lost(h->records);
 	if (judged.rollback || judged.digest)

@@ -329,8 +329,10 @@ static void overlay(const struct partition_edit *e, struct remembered *next)
 		if (e->label.n > 0)
 			memcpy(next->label, e->label.p, e->label.n);
 	}
-	if ((e->what & EDIT_ENABLED) != 0)
+	if ((e->what & EDIT_ENABLED) != 0) {
 		next->disabled = !e->enabled;
+		next->epoch += !e->enabled; /* no ticket brings a login of before back */
+	}
 	if ((e->what & EDIT_LIMITS) != 0) {
 		next->max_objects = e->max_objects;
 		next->max_bytes = e->max_bytes;

@@ -72,6 +72,52 @@ def told(i, why):
     wait_for(on_record)
 
 
+def put_back(i):
+    for path in glob.glob(f'{i.home}/data/store.db*') + glob.glob(f'{i.home}/data/anchor*'):
+        os.unlink(path)
+    for path in glob.glob(f'{i.home}/copy/store.db*') + glob.glob(f'{i.home}/copy/anchor*'):
+        shutil.copy(path, f'{i.home}/data/')
+
+
+def test_a_deleted_audit_log_is_an_event_and_hides_no_older_store(i):
+    prepare(i, 'lock')
+    for older in (False, True):
+        i.stop()
+        shutil.copytree(f'{i.home}/data', f'{i.home}/copy', dirs_exist_ok=True)
+        assert i.must('wrong-pin', '4') == '0xa0'
+        i.stop()
+        if older:
+            put_back(i)
+        shutil.rmtree(f'{i.home}/data/audit')
+        becomes_tampered(i, 'records at the end of the log are missing')
+        must(i, 'tamper', 'clear')
+        assert i.must('wrong-pin', '1') == '0xa0', 'one try is left'
+        assert i.must('right-pin') == '0xa4', 'and no more'
+        i.stop()
+        assert state(i)['store'] == 'as it was left', 'it is told once'
+        assert state(i)['state'] == 'operational'
+        must(i, 'user', 'set', 'user', '--partition', 'box', '--so-pin-file', f'{i.home}/pin',
+             '--pin-file', f'{i.home}/pin')
+
+
+def test_retention_rotation_and_crashes_are_no_event(i):
+    prepare(i, 'log', partition=False)  # a process that is killed is an event itself
+    with open(f'{i.home}/holdfast.conf', 'a') as f:
+        f.write('audit-segment-size = 4096\naudit-keep-files = 1\naudit-key-use = every\n')
+    i.must('init', 'e2e')
+    for role in ('keeper', 'vault', 'monitor', None):
+        i.must('sign', '0.3', '1')
+        if role is None:
+            i.stop()
+        else:
+            vault = i.roles()['vault']
+            i.kill(role)
+            wait_for(lambda: i.roles().get('vault') != vault)
+    assert len(glob.glob(f'{i.home}/data/audit/*')) < 5, 'retention deletes'
+    assert state(i)['store'] == 'as it was left'
+    assert not [e for e in events(i) if 'audit log' in e]
+
+
 def test_a_sensor_that_prints_a_line_locks(i):
     prepare(i, 'lock', script(i, f'echo $$ > {i.home}/pid\n'
                                  f'while ! test -e {i.home}/open; do sleep 0.1; done\n'

@@ -613,15 +613,26 @@ static void a_partition_is_renamed(void **state)
 	enter();
 }
 
+/* A ticket that outlives its client. */
+static struct slice takes_ticket(uint8_t copy[512])
+{
+	struct slice ticket;
+
+	opens(&anna, 0, true);
+	logs_in(&anna, CKU_USER, USER_PIN, &ticket);
+	assert_true(ticket.n <= 512);
+	memcpy(copy, ticket.p, ticket.n);
+	return (struct slice){ copy, ticket.n };
+}
+
 static void a_disabled_partition_is_shut(void **state)
 {
 	struct session_open_req q = { 0, true };
 	struct session_open_res r;
-	struct slice ticket;
+	uint8_t copy[512];
+	struct slice ticket = takes_ticket(copy);
 
 	(void)state;
-	opens(&anna, 0, true);
-	logs_in(&anna, CKU_USER, USER_PIN, &ticket);
 	assert_int_equal(edit(&root, (struct partition_change_req){ .what = 2 }), HF_OK);
 	assert_int_equal(state_of(&anna), UINT32_MAX);
 	assert_int_equal(do_session_open(&anna, &q, &r), HF_E_DISABLED);
@@ -629,7 +640,20 @@ static void a_disabled_partition_is_shut(void **state)
 	restart();
 	assert_int_equal(do_session_open(&anna, &q, &r), HF_E_DISABLED);
 	assert_int_equal(edit(&root, (struct partition_change_req){ .what = 2, .enabled = true }), HF_OK);
+	assert_int_equal(resume(&anna, 0, ticket), HF_E_TICKET);
 	enter();
+}
+
+static void other_changes_leave_logins(void **state)
+{
+	uint8_t copy[512];
+	struct slice ticket = takes_ticket(copy);
+
+	(void)state;
+	assert_int_equal(edit(&root, (struct partition_change_req){ .what = 2, .enabled = true }), HF_OK);
+	assert_int_equal(edit(&root, (struct partition_change_req){ .what = 4, .max_objects = 2 }), HF_OK);
+	restart();
+	assert_int_equal(resume(&anna, 0, ticket), HF_OK);
 }
 
 static void limits_hold(void **state)
@@ -734,6 +758,7 @@ int main(void)
 		T(an_officer_who_may_not_reset),
 		T(a_partition_is_renamed),
 		T(a_disabled_partition_is_shut),
+		T(other_changes_leave_logins),
 		T(limits_hold),
 		T(what_is_in_the_store_counts),
 		T(other_clients),

@@ -10,6 +10,7 @@
 
 #include "audit.h"
 #include "audit_check.h"
+#include "audit_resume.h"
 #include "crypto.h"
 #include "keeper_ask.h"
 #include "keeper_memory.h"
@@ -267,6 +268,32 @@ static void assert_gap(struct keeper_memory *log, struct records *r, uint64_t se
 	audit_close(a);
 }
 
+/* What audit_cut says of a log whose record seq the store was told of. */
+static const char *cut_by(struct keeper_memory *log, const struct audit_witness *knows, uint64_t seq)
+{
+	struct audit_witness w = *knows;
+	const char *why = "";
+
+	w.mark.seq = seq;
+	assert_int_equal(audit_cut(keeper_memory_keeper(log), &w, &why), HF_OK);
+	return why;
+}
+
+/* The log of `log` begins at record 7, as one does whose oldest files retention deleted. */
+static void assert_cut(struct keeper_memory *log, struct keeper_memory *empty, const struct audit_witness *w)
+{
+	struct audit_witness none = { 0 }, damaged = *w;
+
+	damaged.damaged = true;
+	assert_null(cut_by(log, w, w->mark.seq));
+	assert_null(cut_by(log, w, 5));
+	assert_null(cut_by(empty, &none, 0));
+	assert_string_equal(cut_by(log, w, w->mark.seq + 1), "records at the end of the log are missing");
+	assert_string_equal(cut_by(log, w, 8), "the log was replaced by another one");
+	assert_string_equal(cut_by(empty, w, 1), "records at the end of the log are missing");
+	assert_non_null(cut_by(log, &damaged, w->mark.seq));
+}
+
 /* The store outlives the logs: each `keeper_memory` here lends its log alone. */
 static void the_store_remembers_the_end_of_the_log(void **state)
 {
@@ -288,6 +315,8 @@ static void the_store_remembers_the_end_of_the_log(void **state)
 	assert_gap(cut, r, 7, "records at the end of the log are missing; records 1 to 6 are not there; "
 		"the store knows of record 6,"); /* 7 to 9: no number is used again */
 	assert_gap(cut, r, 10, NULL);
+	assert_int_equal(audit_witness_open(r, &w), HF_OK);
+	assert_cut(cut, other, &w);
 	assert_int_equal(audit_open(&(struct audit_setup){ .keeper = keeper_memory_keeper(other),
 		.seed = SLICE_OF(seed), .must = true }, &a), HF_OK);
 	for (int i = 0; i < 10; i++)
