@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -129,13 +130,21 @@ static double now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+static volatile sig_atomic_t enough;
+
+static void interrupted(int sig)
+{
+	(void)sig;
+	enough = 1;
+}
+
 static void *sign_thread(void *arg)
 {
 	struct load *l = arg;
 	CK_SESSION_HANDLE s = session();
 	double end = now() + l->seconds;
 
-	while (now() < end) {
+	while (now() < end && !enough) {
 		CK_MECHANISM m = { CKM_ECDSA_SHA256, NULL, 0 };
 		CK_BYTE data[] = "data", sig[128];
 		CK_ULONG n = sizeof(sig);
@@ -155,7 +164,7 @@ static void *sign_thread(void *arg)
 	return NULL;
 }
 
-/* sign SECONDS THREADS: signs without pause; every call must succeed. */
+/* sign SECONDS THREADS: signs without pause, or until SIGINT; every call must succeed. */
 static int cmd_sign(char **arg)
 {
 	CK_SESSION_HANDLE s = logged_in();
@@ -164,6 +173,7 @@ static int cmd_sign(char **arg)
 	pthread_t t[64];
 	int threads = atoi(arg[1]);
 
+	signal(SIGINT, interrupted);
 	for (int i = 0; i < threads; i++)
 		pthread_create(&t[i], NULL, sign_thread, &l);
 	for (int i = 0; i < threads; i++)

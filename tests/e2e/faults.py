@@ -77,18 +77,19 @@ def signed(text):
 
 
 def test_a_full_disk_does_not_stop_signing_and_what_was_dropped_is_told(i):
-    disk = Disk(i, '512m')  # more than twelve seconds of signing fill
+    disk = Disk(i, '512m')
     try:
         i.must('init', 'e2e')
-        p = i.popen('sign', '12', '1')
+        p = i.popen('sign', str(e2e.PATIENCE), '1')
         time.sleep(1.5)
         disk.fill()
         e2e.wait_for(lambda: not health(i)['audit'] and 'No space left' in i.log())
         refused = i.cli('partition', 'rename', '--label', 'other', 'e2e')
         assert refused.returncode == 1 and 'audit record could not be kept' in refused.stderr, refused.stderr
-        e2e.wait_for(lambda: health(i)['audit_dropped'] > 0)
+        e2e.wait_for(lambda: health(i)['audit_dropped'] > 0, e2e.PATIENCE)
         disk.free()
-        e2e.wait_for(lambda: health(i)['audit'])
+        e2e.wait_for(lambda: health(i)['audit'], 60)
+        p.send_signal(signal.SIGINT)
         out = p.communicate(timeout=60)[0]
         assert p.returncode == 0 and ', 0 failed' in out, out
         e2e.wait_for(lambda: records(i, '--call', 'audit-dropped'))
@@ -107,10 +108,11 @@ def test_a_stop_while_the_disk_is_full_tells_what_it_loses(i):
     disk = Disk(i, '512m')
     try:
         i.must('init', 'e2e')
-        p = i.popen('sign', '10', '1')
+        p = i.popen('sign', str(e2e.PATIENCE), '1')
         time.sleep(1.5)
         disk.fill()
-        e2e.wait_for(lambda: health(i)['audit_dropped'] > 0)
+        e2e.wait_for(lambda: health(i)['audit_dropped'] > 0, e2e.PATIENCE)
+        p.send_signal(signal.SIGINT)
         out = p.communicate(timeout=60)[0]
         stopped = i.cli('stop')
         assert stopped.returncode == 0, stopped.stderr
