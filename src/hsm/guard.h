@@ -87,6 +87,9 @@ enum hf_err guard_use(struct calls_ctx *c, const struct object *key, const struc
 enum hf_err guard_begin(struct calls_ctx *c, const struct object *key, bool *ret_bound) HF_MUST_CHECK;
 /* use_of_call: of a call that makes or takes keys. */
 struct key_use use_of_call(const struct calls_ctx *c, uint32_t ckf, const struct mech_in *m);
+/* guard_double: may there be another of this key that no guard follows? Not of one that the partition's
+ * policies want guarded. */
+enum hf_err guard_double(struct calls_ctx *c, const struct object *key) HF_MUST_CHECK;
 bool guarded(struct calls_ctx *c, const struct object *key);
 bool guard_has_pin(struct calls_ctx *c, uint64_t handle);
 /* guard_enter: the key's own PIN, which holds in this session until a logout or another

@@ -225,6 +225,14 @@ static enum hf_err guard_there(struct calls_ctx *c, const struct object *key, st
 	return must_have(c, *ret);
 }
 
+enum hf_err guard_double(struct calls_ctx *c, const struct object *key)
+{
+	if (!may_have_guard(c, key))
+		return HF_OK;
+	MUTEX_HOLD(&c->part->guards->lock);
+	return must_have(c, guard_of(c->part->guards, key->handle));
+}
+
 enum hf_err guard_use(struct calls_ctx *c, const struct object *key, const struct key_use *use)
 {
 	struct guard *g;

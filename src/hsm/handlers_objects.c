@@ -1,5 +1,6 @@
 /* handlers_objects.c: objects made, copied, changed, read, found, destroyed. */
 #include "attrs.h"
+#include "copying.h"
 #include "gate.h"
 #include "guard.h"
 #include "handlers_keys.h"
@@ -73,6 +74,7 @@ enum hf_err on_object_copy(struct calls_ctx *c, const struct object_copy_req *q,
 		return HF_E_COPY_PROHIBITED;
 	b.base = &o->attrs;
 	TRY(attrs_birth(&b, q->attrs, &a));
+	TRY(copy_judge(c, o, q->attrs, &a));
 	return add(c, &a, &r->copy);
 }
 

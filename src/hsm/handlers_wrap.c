@@ -22,6 +22,7 @@ static enum hf_err wrappable(struct calls_ctx *c, const struct object *with,
 	TRY(policy_wrap(c, key->cko));
 	if (guarded(c, key)) /* outside nobody would guard it */
 		return HF_E_KEY_NOT_WRAPPABLE;
+	TRY(guard_double(c, key));
 	if (attrs_bool(&key->attrs, CKA_WRAP_WITH_TRUSTED) &&
 	    !attrs_bool(&with->attrs, CKA_TRUSTED))
 		return HF_E_KEY_NOT_WRAPPABLE;
@@ -205,6 +206,7 @@ static enum hf_err come(struct calls_ctx *c, struct coming *q, uint64_t *ret_key
 	TRY(merge_template(c, q->attrs, with, CKA_UNWRAP_TEMPLATE, &t));
 	TRY(attrs_birth(&b, t, &a));
 	TRY(policy_unwrap(c, attrs_u64(&a, CKA_CLASS, ATTRS_AS_GIVEN)));
+	TRY(policy_unwrapped(c, &a));
 	TRY(object_permit(c, &a));
 	TRY(unwrap(c, &u, q->wrapped, &a, &p));
 	return add_key(c, &a, &p, ret_key);

@@ -96,6 +96,10 @@ enum hf_err object_get(struct calls_ctx *c, uint64_t handle, enum hf_err missing
  * an object: HF_E_SESSION_RO, HF_E_NOT_LOGGED_IN, HF_E_LIMIT. */
 enum hf_err object_permit(struct calls_ctx *c, const struct attrs *a) HF_MUST_CHECK;
 
+/* object_role: may the call's login do to token objects what that row's call does? HF_E_DENIED,
+ * HF_E_NOT_LOGGED_IN. */
+enum hf_err object_role(struct calls_ctx *c, const struct call_row *row) HF_MUST_CHECK;
+
 /* object_add makes an object from a finished attribute set (moved in, *a is
  * emptied), durable if it is a token object. object_add_pair: both or none. */
 enum hf_err object_add(struct calls_ctx *c, struct attrs *a, struct object **ret) HF_MUST_CHECK;

@@ -218,15 +218,20 @@ static enum hf_err object_new(struct calls_ctx *c, struct attrs *a, struct objec
 	return HF_OK;
 }
 
-/* may_keep: token objects take a read/write session, and a role that may touch them. */
-static enum hf_err may_keep(struct calls_ctx *c)
+enum hf_err object_role(struct calls_ctx *c, const struct call_row *row)
 {
-	if (!c->session->rw)
-		return HF_E_SESSION_RO;
-	if (c->row == NULL || (c->row->session_only & (unsigned)c->role) == 0)
+	if (c->role == ROLE_PUBLIC && policy_value(c->part, POLICY_PUBLIC_CHANGES) == 0)
+		return policy_forbids(c, POLICY_PUBLIC_CHANGES, HF_E_NOT_LOGGED_IN);
+	if (row == NULL || (row->session_only & (unsigned)c->role) == 0)
 		return HF_OK;
 	call_detail(c, "this role touches session objects only");
 	return HF_E_DENIED;
+}
+
+/* may_keep: token objects take a read/write session, and a role that may touch them. */
+static enum hf_err may_keep(struct calls_ctx *c)
+{
+	return c->session->rw ? object_role(c, c->row) : HF_E_SESSION_RO;
 }
 
 size_t objects_held(struct partition *p)

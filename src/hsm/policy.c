@@ -17,7 +17,7 @@ uint64_t policy_value(const struct partition *p, enum policy k)
 		policy_rows[k].open;
 }
 
-static enum hf_err forbid(struct calls_ctx *c, enum policy k, enum hf_err e)
+enum hf_err policy_forbids(struct calls_ctx *c, enum policy k, enum hf_err e)
 {
 	size_t n = strlen(c->audit.detail);
 
@@ -28,7 +28,7 @@ static enum hf_err forbid(struct calls_ctx *c, enum policy k, enum hf_err e)
 
 enum hf_err policy_need(struct calls_ctx *c, enum policy k)
 {
-	return policy_value(c->part, k) != 0 ? HF_OK : forbid(c, k, HF_E_POLICY);
+	return policy_value(c->part, k) != 0 ? HF_OK : policy_forbids(c, k, HF_E_POLICY);
 }
 
 /* --- days -------------------------------------------------------------------- */
@@ -188,12 +188,12 @@ static enum hf_err check_strength(struct calls_ctx *c, const struct attrs *a,
 	if (!good)
 		c->service = SERVICE_NOT_APPROVED;
 	if (policy_value(c->part, POLICY_NON_APPROVED) == 0 && !good)
-		return forbid(c, POLICY_NON_APPROVED, HF_E_SIZE_FORBIDDEN);
+		return policy_forbids(c, POLICY_NON_APPROVED, HF_E_SIZE_FORBIDDEN);
 	if (s.kind == STRENGTH_EC && (policy_value(c->part, POLICY_CURVES) & s.group) == 0)
-		return forbid(c, POLICY_CURVES, HF_E_CURVE_FORBIDDEN);
+		return policy_forbids(c, POLICY_CURVES, HF_E_CURVE_FORBIDDEN);
 	for (size_t i = 0; use == USE_PROTECT && i < sizeof(leasts) / sizeof(leasts[0]); i++)
 		if (leasts[i].kind == s.kind && s.bits < policy_value(c->part, leasts[i].least))
-			return forbid(c, leasts[i].least, HF_E_SIZE_FORBIDDEN);
+			return policy_forbids(c, leasts[i].least, HF_E_SIZE_FORBIDDEN);
 	return HF_OK;
 }
 
@@ -258,14 +258,14 @@ enum hf_err policy_mechanism(struct calls_ctx *c, const struct mech *m, uint32_t
 
 	for (size_t i = 0; i < sizeof(takers) / sizeof(takers[0]); i++)
 		if (policy_value(c->part, takers[i]) == 0 && (ops & ~takes(takers[i], m)) == 0)
-			e = forbid(c, takers[i], HF_E_MECHANISM_FORBIDDEN);
+			e = policy_forbids(c, takers[i], HF_E_MECHANISM_FORBIDDEN);
 	return e;
 }
 
 enum hf_err policy_use(struct calls_ctx *c, uint32_t ckf, const struct object *key)
 {
 	if (policy_value(c->part, POLICY_DATES) != 0 && !in_time(key))
-		return forbid(c, POLICY_DATES, HF_E_KEY_FUNCTION);
+		return policy_forbids(c, POLICY_DATES, HF_E_KEY_FUNCTION);
 	if ((ckf & (CKF_SIGN | CKF_SIGN_RECOVER)) != 0 && !attrs_bool(&key->attrs, CKA_LOCAL))
 		TRY(policy_need(c, POLICY_IMPORTED_SIGNING));
 	return check_strength(c, &key->attrs, strength_use_of(ckf));
@@ -320,9 +320,16 @@ static unsigned count_purposes(const struct attrs *a)
 	return n;
 }
 
-static bool holds_secret(uint64_t cko)
+bool holds_secret(uint64_t cko)
 {
 	return cko == CKO_PRIVATE_KEY || cko == CKO_SECRET_KEY || cko == CKO_OTP_KEY;
+}
+
+enum hf_err policy_unwrapped(struct calls_ctx *c, const struct attrs *a)
+{
+	if (!holds_secret(attrs_u64(a, CKA_CLASS, ATTRS_AS_GIVEN)) || attrs_bool(a, CKA_SENSITIVE))
+		return HF_OK;
+	return policy_need(c, POLICY_CLEAR_UNWRAPPED);
 }
 
 enum hf_err policy_birth(struct calls_ctx *c, const struct attrs *a)

@@ -10,6 +10,8 @@
 
 /* policy_value: as the partition has it; p NULL: as an open one would. */
 uint64_t policy_value(const struct partition *p, enum policy k);
+/* policy_forbids puts the policy's name into the call's record, and returns e. */
+enum hf_err policy_forbids(struct calls_ctx *c, enum policy k, enum hf_err e) HF_MUST_CHECK;
 /* policy_need: HF_E_POLICY unless the call's partition has it on. */
 enum hf_err policy_need(struct calls_ctx *c, enum policy k) HF_MUST_CHECK;
 
@@ -26,8 +28,12 @@ enum hf_err policy_use(struct calls_ctx *c, uint32_t ckf, const struct object *k
 enum hf_err policy_wrap(struct calls_ctx *c, uint64_t cko) HF_MUST_CHECK;
 enum hf_err policy_unwrap(struct calls_ctx *c, uint64_t cko) HF_MUST_CHECK;
 enum hf_err policy_import(struct calls_ctx *c, uint64_t cko) HF_MUST_CHECK;
+/* policy_unwrapped: may a key with these attributes be what came in wrapped? */
+enum hf_err policy_unwrapped(struct calls_ctx *c, const struct attrs *a) HF_MUST_CHECK;
 /* policy_birth: may there be such an object, as far as its attributes are known? */
 enum hf_err policy_birth(struct calls_ctx *c, const struct attrs *a) HF_MUST_CHECK;
+/* holds_secret: private, secret and OTP keys. */
+bool holds_secret(uint64_t cko);
 /* policy_change: may this object's attributes become those? */
 enum hf_err policy_change(struct calls_ctx *c, const struct object *o, const struct attrs *next)
 	HF_MUST_CHECK;

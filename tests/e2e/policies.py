@@ -102,6 +102,10 @@ def of_wrapping(w):
     w.set('private-key-unwrapping', 'no')
     w.by_call('private-key-unwrapping', 'CKR_ACTION_PROHIBITED', t.unwrap, kwp, wrapping, wrapped_private,
               CLASS=N.CKO_PRIVATE_KEY, KEY_TYPE=N.CKK_EC)
+    w.set('unwrapping-in-the-clear', 'no')
+    w.by_call('unwrapping-in-the-clear', 'CKR_ACTION_PROHIBITED', t.unwrap, kwp, wrapping, wrapped, SENSITIVE=False,
+              **w.aes)
+    t.unwrap(kwp, wrapping, wrapped, SENSITIVE=True, **w.aes)
     w.set('secret-key-unwrapping', 'no')
     w.by_call('secret-key-unwrapping', 'CKR_ACTION_PROHIBITED', t.unwrap, kwp, wrapping, wrapped, **w.aes)
 
@@ -160,6 +164,18 @@ def of_attributes(w):
               SIGN=True)
     w.set('changing-key-attributes', 'no')
     w.by_call('changing-key-attributes', 'CKR_ACTION_PROHIBITED', w.t.set, key, LABEL=b'another')
+
+
+def of_nobody(w):
+    t, data = w.t, {'CLASS': N.CKO_DATA, 'TOKEN': True, 'PRIVATE': False, 'VALUE': b'data'}
+    t.call('C_Logout', t.h)
+    planted = t.create(**data)
+    w.set('changes-without-login', 'no')
+    w.by_call('changes-without-login', 'CKR_USER_NOT_LOGGED_IN', t.create, **data)
+    w.by_call('changes-without-login', 'CKR_USER_NOT_LOGGED_IN', t.destroy, planted)
+    assert t.get(planted, 'VALUE') == b'data'
+    t.login(N.CKU_USER, PIN.encode())
+    t.destroy(planted)
 
 
 def of_guards(w):
@@ -228,7 +244,7 @@ def of_the_partition(w):
 def test_each_policy_s_refusal_names_it(i):
     w = Walk(i)
     for part in (of_wrapping, of_keys, of_mechanisms, of_guards, of_users, of_sizes, of_attributes,
-                 of_the_partition):
+                 of_nobody, of_the_partition):
         part(w)
     with open(DEF, encoding='utf-8') as f:
         names = set(re.findall(r'^POLICY\(\d+, \w+, "([^"]+)"', f.read(), re.M))
