@@ -1,4 +1,5 @@
 /* op_mech.c: may this mechanism be used so, with this key? */
+#include "gate.h"
 #include "guard.h"
 #include "op.h"
 #include "pkcs11_numbers.h"
@@ -141,6 +142,28 @@ static enum param_id param_of(const struct mech *m, uint32_t use)
 	return params_of_message(m->param);
 }
 
+/* outside_iv: GCM and GMAC protect data under an IV that was not made here. */
+static bool outside_iv(const struct params *p, uint32_t use)
+{
+	if ((use & (CKF_ENCRYPT | CKF_SIGN | CKF_WRAP)) == 0)
+		return false;
+	return p->id == PARAM_GCM || (p->id == PARAM_GCM_MESSAGE && p->present &&
+		p->u.gcm_message.generator == CKG_NO_GENERATE);
+}
+
+/* FIPS 140-3 IG C.H: then it is no approved service. */
+static enum hf_err check_iv(struct calls_ctx *c, const struct params *p, uint32_t use)
+{
+	if (!outside_iv(p, use))
+		return HF_OK;
+	c->service = SERVICE_NOT_APPROVED;
+	if (!p->approved)
+		return HF_OK;
+	call_detail(c, "the IV has to be made by the HSM (C_EncryptMessage with a generator, such as "
+		"CKG_GENERATE_RANDOM)");
+	return policy_forbids(c, POLICY_NON_APPROVED, HF_E_MECHANISM_FORBIDDEN);
+}
+
 enum hf_err mech_may(struct calls_ctx *c, const struct mech_in *in, uint32_t use,
 	struct object *key, struct mech_use *ret)
 {
@@ -164,6 +187,7 @@ enum hf_err mech_may(struct calls_ctx *c, const struct mech_in *in, uint32_t use
 		TRY(check_key(c, u.mech, plain, key, &u.key));
 	TRY(params_decode(param_of(u.mech, use), in->param, &u.params));
 	u.params.approved = policy_value(c->part, POLICY_NON_APPROVED) == 0;
+	TRY(check_iv(c, &u.params, use));
 	*ret = u;
 	return HF_OK;
 }

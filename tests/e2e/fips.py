@@ -103,10 +103,28 @@ def signs_and_verifies(t):
 
 def encrypts_and_decrypts(t):
     key = t.generate(t.mechanism('AES_KEY_GEN'), VALUE_LEN=32, ENCRYPT=True, DECRYPT=True)
-    for m in (t.mechanism('AES_GCM', Params('PuPu', bytes(12), 96, b'aad', 128)),
-              t.mechanism('AES_CBC_PAD', Params('x', bytes(16)))):
-        assert t.decrypt(m, key, t.encrypt(m, key, b'some data')) == b'some data'
-        assert indicator(t)
+    m = t.mechanism('AES_CBC_PAD', Params('x', bytes(16)))
+    assert t.decrypt(m, key, t.encrypt(m, key, b'some data')) == b'some data'
+    assert indicator(t)
+    own_iv = t.mechanism('AES_GCM', Params('PuPu', bytes(12), 96, b'aad', 128))
+    assert refused(t.encrypt, own_iv, key, b'some data') == 'CKR_MECHANISM_INVALID'
+    assert not indicator(t)
+    iv, tag = ctypes.create_string_buffer(12), ctypes.create_string_buffer(16)
+    made = Params('puuupu', ctypes.addressof(iv), 12, 0, N.CKG_GENERATE_RANDOM, ctypes.addressof(tag), 128)
+    sealed = gcm_message(t, key, made, b'some data')
+    assert indicator(t)
+    m = t.mechanism('AES_GCM', Params('PuPu', iv.raw, 96, b'aad', 128))
+    assert t.decrypt(m, key, sealed + tag.raw) == b'some data'
+    assert indicator(t)
+
+
+def gcm_message(t, key, params, data):
+    """gcm_message has the HSM make the IV."""
+    t.call('C_MessageEncryptInit', t.h, t.mechanism('AES_GCM'), key)
+    out, n, p = ctypes.create_string_buffer(64), ULONG(64), params.bytes
+    t.call('C_EncryptMessage', t.h, p, ULONG(len(p)), b'aad', ULONG(3), data, ULONG(len(data)), out, ctypes.byref(n))
+    t.call('C_MessageEncryptFinal', t.h)
+    return out.raw[:n.value]
 
 
 def derives(t):

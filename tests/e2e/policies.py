@@ -11,7 +11,7 @@ import e2e
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'support'))
 
-from p11 import N, Refused, Token, refused  # noqa: E402
+from p11 import N, Params, Refused, Token, refused  # noqa: E402
 
 PIN = '12345678'
 DEF = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'spec', 'policies.def')
@@ -154,6 +154,8 @@ def of_sizes(w):
     w.set('non-approved-mechanisms', 'no')
     w.by_call('non-approved-mechanisms', 'CKR_KEY_SIZE_RANGE', w.pair, 1024)
     w.by_call('non-approved-mechanisms', 'CKR_MECHANISM_INVALID', t.digest, t.mechanism('MD5'), b'data')
+    gcm = t.mechanism('AES_GCM', Params('PuPu', bytes(12), 96, b'', 128))
+    w.by_call('non-approved-mechanisms', 'CKR_MECHANISM_INVALID', t.encrypt, gcm, w.key(32), b'its own IV')
     w.by_cli('non-approved-mechanisms', 'key', 'generate', '--type', 'ec:secp256k1', '--label', 'a', '--pin-file', w.pin)
 
 

@@ -88,6 +88,34 @@ def test_a_message_is_an_encryption_with_its_tag_apart(t):
     assert refused(final, t, 'Encrypt') == 'CKR_OPERATION_NOT_INITIALIZED'
 
 
+def indicator(t):
+    flags = ULONG(99)
+    t.call('C_GetSessionValidationFlags', t.h, ULONG(N.CKS_LAST_VALIDATION_OK), ctypes.byref(flags))
+    return flags.value
+
+
+def test_an_iv_from_outside_is_no_approved_service(t):
+    k, iv, m = key(t, SIGN=True, VERIFY=True), bytes(range(12)), t.mechanism('AES_GCM', gcm(bytes(range(12))))
+    sealed = t.encrypt(m, k, b'data')
+    assert indicator(t) == 0
+    assert t.decrypt(m, k, sealed) == b'data'
+    assert indicator(t) == 1
+    gmac = t.mechanism('AES_GMAC', Params('PuPu', iv, 96, b'', 128))
+    mac = t.sign(gmac, k, b'data')
+    assert indicator(t) == 0
+    t.verify(gmac, k, b'data', mac)
+    assert indicator(t) == 1
+    init(t, 'Encrypt', t.mechanism('AES_GCM'), k)
+    for generator, approved in (('NO_GENERATE', 0), ('GENERATE', 1), ('GENERATE_RANDOM', 1), ('NO_GENERATE', 0)):
+        message(t, 'Encrypt', Aead('AES_GCM', iv, 0, generator), b'data')
+        assert indicator(t) == approved, generator
+    final(t, 'Encrypt')
+    wrapping = t.generate(t.mechanism('AES_KEY_GEN'), VALUE_LEN=32, WRAP=True, UNWRAP=True)
+    t.wrap(t.mechanism('AES_GCM', gcm(iv)), wrapping, t.generate(t.mechanism('AES_KEY_GEN'), VALUE_LEN=32,
+                                                                EXTRACTABLE=True))
+    assert indicator(t) == 0
+
+
 def test_ccm_and_chacha_take_messages_too(t):
     nonce, data = bytes(range(12)), b'some text'
     for kind, k, plain in [
