@@ -51,3 +51,42 @@ bool utf8_valid(struct slice s)
 	}
 	return true;
 }
+
+static const struct {
+	uint32_t from, to;
+} steering[] = {
+	{ 0x00, 0x1f }, { 0x7f, 0x9f }, { 0x61c, 0x61c }, { 0x200e, 0x200f }, { 0x2028, 0x202e },
+	{ 0x2066, 0x2069 },
+};
+
+/* character of a lead byte c and what follows it. */
+static uint32_t character(const struct lead *l, uint8_t c, const uint8_t *p)
+{
+	uint32_t n = l->more == 0 ? c : c & (0x3fu >> l->more);
+
+	for (unsigned i = 0; i < l->more; i++)
+		n = n << 6 | (p[i] & 0x3fu);
+	return n;
+}
+
+bool utf8_printable(struct slice s)
+{
+	struct rd r = rd_of(s);
+	const uint8_t *p;
+	uint8_t c;
+
+	if (!utf8_valid(s))
+		return false;
+	while (rd_u8(&r, &c)) {
+		const struct lead *l = lead_of(c);
+		uint32_t n;
+
+		if (l == NULL || !rd_take(&r, l->more, &p))
+			return false;
+		n = character(l, c, p);
+		for (size_t i = 0; i < sizeof(steering) / sizeof(steering[0]); i++)
+			if (n >= steering[i].from && n <= steering[i].to)
+				return false;
+	}
+	return true;
+}

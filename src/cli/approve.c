@@ -67,6 +67,9 @@ int cmd_key_request(struct cli *c)
 		return EXIT_USAGE;
 	if (!cli_session(c, true, &session) || !cli_any_key(c, session, &q.key))
 		return EXIT_FAILED;
+	to.key = q.key;
+	if (q.what == FOR_GUARD && !cli_guard_keep(c, session, &to))
+		return EXIT_FAILED;
 	code = q.what == FOR_USE ? use_args(c, session, &q) : EXIT_DONE;
 	if (code != EXIT_DONE)
 		return code;

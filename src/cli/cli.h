@@ -12,6 +12,8 @@
 #include "secret.h"
 #include "stubs.h"
 
+#define NAME_BYTES 32u /* of a user's name and a partition's label, at most (spec/calls) */
+
 enum opt {
 #define OPT(id, name, arg, help) OPT_##id,
 #include "cli.def"
@@ -120,6 +122,8 @@ struct slice cli_attr(struct cli *c, uint64_t session, uint64_t object, uint32_t
 struct slice cli_point(struct slice v);
 /* cli_guard_args: what --count, --approvers and --any-data say of a guard. Says what is wrong. */
 bool cli_guard_args(struct cli *c, struct guard_set_req *q);
+/* cli_guard_keep leaves the number of uses of q->key as it is, where --count does not name one. */
+bool cli_guard_keep(struct cli *c, uint64_t session, struct guard_set_req *q);
 /* cli_open_guard gives the key's own PIN, if --key-pin-file or -fd is there. */
 bool cli_open_guard(struct cli *c, uint64_t session, uint64_t key);
 /* attr values as the wire has them, in the arena */

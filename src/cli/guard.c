@@ -38,7 +38,10 @@ static bool open_by(struct cli *c, uint64_t session, uint64_t key, enum opt file
 		return false;
 	q.pin = secret_slice(&pin);
 	e = do_guard_open(c->client, session, &q, &r, &c->arena);
-	if (e != HF_OK)
+	if (e == HF_E_PIN_LOCKED)
+		cli_usage("the key's own PIN is locked after too many wrong ones: only with the policy "
+			"officer-resets-key-pin it gets another ('holdfast key pin'), else the key is lost");
+	else if (e != HF_OK)
 		(void)cli_fail("the key's PIN", e);
 	return e == HF_OK;
 }
@@ -100,6 +103,19 @@ bool cli_guard_args(struct cli *c, struct guard_set_req *q)
 	return true;
 }
 
+bool cli_guard_keep(struct cli *c, uint64_t session, struct guard_set_req *q)
+{
+	struct guard_get_req gq = { q->key };
+	struct guard_get_res r;
+	enum hf_err e = q->limit != 0 ? HF_OK : do_guard_get(c->client, session, &gq, &r, &c->arena);
+
+	if (e != HF_OK)
+		(void)cli_fail("guard", e);
+	else if (q->limit == 0)
+		q->limit = r.limit;
+	return e == HF_OK;
+}
+
 int cmd_key_guard(struct cli *c)
 {
 	struct guard_set_req q = { 0 };
@@ -113,6 +129,8 @@ int cmd_key_guard(struct cli *c)
 		return EXIT_FAILED;
 	if (!c->opt[OPT_COUNT] && !c->opt[OPT_APPROVERS])
 		return show(c, session, q.key);
+	if (!cli_guard_keep(c, session, &q) || !cli_open_guard(c, session, q.key))
+		return EXIT_FAILED;
 	e = do_guard_set(c->client, session, &q, &r, &c->arena);
 	return e == HF_OK ? EXIT_DONE : cli_fail("guard", e);
 }

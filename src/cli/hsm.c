@@ -91,8 +91,11 @@ int cmd_tamper_report(struct cli *c)
 {
 	struct tamper_report_req q = { slice_str(c->args[0]) };
 	struct tamper_report_res r;
-	enum hf_err e = do_tamper_report(c->client, 0, &q, &r, &c->arena);
+	enum hf_err e;
 
+	if (q.why.n == 0)
+		return cli_usage("say what was seen: the reason is empty");
+	e = do_tamper_report(c->client, 0, &q, &r, &c->arena);
 	return e == HF_OK ? EXIT_DONE : cli_fail("tamper", e);
 }
 

@@ -249,8 +249,8 @@ bool cli_sure(struct cli *c, const char *question)
 /* --- PINs --------------------------------------------------------------- */
 
 /* read_line reads up to the first newline or the end, byte by byte, so that a
- * pipe's further lines remain for whoever asks next. */
-static enum hf_err read_line(int fd, struct secret *ret)
+ * pipe's further lines remain for whoever asks next. It has said why not. */
+static enum hf_err read_line(int fd, const char *from, struct secret *ret)
 {
 	CLEANUP(secret_done) struct secret s = { 0 };
 	size_t n = 0;
@@ -261,14 +261,18 @@ static enum hf_err read_line(int fd, struct secret *ret)
 
 		if (got < 0 && errno == EINTR)
 			continue;
-		if (got < 0)
+		if (got < 0) {
+			cli_usage("%s: %s", from, strerror(errno));
 			return HF_E_ARGUMENTS;
+		}
 		if (got == 0 || s.p[n] == '\n')
 			break;
 		n++;
 	}
-	if (n > PIN_MAX)
+	if (n > PIN_MAX) {
+		cli_usage("%s: the line is longer than %u bytes, and no PIN", from, PIN_MAX);
 		return HF_E_PIN_LENGTH;
+	}
 	if (n > 0 && s.p[n - 1] == '\r')
 		n--;
 	secret_cut(&s, n);
@@ -293,7 +297,7 @@ static enum hf_err from_terminal(const char *prompt, enum opt by_file, enum opt 
 	quiet.c_lflag &= ~(tcflag_t)ECHO;
 	tcsetattr(fd, TCSAFLUSH, &quiet);
 	dprintf(fd, "%s: ", prompt);
-	e = read_line(fd, ret);
+	e = read_line(fd, "/dev/tty", ret);
 	tcsetattr(fd, TCSAFLUSH, &was);
 	dprintf(fd, "\n");
 	close(fd);
@@ -312,7 +316,7 @@ static enum hf_err from_file(const char *path, size_t before, struct secret *ret
 	}
 	for (size_t i = 0; i <= before && e == HF_OK; i++) {
 		secret_done(ret);
-		e = read_line(fd, ret);
+		e = read_line(fd, path, ret);
 	}
 	close(fd);
 	return e;
@@ -356,7 +360,8 @@ enum hf_err cli_pin(struct cli *c, enum opt file, enum opt fd, const char *promp
 			cli_usage("'%s' is no file descriptor's number", c->opt[fd]);
 			return HF_E_ARGUMENTS;
 		}
-		return read_line((int)n, ret);
+		snprintf(again, sizeof(again), "file descriptor %d", (int)n);
+		return read_line((int)n, again, ret);
 	}
 	TRY(from_terminal(prompt, file, fd, &a));
 	if (fresh) {

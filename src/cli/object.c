@@ -140,6 +140,9 @@ int cmd_object_delete(struct cli *c)
 
 	if (!c->opt[OPT_LABEL] && !c->opt[OPT_ID])
 		return cli_usage("say which with --label or --id (and --class)");
+	if ((c->opt[OPT_LABEL] && *c->opt[OPT_LABEL] == '\0') ||
+	    (c->opt[OPT_ID] && *c->opt[OPT_ID] == '\0'))
+		return cli_usage("--label or --id is empty: that would be all objects that have none");
 	if (!found(c, true, &session, &l))
 		return EXIT_FAILED;
 	if (l.n == 0)

@@ -94,6 +94,8 @@ int cmd_partition_create(struct cli *c)
 	CLEANUP(secret_done) struct secret so = { 0 }, user = { 0 };
 	struct partition_create_req q = { .label = slice_str(c->args[0]) };
 
+	if (q.label.n > NAME_BYTES)
+		return cli_fail("partition", HF_E_LABEL);
 	if (c->opt[OPT_DOMAIN] && !cli_domain(c, c->opt[OPT_DOMAIN]))
 		return EXIT_FAILED;
 	if (c->opt[OPT_CLIENT] && !clients(c, c->opt[OPT_CLIENT], &q.clients))
@@ -179,7 +181,7 @@ int cmd_partition_rename(struct cli *c)
 	if (!c->opt[OPT_LABEL])
 		return cli_usage("--label says the new label");
 	q.label = slice_str(c->opt[OPT_LABEL]);
-	return change(c, &q);
+	return q.label.n > NAME_BYTES ? cli_fail("partition", HF_E_LABEL) : change(c, &q);
 }
 
 int cmd_partition_resize(struct cli *c)

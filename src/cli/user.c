@@ -82,9 +82,13 @@ static bool may_arg(const char *s, uint32_t *ret)
 {
 	uint32_t may = 0;
 
-	if (s == NULL || strcmp(s, "all") == 0) {
+	if (strcmp(s, "all") == 0) {
 		*ret = RIGHTS_ALL;
 		return true;
+	}
+	if (*s == '\0') {
+		cli_usage("--may is empty; say 'all', or which rights");
+		return false;
 	}
 	for (const char *end; *s != '\0'; s = *end != '\0' ? end + 1 : end) {
 		end = s + strcspn(s, ",");
@@ -95,14 +99,48 @@ static bool may_arg(const char *s, uint32_t *ret)
 	return true;
 }
 
+/* rights_args: what is not named stays as it is (rights_kept), and is all for somebody new. */
 static bool rights_args(struct cli *c, struct user_set_req *q)
 {
 	const char *keys = c->opt[OPT_KEYS];
 
+	q->may = RIGHTS_ALL;
 	q->restrict_ = c->opt[OPT_MAY] != NULL || keys != NULL;
+	if (keys != NULL && *keys == '\0') {
+		cli_usage("--keys is empty; say 'all', or which keys");
+		return false;
+	}
 	if (keys != NULL && strcmp(keys, "all") != 0)
 		q->keys = slice_str(keys);
-	return may_arg(c->opt[OPT_MAY], &q->may);
+	return c->opt[OPT_MAY] == NULL || may_arg(c->opt[OPT_MAY], &q->may);
+}
+
+static bool rights_kept(struct cli *c, struct user_set_req *q)
+{
+	struct partition_info p;
+	struct user_list_req lq;
+	struct user_list_res r;
+	enum hf_err e;
+
+	if (!q->restrict_ || (c->opt[OPT_MAY] != NULL && c->opt[OPT_KEYS] != NULL))
+		return true;
+	if (!cli_partition(c, c->opt[OPT_PARTITION], &p))
+		return false;
+	lq.serial = p.serial;
+	e = do_user_list(c->client, 0, &lq, &r, &c->arena);
+	if (e != HF_OK) {
+		(void)cli_fail("users", e);
+		return false;
+	}
+	for (size_t i = 0; i < r.users.n; i++) {
+		if (!slice_eq(r.users.v[i].name, q->name))
+			continue;
+		if (c->opt[OPT_MAY] == NULL)
+			q->may = r.users.v[i].may;
+		if (c->opt[OPT_KEYS] == NULL)
+			q->keys = r.users.v[i].keys;
+	}
+	return true;
 }
 
 /* --- listing ------------------------------------------------------------- */
@@ -192,9 +230,11 @@ int cmd_user_set(struct cli *c)
 		return set_crypto_officer(c);
 	if (c->opt[OPT_ROLE] && !role_arg(c->opt[OPT_ROLE], &q.role))
 		return cli_usage("--role is crypto-officer, limited or crypto-user");
+	if (q.name.n > NAME_BYTES)
+		return cli_fail("user", HF_E_USER_NAME);
 	if (!rights_args(c, &q))
 		return EXIT_USAGE;
-	if (!cli_officer(c, &session))
+	if (!rights_kept(c, &q) || !cli_officer(c, &session))
 		return EXIT_FAILED;
 	snprintf(prompt, sizeof(prompt), "New PIN of '%.32s'", c->args[0]);
 	if (cli_pin(c, OPT_PIN_FILE, OPT_PIN_FD, prompt, true, &pin) != HF_OK)
@@ -234,11 +274,13 @@ int cmd_user_restrict(struct cli *c)
 	uint64_t session;
 	enum hf_err e;
 
+	if (q.name.n > NAME_BYTES)
+		return cli_fail("user", HF_E_USER_NAME);
 	if (!rights_args(c, &q))
 		return EXIT_USAGE;
 	if (!q.restrict_)
 		return cli_usage("say what the user may with --may, --keys, or both");
-	if (!cli_officer(c, &session))
+	if (!rights_kept(c, &q) || !cli_officer(c, &session))
 		return EXIT_FAILED;
 	e = do_user_set(c->client, session, &q, &r, &c->arena);
 	return e == HF_OK ? EXIT_DONE : cli_fail("user", e);

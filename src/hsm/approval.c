@@ -88,7 +88,7 @@ enum hf_err guard_changed(struct calls_ctx *c, const struct guard_change *q, con
 	struct guard *next)
 {
 	if (now->limit != 0 && (q->limit == 0 || q->limit > now->limit))
-		return HF_E_ATTR_READ_ONLY; /* a limit is never raised */
+		return HF_E_GUARD_LIMIT;
 	*next = *now;
 	next->limit = q->limit;
 	next->needed = q->needed;

@@ -11,6 +11,7 @@
 #include "partition.h"
 #include "policy.h"
 #include "rekey.h"
+#include "utf8.h"
 
 #define DAMAGED_TEXT 4096u
 
@@ -179,6 +180,8 @@ enum hf_err on_token_init(struct calls_ctx *c, const struct token_init_req *q,
 	enum hf_err e = call_part(c, q->slot, &p);
 
 	(void)r;
+	if (!utf8_printable(n.label))
+		return HF_E_LABEL;
 	if (e == HF_OK) {
 		call_detail(c, "all objects destroyed");
 		return partition_reset(c->hsm, p, q->so_pin, n.label);
@@ -312,7 +315,9 @@ enum hf_err on_partition_create(struct calls_ctx *c, const struct partition_crea
 		.slot = PARTITION_ANY,
 	};
 
-	if (n.label.n == 0 || !clients_valid(q->clients))
+	if (n.label.n == 0 || !utf8_printable(n.label))
+		return HF_E_LABEL;
+	if (!clients_valid(q->clients))
 		return HF_E_ARGUMENTS;
 	if (n.clients.n == 0)
 		n.clients = (struct identity_list){ &own, 1 };

@@ -388,8 +388,10 @@ static enum hf_err find_or_add(struct calls_ctx *c, const struct user_set_req *q
 	struct roles *roles = c->part->roles;
 	struct role_record *rec = role_named(roles, q->name);
 
-	if (rec == NULL ? q->role == 0 : q->role != 0 && rec->role != (enum role)q->role)
+	if (rec == NULL && q->role == 0)
 		return HF_E_USER_TYPE;
+	if (rec != NULL && q->role != 0 && rec->role != (enum role)q->role)
+		return HF_E_USER_ROLE;
 	*ret = rec;
 	return rec != NULL ? HF_OK :
 		roles_add(roles, q->name, (enum role)q->role, roles_free_id(roles), ret);
@@ -427,9 +429,12 @@ static enum hf_err set_user(struct calls_ctx *c, const struct user_set_req *q)
 	enum hf_err e;
 
 	call_detail(c, "user %.*s", (int)q->name.n, (const char *)q->name.p);
-	if (!user_name_valid(q->name) || (q->role != 0 && !role_is_user((enum role)q->role)) ||
-	    (q->restrict_ && !rights_valid(q->may, q->keys)))
+	if (!user_name_valid(q->name))
+		return HF_E_USER_NAME;
+	if (q->role != 0 && !role_is_user((enum role)q->role))
 		return HF_E_ARGUMENTS;
+	if (q->restrict_ && !rights_possible(q->may, q->keys))
+		return HF_E_USER_RIGHTS;
 	TRY(find_or_add(c, q, &rec));
 	e = give_all(c, q, rec);
 	if (e != HF_OK && rec->version == 0)

@@ -12,6 +12,7 @@
 #include "object.h"
 #include "partition_int.h"
 #include "consent.h"
+#include "utf8.h"
 
 /* struct remembered is what a change may touch, to be put back when the store
  * does not take it. */
@@ -116,7 +117,7 @@ static enum hf_err apply(struct policy_value_list changes, struct remembered *ne
 		next->policy[k] = value;
 	}
 	return next->policy[POLICY_PIN_MIN] <= next->policy[POLICY_PIN_MAX] ? HF_OK :
-		HF_E_POLICY_VALUE;
+		HF_E_POLICY_PIN_LENGTHS;
 }
 
 /* is_of_audit: the policy says what is recorded, or what stops where nothing can be. */
@@ -346,8 +347,8 @@ static enum hf_err check_edit(struct hsm *h, const struct partition *p,
 
 	if ((e->what & EDIT_LABEL) == 0)
 		return HF_OK;
-	if (e->label.n == 0 || e->label.n >= sizeof(label))
-		return HF_E_ARGUMENTS;
+	if (e->label.n == 0 || e->label.n >= sizeof(label) || !utf8_printable(e->label))
+		return HF_E_LABEL;
 	memcpy(label, e->label.p, e->label.n);
 	return partition_label_taken(h, label, p) ? HF_E_PARTITION_EXISTS : HF_OK;
 }

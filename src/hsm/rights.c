@@ -164,6 +164,26 @@ bool rights_valid(uint32_t may, struct slice keys)
 	return stars <= 4;
 }
 
+bool rights_possible(uint32_t may, struct slice keys)
+{
+	uint8_t bytes[RIGHTS_KEYS / 2];
+	struct slice p;
+	size_t n;
+
+	if (!rights_valid(may, keys))
+		return false;
+	while (next(&keys, &p)) {
+		char hex[RIGHTS_KEYS + 1] = "";
+
+		if (p.n < 2 || p.p[0] != '0' || p.p[1] != 'x')
+			continue;
+		memcpy(hex, p.p + 2, p.n - 2);
+		if (!hex_decode(hex, bytes, sizeof(bytes), &n) || n == 0)
+			return false;
+	}
+	return true;
+}
+
 void rights_set(struct rights *r, uint32_t may, struct slice keys)
 {
 	*r = (struct rights){ .may = may };

@@ -16,6 +16,8 @@ bool rights_key(const struct rights *r, const struct attrs *a);
 /* rights_valid: patterns joined by commas, each for a label (with * and ?) or an id
  * in hex with 0x before it. */
 bool rights_valid(uint32_t may, struct slice keys);
+/* rights_possible: besides, what begins with 0x is an id. Stored ones may be of before that was looked at. */
+bool rights_possible(uint32_t may, struct slice keys);
 void rights_set(struct rights *r, uint32_t may, struct slice keys);
 static inline bool rights_all(const struct rights *r)
 {

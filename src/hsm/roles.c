@@ -504,12 +504,12 @@ enum hf_err pin_allowed(const struct hsm *h, const struct partition *p,
 
 	TRY(pin_length(h, p, pin));
 	if (classes(pin) < policy_value(p, POLICY_PIN_CLASSES))
-		return HF_E_PIN_INVALID;
+		return HF_E_PIN_CLASSES;
 	if (back > 0 && now->set)
 		TRY(was(&now->pin, pin, &same));
 	for (unsigned i = 0; i + 1 < back && i < now->old_n && !same; i++)
 		TRY(was(&now->old[i], pin, &same));
-	return same ? HF_E_PIN_INVALID : HF_OK;
+	return same ? HF_E_PIN_USED : HF_OK;
 }
 
 bool pin_expired(const struct partition *p, const struct role_record *r)

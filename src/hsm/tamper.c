@@ -151,6 +151,8 @@ enum hf_err on_tamper_report(struct calls_ctx *c, const struct tamper_report_req
 	char why[TAMPER_WHY];
 
 	(void)r;
+	if (q->why.n == 0)
+		return HF_E_ARGUMENTS;
 	(void)snprintf(why, sizeof(why), "%.*s", (int)q->why.n, (const char *)q->why.p);
 	call_detail(c, "%s", why);
 	return hsm_tamper(c->hsm, why);

@@ -110,6 +110,28 @@ def users(i, *names):
         must(i, 'user', 'set', n, '--so-pin-file', i.pin, '--pin-file', i.other)
 
 
+def test_a_key_with_a_pin_gets_other_guards_with_that_pin(i):
+    as_user = furnished(i)
+    users(i, 'anna')
+    must(i, 'key', 'pin', *as_user, '--key-pin-file', i.key_pin)
+    limit = 'key', 'guard', *as_user, '--count', '2'
+    assert '--key-pin-file' in no(i, *limit)
+    no(i, *limit, '--key-pin-file', i.pin)
+    must(i, *limit, '--key-pin-file', i.key_pin)
+    assert 'never raised' in no(i, *limit[:-1], '3', '--key-pin-file', i.key_pin)
+    must(i, 'key', 'guard', *as_user, '--approvers', '1:anna', '--key-pin-file', i.key_pin)
+    told = guard(i, as_user)
+    assert (told['limit'], told['approvals needed'], told['own PIN']) == (2, 1, True), told
+
+
+def test_a_locked_pin_of_a_key_says_who_can_help(i):
+    as_user = furnished(i)
+    must(i, 'key', 'pin', *as_user, '--key-pin-file', i.key_pin)
+    for _ in range(10):
+        no(i, *signing(i, *as_user, '--key-pin-file', i.other))
+    assert 'officer-resets-key-pin' in no(i, *signing(i, *as_user, '--key-pin-file', i.key_pin))
+
+
 def test_the_officer_alone_does_not_become_the_approvers(i):
     as_user = furnished(i)
     users(i, 'anna', 'bert')

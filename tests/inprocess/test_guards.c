@@ -8,8 +8,8 @@ static void so_many_uses(void **state)
 	assert_int_equal(signs(&anna), HF_OK);
 	assert_int_equal(signs(&bob), HF_OK);
 	restart();
-	assert_int_equal(guard(4, "", 0, ""), HF_E_ATTR_READ_ONLY); /* never raised */
-	assert_int_equal(guard(0, "", 0, ""), HF_E_ATTR_READ_ONLY);
+	assert_int_equal(guard(4, "", 0, ""), HF_E_GUARD_LIMIT); /* never raised */
+	assert_int_equal(guard(0, "", 0, ""), HF_E_GUARD_LIMIT);
 	assert_int_equal(signs(&anna), HF_OK);
 	assert_int_equal(signs(&anna), HF_E_KEY_EXHAUSTED);
 	assert_int_equal(guard(2, "", 0, ""), HF_E_KEY_EXHAUSTED);

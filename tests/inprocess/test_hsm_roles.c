@@ -265,7 +265,7 @@ static void each_changes_his_own_pin(void **state)
 	all_three();
 	assert_int_equal(new_pin(&root, "auditor", "wrong-old-1", "Next-auditor-1"), HF_E_PIN_INCORRECT);
 	assert_int_equal(new_pin(&root, "auditor", AUD, "short"), HF_E_PIN_LENGTH);
-	assert_int_equal(new_pin(&root, "auditor", AUD, AUD), HF_E_PIN_INVALID);
+	assert_int_equal(new_pin(&root, "auditor", AUD, AUD), HF_E_PIN_USED);
 	assert_int_equal(new_pin(&root, "auditor", AUD, "Next-auditor-1"), HF_OK);
 	assert_int_equal(enters(&root, "auditor", AUD), HF_E_PIN_INCORRECT);
 	assert_int_equal(enters(&root, "auditor", "Next-auditor-1"), HF_OK);

@@ -179,7 +179,8 @@ static void a_created_partition_is_ready_to_use(void **state)
 	(void)state;
 	assert_int_equal(create_for(&root, "mine", &me, 1), HF_OK);
 	assert_int_equal(create_for(&root, "mine", &me, 1), HF_E_PARTITION_EXISTS);
-	assert_int_equal(create_for(&root, "", &me, 1), HF_E_ARGUMENTS);
+	assert_int_equal(create_for(&root, "", &me, 1), HF_E_LABEL);
+	assert_int_equal(create_for(&root, "a\nb", &me, 1), HF_E_LABEL);
 	opens(&anna, 0, true);
 	logs_in(&anna, CKU_USER, USER_PIN, NULL);
 	assert_int_equal(makes(&anna, "x", true), HF_OK);

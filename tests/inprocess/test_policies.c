@@ -287,7 +287,7 @@ static void impossible_values_change_nothing(void **state)
 	assert_int_equal(set_by(&root, SO_PIN, POLICY_PIN_FAILURES, 0, false), HF_E_POLICY_VALUE);
 	two[0] = (struct policy_value){ policy_rows[POLICY_PIN_MIN].number, 20 };
 	two[1] = (struct policy_value){ policy_rows[POLICY_PIN_MAX].number, 10 };
-	assert_int_equal(do_policy_set(&root, &q, &r), HF_E_POLICY_VALUE);
+	assert_int_equal(do_policy_set(&root, &q, &r), HF_E_POLICY_PIN_LENGTHS);
 	assert_int_equal(value(POLICY_DATES), 0);
 }
 
@@ -602,7 +602,9 @@ static void a_partition_is_renamed(void **state)
 	struct partition_list_res l;
 
 	(void)state;
-	assert_int_equal(edit(&root, (struct partition_change_req){ .what = 1 }), HF_E_ARGUMENTS);
+	assert_int_equal(edit(&root, (struct partition_change_req){ .what = 1 }), HF_E_LABEL);
+	assert_int_equal(edit(&root, (struct partition_change_req){ .what = 1,
+		.label = SLICE_STR("a\x1b[2J") }), HF_E_LABEL);
 	assert_int_equal(edit(&anna, (struct partition_change_req){ .what = 1,
 		.label = SLICE_STR("mine") }), HF_E_DENIED);
 	assert_int_equal(edit(&root, (struct partition_change_req){ .what = 1,

@@ -356,9 +356,12 @@ static void restrictions_that_cannot_be(void **state)
 	(void)state;
 	assert_int_equal(restrict_user("new", ROLE_USER, "", RIGHT_SIGN, ""), HF_E_PIN_LENGTH);
 	assert_int_equal(restrict_user("new", 0, PIN, RIGHT_SIGN, ""), HF_E_USER_TYPE);
-	assert_int_equal(restrict_user("new", ROLE_USER, PIN, RIGHTS_ALL + 1, ""), HF_E_ARGUMENTS);
-	assert_int_equal(restrict_user("new", ROLE_USER, PIN, RIGHT_SIGN, "a,,b"), HF_E_ARGUMENTS);
-	assert_int_equal(restrict_user("new", ROLE_USER, PIN, RIGHT_SIGN, "*****"), HF_E_ARGUMENTS);
+	assert_int_equal(restrict_user("new", ROLE_USER, PIN, RIGHTS_ALL + 1, ""), HF_E_USER_RIGHTS);
+	assert_int_equal(restrict_user("new", ROLE_USER, PIN, RIGHT_SIGN, "a,,b"), HF_E_USER_RIGHTS);
+	assert_int_equal(restrict_user("new", ROLE_USER, PIN, RIGHT_SIGN, "0xzz"), HF_E_USER_RIGHTS);
+	assert_int_equal(restrict_user("new", ROLE_USER, PIN, RIGHT_SIGN, "a,0x123"), HF_E_USER_RIGHTS);
+	assert_int_equal(restrict_user("new", ROLE_USER, PIN, RIGHT_SIGN, "0x"), HF_E_USER_RIGHTS);
+	assert_int_equal(restrict_user("new", ROLE_USER, PIN, RIGHT_SIGN, "*****"), HF_E_USER_RIGHTS);
 	assert_int_equal(log_in_as(&anna, "new", PIN), HF_E_SESSION_HANDLE);
 }
 
@@ -371,7 +374,7 @@ static void names_that_cannot_be(void **state)
 
 	(void)state;
 	for (size_t i = 0; i + 1 < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_int_equal(set_user(bad[i], ROLE_CRYPTO_USER, PIN, false), HF_E_ARGUMENTS);
+		assert_int_equal(set_user(bad[i], ROLE_CRYPTO_USER, PIN, false), HF_E_USER_NAME);
 	assert_int_equal(set_user("a", ROLE_SO, PIN, false), HF_E_ARGUMENTS);
 	assert_int_equal(set_user("a", (enum role)3, PIN, false), HF_E_ARGUMENTS);
 }
@@ -380,7 +383,7 @@ static void a_users_role_stays(void **state)
 {
 	(void)state;
 	makes_user("a", ROLE_CRYPTO_USER);
-	assert_int_equal(set_user("a", ROLE_USER, PIN, false), HF_E_USER_TYPE);
+	assert_int_equal(set_user("a", ROLE_USER, PIN, false), HF_E_USER_ROLE);
 }
 
 static void a_name_before_the_pin_will_do(void **state)
@@ -759,10 +762,10 @@ static void classes_of_characters(void **state)
 	(void)state;
 	policy(POLICY_PIN_CLASSES, 3);
 	opens(&anna, 0, true);
-	assert_int_equal(new_pin(USER_PIN, "lowercaseonly"), HF_E_PIN_INVALID);
-	assert_int_equal(new_pin(USER_PIN, "lower4567"), HF_E_PIN_INVALID);
+	assert_int_equal(new_pin(USER_PIN, "lowercaseonly"), HF_E_PIN_CLASSES);
+	assert_int_equal(new_pin(USER_PIN, "lower4567"), HF_E_PIN_CLASSES);
 	assert_int_equal(new_pin(USER_PIN, "Lower4567"), HF_OK);
-	assert_int_equal(set_user("a", ROLE_CRYPTO_USER, "weakpin", false), HF_E_PIN_INVALID);
+	assert_int_equal(set_user("a", ROLE_CRYPTO_USER, "weakpin", false), HF_E_PIN_CLASSES);
 	opens(&anna, 0, true);
 	assert_int_equal(log_in_as(&anna, "a", "weakpin"), HF_E_USER_TYPE); /* not made */
 }
@@ -772,13 +775,13 @@ static void no_pin_comes_back_soon(void **state)
 	(void)state;
 	policy(POLICY_PIN_HISTORY, 3);
 	opens(&anna, 0, true);
-	assert_int_equal(new_pin(USER_PIN, USER_PIN), HF_E_PIN_INVALID);
+	assert_int_equal(new_pin(USER_PIN, USER_PIN), HF_E_PIN_USED);
 	assert_int_equal(new_pin(USER_PIN, "second-pin"), HF_OK);
-	assert_int_equal(new_pin("second-pin", USER_PIN), HF_E_PIN_INVALID);
+	assert_int_equal(new_pin("second-pin", USER_PIN), HF_E_PIN_USED);
 	restart();
 	opens(&anna, 0, true);
 	assert_int_equal(new_pin("second-pin", "third-pin"), HF_OK);
-	assert_int_equal(new_pin("third-pin", USER_PIN), HF_E_PIN_INVALID);
+	assert_int_equal(new_pin("third-pin", USER_PIN), HF_E_PIN_USED);
 	assert_int_equal(new_pin("third-pin", "fourth-pin"), HF_OK);
 	assert_int_equal(new_pin("fourth-pin", USER_PIN), HF_OK);
 }

@@ -71,6 +71,15 @@ static enum hf_err report(struct who *w)
 	return do_tamper_report(w, &q, &r);
 }
 
+static void an_event_has_a_reason(void **state)
+{
+	(void)state;
+	start(TAMPER_LOCK);
+	assert_int_equal(do_tamper_report(&root, &(struct tamper_report_req){ SLICE_NONE },
+		&(struct tamper_report_res){ 0 }), HF_E_ARGUMENTS);
+	assert_int_equal(finds(&anna), 1);
+}
+
 static enum hf_err clear(struct who *w)
 {
 	return do_tamper_clear(w, &(struct tamper_clear_req){ 0 }, &(struct tamper_clear_res){ 0 });
@@ -355,6 +364,7 @@ static void a_locked_hsm_is_zeroized_too(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		T(an_event_has_a_reason),
 		T(an_event_may_only_be_logged),
 		T(an_event_locks_until_it_is_cleared),
 		T(sessions_end_with_the_event),

@@ -359,6 +359,20 @@ static void text_is_well_formed_utf8_without_nul(void **state)
 	}
 }
 
+static void text_that_steers_a_terminal_is_not_printable(void **state)
+{
+	static const char *const bad[] = { "a\nb", "\x1b[2J", "\x7f", "\xc2\x9b" "2J", "a\xe2\x80\xae" "b",
+		"\xe2\x80\x8f", "\xe2\x81\xa6", "\xe2\x80\xa8", "\xd8\x9c", "\xc3" };
+	static const char *const good[] = { "", "box 1", "Gr\xc3\xbc\xc3\x9f" "e", "\xe2\x82\xac",
+		"\xf0\x9f\x94\x91", "\xc2\xa0", "\xe2\x80\x90" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(utf8_printable(slice_str(bad[i])));
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		assert_true(utf8_printable(slice_str(good[i])));
+}
+
 /* --- lock -------------------------------------------------------------------- */
 
 static void a_wait_ends_when_its_time_has_come(void **state)
@@ -412,6 +426,7 @@ int main(void)
 		cmocka_unit_test(strange_bytes_are_made_safe_for_a_log_line),
 		cmocka_unit_test(log_levels_have_names),
 		cmocka_unit_test(text_is_well_formed_utf8_without_nul),
+		cmocka_unit_test(text_that_steers_a_terminal_is_not_printable),
 		cmocka_unit_test(a_wait_ends_when_its_time_has_come),
 		cmocka_unit_test(a_held_mutex_is_released_at_the_end_of_the_scope),
 	};
