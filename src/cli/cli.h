@@ -53,6 +53,8 @@ bool cli_sure(struct cli *c, const char *question);
 /* cli_user is a row of a list of users. */
 json_t *cli_user(const struct user_info *u);
 bool cli_number(const char *s, uint64_t min, uint64_t max, uint64_t *ret);
+/* cli_names counts different names with commas between; false: it has said what is wrong. */
+bool cli_names(const char *option, const char *list, size_t *ret_n);
 json_t *json_slice(struct slice s); /* text; if it is not UTF-8 an object {"hex": ...} */
 /* cli_plain writes what a terminal or a log would take for an order, and the backslash, as
  * escapes: \\n, \\x1b, \\u202e; of what is not UTF-8 all bytes from 80 on. The caller frees it;

@@ -67,18 +67,25 @@ static int show(struct cli *c, uint64_t session, uint64_t key)
 	return EXIT_DONE;
 }
 
-/* approvers parses "M:NAME,NAME". */
+/* approvers parses "M:NAME,NAME"; false: it has said what is wrong. */
 static bool approvers(const char *s, struct guard_set_req *q)
 {
 	size_t n = strcspn(s, ":");
 	char m[4] = "";
 	uint64_t needed;
+	size_t names;
 
-	if (s[n] != ':' || n >= sizeof(m))
+	memcpy(m, s, n < sizeof(m) ? n : 0);
+	if (s[n] != ':' || !cli_number(m, 1, 16, &needed)) {
+		(void)cli_usage("--approvers wants M:NAME,NAME, such as 2:anna,bob,carol");
 		return false;
-	memcpy(m, s, n);
-	if (!cli_number(m, 1, 16, &needed))
+	}
+	if (!cli_names("--approvers", s + n + 1, &names))
 		return false;
+	if (needed > names) {
+		(void)cli_usage("--approvers names %zu, of whom %u cannot approve", names, (unsigned)needed);
+		return false;
+	}
 	q->needed = (uint8_t)needed;
 	q->approvers = slice_str(s + n + 1);
 	return true;
@@ -92,10 +99,8 @@ bool cli_guard_args(struct cli *c, struct guard_set_req *q)
 		(void)cli_usage("--count says how many uses, at least 1");
 		return false;
 	}
-	if (c->opt[OPT_APPROVERS] && !approvers(c->opt[OPT_APPROVERS], q)) {
-		(void)cli_usage("--approvers wants M:NAME,NAME, such as 2:anna,bob,carol");
+	if (c->opt[OPT_APPROVERS] && !approvers(c->opt[OPT_APPROVERS], q))
 		return false;
-	}
 	if (q->any_data && !c->opt[OPT_APPROVERS]) {
 		(void)cli_usage("--any-data goes with --approvers");
 		return false;

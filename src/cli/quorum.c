@@ -10,6 +10,7 @@
 #include "share.h"
 
 #define NAMES 1024u
+#define SET 16u  /* bytes of a share that say of which set it is */
 #define BESIDE 3 /* custodians, of enum unlock_by (src/hsm/unlock_record.h) */
 
 /* --- dealing ------------------------------------------------------------------------ */
@@ -21,6 +22,7 @@ struct terms {
 	char whose[128];
 	uint64_t session;  /* the partition's officer's, for a role of his */
 	const char *role;  /* NULL: the HSM's own custodians */
+	bool again;        /* gives up such a ceremony that is under way */
 };
 
 bool cli_m_of_n(const char *s, uint8_t *ret_m, uint8_t *ret_n)
@@ -41,7 +43,7 @@ bool cli_m_of_n(const char *s, uint8_t *ret_m, uint8_t *ret_n)
 
 static enum hf_err ask_shares(struct cli *c, const struct terms *t, struct share_list *ret)
 {
-	struct quorum_create_req hq = { t->m, t->n, slice_str(t->names) };
+	struct quorum_create_req hq = { t->m, t->n, slice_str(t->names), t->again };
 	struct quorum_create_res hr = { 0 };
 
 	TRY(do_quorum_create(c->client, 0, &hq, &hr, &c->arena));
@@ -51,8 +53,9 @@ static enum hf_err ask_shares(struct cli *c, const struct terms *t, struct share
 
 static enum hf_err ask_role_shares(struct cli *c, const struct terms *t, struct share_list *ret)
 {
-	const struct hsm_role_quorum_req hq = { slice_str(t->role), t->m, t->n, slice_str(t->names) };
-	const struct role_quorum_req rq = { hq.name, t->m, t->n, hq.names };
+	const struct hsm_role_quorum_req hq = { slice_str(t->role), t->m, t->n, slice_str(t->names),
+		t->again };
+	const struct role_quorum_req rq = { hq.name, t->m, t->n, hq.names, t->again };
 	struct hsm_role_quorum_res hr = { 0 };
 	struct role_quorum_res rr = { 0 };
 
@@ -64,20 +67,22 @@ static enum hf_err ask_role_shares(struct cli *c, const struct terms *t, struct 
 	return HF_OK;
 }
 
-static enum hf_err put_in_force(struct cli *c, const struct terms *t)
+/* set: of the shares that were all kept. */
+static enum hf_err put_in_force(struct cli *c, const struct terms *t, struct slice set)
 {
 	struct slice role = t->role != NULL ? slice_str(t->role) : SLICE_NONE;
 
 	if (t->role == NULL && c->opt[OPT_BESIDE] != NULL)
-		return do_unlock_add(c->client, 0, &(struct unlock_add_req){ .by = BESIDE },
+		return do_unlock_add(c->client, 0, &(struct unlock_add_req){ .by = BESIDE, .set = set },
 			&(struct unlock_add_res){ 0 }, &c->arena);
 	if (t->role == NULL)
-		return do_quorum_commit(c->client, 0, &(struct quorum_commit_req){ 0 },
+		return do_quorum_commit(c->client, 0, &(struct quorum_commit_req){ set },
 			&(struct quorum_commit_res){ 0 }, &c->arena);
 	if (t->session == 0)
-		return do_hsm_role_quorum_commit(c->client, 0, &(struct hsm_role_quorum_commit_req){ role },
+		return do_hsm_role_quorum_commit(c->client, 0,
+			&(struct hsm_role_quorum_commit_req){ role, set },
 			&(struct hsm_role_quorum_commit_res){ 0 }, &c->arena);
-	return do_role_quorum_commit(c->client, t->session, &(struct role_quorum_commit_req){ role },
+	return do_role_quorum_commit(c->client, t->session, &(struct role_quorum_commit_req){ role, set },
 		&(struct role_quorum_commit_res){ 0 }, &c->arena);
 }
 
@@ -122,9 +127,26 @@ static bool keep_one(struct cli *c, const struct terms *t, size_t i, struct slic
 	return ok;
 }
 
+/* set_of: which set they are of stands at the begin of each (src/hsm/quorum.h). */
+static struct slice set_of(const struct share_list *l)
+{
+	return l->n > 0 && l->v[0].share.n >= SET ? (struct slice){ l->v[0].share.p, SET } : SLICE_NONE;
+}
+
+/* give_up: the next ceremony need not wait until the time of this one is over. */
+static int give_up(struct cli *c, struct slice set)
+{
+	enum hf_err e = do_quorum_forget(c->client, 0, &(struct quorum_forget_req){ set },
+		&(struct quorum_forget_res){ 0 }, &c->arena);
+
+	if (e != HF_OK)
+		cli_fail("quorum", e);
+	return cli_usage("not every share was kept, so nothing has changed; begin anew");
+}
+
 static int deal(struct cli *c, const struct terms *t)
 {
-	struct share_list shares;
+	struct share_list shares = { 0 };
 	enum hf_err e = crypto_init();
 
 	if (!place_chosen(c) || !place_pins(c, t->n))
@@ -137,8 +159,8 @@ static int deal(struct cli *c, const struct terms *t)
 		return cli_fail("quorum", e);
 	for (size_t i = 0; i < shares.n; i++)
 		if (!keep_one(c, t, i, shares.v[i].share))
-			return cli_usage("not every share was kept, so nothing has changed; begin anew");
-	e = put_in_force(c, t);
+			return give_up(c, set_of(&shares));
+	e = put_in_force(c, t, set_of(&shares));
 	return e == HF_OK ? EXIT_DONE : cli_fail("quorum", e);
 }
 
@@ -146,6 +168,7 @@ static int deal(struct cli *c, const struct terms *t)
 static bool whose_of(struct cli *c, struct terms *t)
 {
 	t->role = c->opt[OPT_ROLE];
+	t->again = c->opt[OPT_AGAIN] != NULL;
 	snprintf(t->whose, sizeof(t->whose), t->role != NULL ? "HSM, role %.32s" : "HSM", t->role);
 	if (c->opt[OPT_PARTITION] == NULL && c->opt[OPT_USER] == NULL)
 		return true;
@@ -163,9 +186,14 @@ static bool whose_of(struct cli *c, struct terms *t)
 int cmd_quorum_create(struct cli *c)
 {
 	struct terms t = { 0 };
+	size_t names = 0;
 
 	if (!cli_m_of_n(c->args[0], &t.m, &t.n))
 		return cli_usage("'%s' is not M/N with 2 <= M <= N <= 16", c->args[0]);
+	if (c->opt[OPT_NAMES] != NULL && !cli_names("--names", c->opt[OPT_NAMES], &names))
+		return EXIT_USAGE;
+	if (c->opt[OPT_NAMES] != NULL && names != t.n)
+		return cli_usage("--names has %zu names, and there are to be %u custodians", names, t.n);
 	if (c->opt[OPT_NAMES] != NULL)
 		snprintf(t.names, sizeof(t.names), "%s", c->opt[OPT_NAMES]);
 	return whose_of(c, &t) ? deal(c, &t) : EXIT_FAILED;
@@ -197,6 +225,7 @@ int cmd_quorum_replace(struct cli *c)
 {
 	struct terms t = { 0 };
 	struct slice names;
+	size_t count;
 
 	if (c->opt[OPT_BY] == NULL)
 		return cli_usage("--by NAME says who comes in the place of '%s'", c->args[0]);
@@ -205,6 +234,8 @@ int cmd_quorum_replace(struct cli *c)
 	if (!with_another(names, c->args[0], c->opt[OPT_BY], t.names))
 		return cli_usage("there is no custodian '%s'; there are %.*s", c->args[0], (int)names.n,
 			(const char *)names.p);
+	if (!cli_names("--by", t.names, &count))
+		return EXIT_USAGE;
 	return deal(c, &t);
 }
 
@@ -277,9 +308,6 @@ static int consent(struct cli *c, bool needed)
 	struct consent_set_res r;
 	enum hf_err e = do_consent_set(c->client, 0, &q, &r, &c->arena);
 
-	if (e == HF_E_ARGUMENTS)
-		return cli_usage("'%s' is nothing that can be required or waived; 'holdfast quorum status' "
-			"lists what is", c->args[0]);
 	return e == HF_OK ? EXIT_DONE : cli_fail("quorum", e);
 }
 

@@ -9,6 +9,7 @@
 #define KIB 19456u /* of Argon2id */
 #define PASSES 4u
 #define SEALED_MAX 512u
+#define CHECK 8u
 #define KIND "holdfast share"
 #define VERSION 2
 #define VERSION_PBKDF2 3      /* has "pbkdf2" besides */
@@ -31,9 +32,30 @@ static char *aad_of(const json_t *o)
 	char *text;
 
 	(void)json_object_del(label, "sealed");
+	(void)json_object_del(label, "check");
 	text = json_dumps(label, JSON_COMPACT | JSON_SORT_KEYS);
 	json_decref(label);
 	return text;
+}
+
+/* check_of: a file that was damaged is told from a wrong passphrase by it; it keeps nobody from altering
+ * one, which the seal does. */
+static enum hf_err check_of(const json_t *o, uint8_t ret[CHECK])
+{
+	json_t *rest = json_copy((json_t *)(uintptr_t)o);
+	uint8_t hash[CRYPTO_HASH];
+	enum hf_err e = HF_E_MEMORY;
+	char *text;
+
+	(void)json_object_del(rest, "check");
+	text = json_dumps(rest, JSON_COMPACT | JSON_SORT_KEYS);
+	json_decref(rest);
+	if (text != NULL)
+		e = crypto_sha256(slice_str(text), hash);
+	hf_free(text);
+	if (e == HF_OK)
+		memcpy(ret, hash, CHECK);
+	return e;
 }
 
 /* The set is the share's first 16 bytes, which say nothing about the secret. */
@@ -53,6 +75,7 @@ static enum hf_err add_sealed(json_t *o, struct slice key, struct slice share)
 {
 	CLEANUP(buf_done) struct buf sealed = BUF_MAX(SEALED_MAX);
 	char *aad = aad_of(o);
+	uint8_t check[CHECK];
 	enum hf_err e;
 
 	if (aad == NULL)
@@ -60,7 +83,10 @@ static enum hf_err add_sealed(json_t *o, struct slice key, struct slice share)
 	e = crypto_seal(key, slice_str(aad), share, &sealed);
 	hf_free(aad);
 	TRY(e);
-	return json_object_set_new(o, "sealed", json_hex(buf_slice(&sealed))) == 0 ? HF_OK : HF_E_MEMORY;
+	if (json_object_set_new(o, "sealed", json_hex(buf_slice(&sealed))) != 0)
+		return HF_E_MEMORY;
+	TRY(check_of(o, check));
+	return json_object_set_new(o, "check", json_hex(SLICE_OF(check))) == 0 ? HF_OK : HF_E_MEMORY;
 }
 
 enum hf_err share_seal(const struct share_label *l, struct slice passphrase, struct slice share,
@@ -104,6 +130,20 @@ static bool stretch_of(const json_t *o, uint32_t *ret)
 		version == VERSION_PBKDF2 && passes > 0 && passes <= PBKDF2_MOST;
 }
 
+/* is_whole: shares of before there was a check have none. */
+static enum hf_err is_whole(const json_t *o)
+{
+	uint8_t check[CHECK], want[CHECK];
+	size_t n;
+
+	if (json_object_get(o, "check") == NULL)
+		return HF_OK;
+	if (!hex_of(o, "check", check, sizeof(check), &n) || n != CHECK)
+		return HF_E_SHARE_WRONG;
+	TRY(check_of(o, want));
+	return memcmp(check, want, CHECK) == 0 ? HF_OK : HF_E_SHARE_WRONG;
+}
+
 enum hf_err share_open(json_t *o, struct slice passphrase, struct secret *ret)
 {
 	CLEANUP(secret_done) struct secret key = { 0 };
@@ -113,10 +153,14 @@ enum hf_err share_open(json_t *o, struct slice passphrase, struct secret *ret)
 	enum hf_err e;
 	char *aad;
 
-	if (!stretch_of(o, &pbkdf2) ||
-	    !hex_of(o, "salt", salt, sizeof(salt), &n) || n != SALT ||
-	    !hex_of(o, "sealed", sealed, sizeof(sealed), &sealed_n))
+	if (json_object_get(o, KIND) == NULL)
 		return HF_E_MALFORMED;
+	TRY(is_whole(o));
+	if (!stretch_of(o, &pbkdf2))
+		return HF_E_MALFORMED;
+	if (!hex_of(o, "salt", salt, sizeof(salt), &n) || n != SALT ||
+	    !hex_of(o, "sealed", sealed, sizeof(sealed), &sealed_n))
+		return HF_E_SHARE_WRONG;
 	TRY(passphrase_key(passphrase, SLICE_OF(salt), pbkdf2, &key));
 	aad = aad_of(o);
 	if (aad == NULL)

@@ -10,6 +10,10 @@
 /* One user's, of the same custodians, and of all: one more takes the place of the first without shares. */
 #define ASKS_OF_SET 4u
 #define ASKS_OF_ONE 12u
+/* Ceremonies under way: of all, of them the HSM's own, of one user. */
+#define DEALS 64u
+#define DEALS_OF_HSM 4u
+#define DEALS_OF_ONE 8u
 #define FIRST_MAX 9000u
 
 enum ask_state { ASK_FREE, ASK_WAITS, ASK_COMPLETE, ASK_AGREED, ASK_TAKEN };
@@ -32,7 +36,7 @@ struct asks {
 	struct ask v[ASKS];
 	uint64_t last;
 	struct quorum hsm;
-	struct dealt dealt;
+	struct dealt dealt[DEALS];
 };
 
 enum hf_err asks_new(unsigned seconds, struct asks **ret)
@@ -72,7 +76,8 @@ void asks_forget(struct asks *a)
 
 	for (unsigned i = 0; i < ASKS; i++)
 		ask_done(&a->v[i]);
-	dealt_done(&a->dealt);
+	for (unsigned i = 0; i < DEALS; i++)
+		dealt_done(&a->dealt[i]);
 }
 
 void asks_free(struct asks *a)
@@ -410,22 +415,98 @@ enum hf_err asks_list(struct asks *a, struct arena *arena, struct asking_list *r
 
 /* --- dealt, not yet in force --------------------------------------------------------- */
 
-void asks_deal(struct asks *a, struct dealt *d)
+static bool is_dealt(const struct dealt *d)
 {
-	MUTEX_HOLD(&a->lock);
-
-	dealt_done(&a->dealt);
-	a->dealt = *d;
-	d->secret = (struct secret){ 0 };
+	return d->secret.n > 0;
 }
 
-enum hf_err asks_dealt(struct asks *a, const char *scope, uint64_t uid, struct dealt *ret)
+static struct dealt *dealt_for(struct asks *a, const char *scope)
+{
+	for (unsigned i = 0; i < DEALS; i++)
+		if (is_dealt(&a->dealt[i]) && strcmp(a->dealt[i].scope, scope) == 0)
+			return &a->dealt[i];
+	return NULL;
+}
+
+static bool is_late(const struct asks *a, const struct dealt *d, uint64_t now)
+{
+	return now - d->since_ns > a->time_ns;
+}
+
+/* place_for: the HSM's own have places that no partition's officer can fill. */
+static struct dealt *place_for(struct asks *a, const struct dealt *d, uint64_t now)
+{
+	struct dealt *place = NULL;
+	unsigned own = 0;
+
+	for (unsigned i = d->of_hsm ? 0 : DEALS_OF_HSM; i < DEALS; i++) {
+		struct dealt *k = &a->dealt[i];
+
+		bool taken = is_dealt(k) && !is_late(a, k, now);
+
+		own += taken && k->uid == d->uid;
+		if (!taken && (place == NULL || !is_dealt(k)))
+			place = k;
+	}
+	return d->of_hsm || own < DEALS_OF_ONE ? place : NULL;
+}
+
+enum hf_err asks_deal(struct asks *a, struct dealt *d, struct dealt *ret_other)
+{
+	uint64_t now = clock_mono_ns();
+	MUTEX_HOLD(&a->lock);
+	struct dealt *k = dealt_for(a, d->scope);
+
+	if (k != NULL && !d->again && !is_late(a, k, now)) {
+		*ret_other = *k;
+		ret_other->secret = (struct secret){ 0 };
+		return HF_E_CEREMONY;
+	}
+	if (k == NULL)
+		k = place_for(a, d, now);
+	if (k == NULL)
+		return HF_E_LIMIT;
+	dealt_done(k);
+	*k = *d;
+	k->since_ns = now;
+	d->secret = (struct secret){ 0 };
+	return HF_OK;
+}
+
+static struct dealt *dealt_set(struct asks *a, struct slice set)
+{
+	for (unsigned i = 0; i < DEALS; i++)
+		if (is_dealt(&a->dealt[i]) && slice_eq(SLICE_OF(a->dealt[i].quorum.id), set))
+			return &a->dealt[i];
+	return NULL;
+}
+
+enum hf_err asks_dealt(struct asks *a, struct slice set, struct dealt *ret)
 {
 	MUTEX_HOLD(&a->lock);
+	struct dealt *k = dealt_set(a, set);
 
-	if (a->dealt.secret.n == 0 || a->dealt.uid != uid || strcmp(a->dealt.scope, scope) != 0)
-		return HF_E_STATE;
-	*ret = a->dealt;
-	a->dealt.secret = (struct secret){ 0 };
+	if (k == NULL || k->uid != ret->uid || strcmp(k->scope, ret->scope) != 0)
+		return HF_E_SET;
+	*ret = *k;
+	k->secret = (struct secret){ 0 };
 	return HF_OK;
+}
+
+enum hf_err asks_undeal(struct asks *a, struct slice set, uint64_t uid, bool admin)
+{
+	MUTEX_HOLD(&a->lock);
+	struct dealt *k = dealt_set(a, set);
+
+	if (k == NULL)
+		return HF_E_SET;
+	if (k->uid != uid && !admin)
+		return HF_E_DENIED;
+	dealt_done(k);
+	return HF_OK;
+}
+
+unsigned asks_seconds(const struct asks *a)
+{
+	return (unsigned)(a->time_ns / NS_PER_S);
 }

@@ -9,7 +9,7 @@
 
 #include "quorum.h"
 
-#define ASK_WHAT 190u   /* bytes of what is asked for */
+#define ASK_WHAT 2000u  /* bytes of what is asked for */
 #define ASK_SCOPE 56u   /* bytes of "hsm", or "SERIAL/role" */
 #define SCOPE_HSM "hsm"
 
@@ -65,20 +65,30 @@ enum hf_err asks_cancel(struct asks *a, uint64_t id, uint64_t uid, bool admin) H
 /* asks_list: those that there are, in arena. */
 enum hf_err asks_list(struct asks *a, struct arena *arena, struct asking_list *ret) HF_MUST_CHECK;
 
-/* Shares that were made and handed out, but are not in force: one set at a time. */
+/* Shares that were made and handed out, but are not in force: one set for each scope. */
 struct dealt {
-	uint64_t uid;
+	uint64_t uid, since_ns;
 	char scope[ASK_SCOPE + 1];
+	bool of_hsm;          /* its own custodians or roles: there is always room for them */
+	bool again;           /* in the place of those that are under way */
 	struct quorum quorum;
 	struct secret secret;
 };
-void asks_deal(struct asks *a, struct dealt *d); /* takes it over */
-/* asks_dealt takes out what this user had made for that scope; HF_E_STATE: nothing. */
-enum hf_err asks_dealt(struct asks *a, const char *scope, uint64_t uid, struct dealt *ret)
-	HF_MUST_CHECK;
+/* asks_deal takes it over. HF_E_CEREMONY: others of that scope are under way, *ret_other (without
+ * its secret), since a time that is not over. HF_E_LIMIT: too many are. */
+enum hf_err asks_deal(struct asks *a, struct dealt *d, struct dealt *ret_other) HF_MUST_CHECK;
+/* asks_dealt takes out the set of that id, which ret->uid had made for ret->scope; HF_E_SET: it is
+ * not there, and whatever is stays. */
+enum hf_err asks_dealt(struct asks *a, struct slice set, struct dealt *ret) HF_MUST_CHECK;
+/* asks_undeal forgets a set. HF_E_SET: there is none; HF_E_DENIED: it is another user's. */
+enum hf_err asks_undeal(struct asks *a, struct slice set, uint64_t uid, bool admin) HF_MUST_CHECK;
+unsigned asks_seconds(const struct asks *a); /* as asks_new had it */
 void dealt_done(struct dealt *d);
-/* quorum_deal is the rest of a call that makes shares: d has scope, m and n. */
+/* quorum_deal is the rest of a call that makes shares: d has scope, m, n and again. */
 enum hf_err quorum_deal(struct calls_ctx *c, struct dealt *d, struct slice names,
 	struct share_list *ret) HF_MUST_CHECK;
+/* quorum_dealt is the start of one that puts them in force. */
+enum hf_err quorum_dealt(struct calls_ctx *c, const char *scope, struct slice set, struct dealt *ret)
+	HF_MUST_CHECK;
 
 #endif

@@ -116,6 +116,7 @@ static enum hf_err again(struct calls_ctx *c, struct buf *ret)
 {
 	struct backup_begin_req b;
 	struct hsm_backup_begin_req w;
+	struct quorum_create_req n;
 	struct rd r = rd_of(c->fields);
 
 	if (c->head.opcode == CALLS_BACKUP_BEGIN && backup_begin_req_dec(&r, c->arena, &b)) {
@@ -126,6 +127,9 @@ static enum hf_err again(struct calls_ctx *c, struct buf *ret)
 		if (!without_kept(c->arena, &w.to))
 			return HF_E_MEMORY;
 		hsm_backup_begin_req_enc(ret, &w);
+	} else if (c->head.opcode == CALLS_QUORUM_CREATE && quorum_create_req_dec(&r, c->arena, &n)) {
+		n.again = false; /* it is no other set because another is given up */
+		quorum_create_req_enc(ret, &n);
 	} else {
 		buf_raw(ret, c->fields);
 	}
@@ -169,7 +173,7 @@ static enum hf_err ask_hsm(struct calls_ctx *c, const char *name)
 	asks_custodians(c->hsm->asks, &q);
 	if (q.m == 0)
 		return HF_OK;
-	consent_tell(c, name, what);
+	TRY(consent_tell(c, name, what));
 	return need(c, c->part != NULL ? c->part->serial : "", &w, &none);
 }
 
@@ -195,13 +199,47 @@ static bool is_dry(struct calls_ctx *c)
 	return c->head.opcode == CALLS_RESTORE_BEGIN && restore_begin_req_dec(&r, c->arena, &q) && q.dry;
 }
 
+static const struct consent_row *row_named(struct slice name)
+{
+	for (unsigned k = 0; k < CONSENTS; k++)
+		if (slice_eq(slice_str(consent_rows[k].name), name))
+			return &consent_rows[k];
+	return NULL;
+}
+
+/* can_be_set: nobody is asked for what cannot be. */
+static enum hf_err can_be_set(struct calls_ctx *c)
+{
+	const struct consent_row *row;
+	struct consent_set_req q;
+	struct rd r = rd_of(c->fields);
+
+	if (!consent_set_req_dec(&r, c->arena, &q))
+		return HF_E_MALFORMED;
+	row = row_named(q.name);
+	if (row == NULL)
+		call_detail(c, "there is no '%.*s'", (int)q.name.n, (const char *)q.name.p);
+	else if (!q.needed && row->always)
+		call_detail(c, "%s is always needed and cannot be waived", row->name);
+	else if (!q.needed && !is_needed(c->hsm, row))
+		call_detail(c, "%s is not required", row->name);
+	else
+		return HF_OK;
+	return HF_E_CONSENT;
+}
+
+enum hf_err consent_for(struct calls_ctx *c, enum consent which)
+{
+	return is_needed(c->hsm, &consent_rows[which]) ? ask_hsm(c, consent_rows[which].name) : HF_OK;
+}
+
 enum hf_err consent_needed(struct calls_ctx *c)
 {
 	unsigned k = row_of[c->head.opcode];
 
-	if (k == 0 || !is_needed(c->hsm, &consent_rows[k - 1]) || is_dry(c))
-		return HF_OK;
-	return ask_hsm(c, consent_rows[k - 1].name);
+	if (c->head.opcode == CALLS_CONSENT_SET)
+		TRY(can_be_set(c));
+	return k == 0 || is_dry(c) ? HF_OK : consent_for(c, (enum consent)(k - 1));
 }
 
 void consent_over(struct calls_ctx *c, enum hf_err e)
@@ -232,7 +270,7 @@ enum hf_err role_pin(struct calls_ctx *c, const struct partition *p, const struc
 	}
 	scope_of(p, r->name, scope);
 	(void)snprintf(as, sizeof(as), "%s as %s", c->row->name, r->name);
-	consent_tell(c, as, what);
+	TRY(consent_tell(c, as, what));
 	TRY(need(c, p->serial, &w, hold));
 	*ret = secret_slice(hold);
 	return HF_OK;
@@ -244,17 +282,15 @@ enum hf_err on_consent_set(struct calls_ctx *c, const struct consent_set_req *q,
 	struct consent_set_res *r)
 {
 	MUTEX_HOLD(&c->hsm->unlocking);
+	const struct consent_row *row = row_named(q->name);
+	uint32_t rules = atomic_load(&c->hsm->consent.rules), bit;
 
 	(void)r;
-	for (unsigned k = 0; k < CONSENTS; k++) {
-		uint32_t rules = atomic_load(&c->hsm->consent.rules), bit = 1u << consent_rows[k].bit;
-
-		if (!slice_eq(slice_str(consent_rows[k].name), q->name))
-			continue;
-		call_detail(c, "%s: %s", consent_rows[k].name, q->needed ? "yes" : "no");
-		if (consent_rows[k].always)
-			return q->needed ? HF_OK : HF_E_ARGUMENTS;
-		return rules_write(c->hsm, q->needed ? rules | bit : rules & ~bit);
-	}
-	return HF_E_ARGUMENTS;
+	if (row == NULL)
+		return HF_E_CONSENT;
+	call_detail(c, "%s: %s", row->name, q->needed ? "yes" : "no");
+	if (row->always)
+		return q->needed ? HF_OK : HF_E_CONSENT;
+	bit = 1u << row->bit;
+	return rules_write(c->hsm, q->needed ? rules | bit : rules & ~bit);
 }

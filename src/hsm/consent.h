@@ -25,6 +25,8 @@ extern const struct consent_row consent_rows[CONSENTS];
 enum hf_err consent_needed(struct calls_ctx *c) HF_MUST_CHECK;
 /* consent_ask is the same inside a handler, where not every call of its kind needs it. */
 enum hf_err consent_ask(struct calls_ctx *c) HF_MUST_CHECK;
+/* consent_for is it for a call that does what another needs consent for. */
+enum hf_err consent_for(struct calls_ctx *c, enum consent which) HF_MUST_CHECK;
 void consent_over(struct calls_ctx *c, enum hf_err e);
 
 /* role_pin is the PIN for r: the given one, which may be its challenge; or where r has

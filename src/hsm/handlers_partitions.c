@@ -4,6 +4,7 @@
 
 #include "activate.h"
 #include "app.h"
+#include "consent.h"
 #include "domain.h"
 #include "gate.h"
 #include "hsm_roles.h"
@@ -149,14 +150,6 @@ enum hf_err on_token_info(struct calls_ctx *c, const struct token_info_req *q,
 	return info_of(c, p, r);
 }
 
-/* PKCS#11 pads labels with blanks. */
-static struct slice trim(struct slice s)
-{
-	while (s.n > 0 && s.p[s.n - 1] == ' ')
-		s.n--;
-	return s;
-}
-
 static enum hf_err create(struct calls_ctx *c, const struct partition_new *n)
 {
 	struct partition *p;
@@ -166,12 +159,22 @@ static enum hf_err create(struct calls_ctx *c, const struct partition_new *n)
 	return HF_OK;
 }
 
+/* What takes consent as a call of its own takes it by C_InitToken as well. */
+static enum hf_err init_consent(struct calls_ctx *c, enum consent which)
+{
+	enum hf_err e = consent_for(c, which);
+
+	if (e == HF_E_QUORUM)
+		call_detail(c, ", for the consent %s", consent_rows[which].name);
+	return e;
+}
+
 enum hf_err on_token_init(struct calls_ctx *c, const struct token_init_req *q,
 	struct token_init_res *r)
 {
 	struct identity own = { IDENTITY_UID, c->conn->peer.uid };
 	struct partition_new n = {
-		.label = trim(q->label),
+		.label = label_trimmed(q->label),
 		.so_pin = q->so_pin,
 		.clients = { &own, 1 },
 		.slot = q->slot,
@@ -183,6 +186,7 @@ enum hf_err on_token_init(struct calls_ctx *c, const struct token_init_req *q,
 	if (!utf8_printable(n.label))
 		return HF_E_LABEL;
 	if (e == HF_OK) {
+		TRY(init_consent(c, CONSENT_PARTITION_DELETE));
 		call_detail(c, "all objects destroyed");
 		return partition_reset(c->hsm, p, q->so_pin, n.label);
 	}
@@ -190,6 +194,7 @@ enum hf_err on_token_init(struct calls_ctx *c, const struct token_init_req *q,
 		return e;
 	if (!may_create(c))
 		return hsm_need(c, CALL_BY_H);
+	TRY(init_consent(c, CONSENT_PARTITION_CREATE));
 	e = create(c, &n);
 	return e == HF_E_CONFLICT ? HF_E_SLOT : e; /* another took the slot just now */
 }
@@ -307,7 +312,7 @@ enum hf_err on_partition_create(struct calls_ctx *c, const struct partition_crea
 {
 	struct identity own = { IDENTITY_UID, c->conn->peer.uid };
 	struct partition_new n = {
-		.label = trim(q->label),
+		.label = label_trimmed(q->label),
 		.so_pin = q->so_pin,
 		.user_pin = q->user_pin,
 		.clients = q->clients,
@@ -363,7 +368,7 @@ enum hf_err on_partition_change(struct calls_ctx *c, const struct partition_chan
 	struct partition_change_res *r)
 {
 	struct partition_edit e = {
-		.what = q->what, .label = trim(q->label), .enabled = q->enabled,
+		.what = q->what, .label = label_trimmed(q->label), .enabled = q->enabled,
 		.max_objects = q->max_objects, .max_bytes = q->max_bytes, .clients = q->clients,
 	};
 	struct partition *p;

@@ -1,8 +1,10 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "activate.h"
 #include "app.h"
 #include "asks.h"
+#include "clock.h"
 #include "consent.h"
 #include "gate.h"
 #include "login.h"
@@ -10,6 +12,8 @@
 #include "policy.h"
 #include "start.h"
 #include "unlock.h"
+
+#define NS_PER_S 1000000000u
 
 /* --- shares ------------------------------------------------------------------------ */
 
@@ -140,11 +144,22 @@ static enum hf_err answer(struct calls_ctx *c, const struct secret *shares, unsi
 	return HF_OK;
 }
 
+static void tell_under_way(struct calls_ctx *c, const struct dealt *other)
+{
+	unsigned s = (unsigned)((clock_mono_ns() - other->since_ns) / NS_PER_S);
+	unsigned all = asks_seconds(c->hsm->asks);
+
+	call_detail(c, "; uid %llu began to deal %u of %u custodians' shares %u s ago, and has %u s more",
+		(unsigned long long)other->uid, other->quorum.m, other->quorum.n, s, all > s ? all - s : 0);
+}
+
 enum hf_err quorum_deal(struct calls_ctx *c, struct dealt *d, struct slice names,
 	struct share_list *ret)
 {
 	CLEANUP(shares_done) struct secret shares[SHAMIR_MAX] = { { 0 } };
 	struct quorum *q = &d->quorum;
+	struct dealt other = { 0 };
+	enum hf_err e;
 
 	call_detail(c, "%u of %u custodians", q->m, q->n);
 	if (q->m < 2 || q->m > q->n || q->n > SHAMIR_MAX || !quorum_names(q, names))
@@ -152,14 +167,28 @@ enum hf_err quorum_deal(struct calls_ctx *c, struct dealt *d, struct slice names
 	d->uid = c->conn->peer.uid;
 	TRY(quorum_make(c->hsm, d->scope, q, q, &d->secret, shares));
 	TRY(answer(c, shares, q->n, ret));
-	asks_deal(c->hsm->asks, d);
+	e = asks_deal(c->hsm->asks, d, &other);
+	if (e == HF_E_CEREMONY)
+		tell_under_way(c, &other);
+	return e;
+}
+
+enum hf_err quorum_dealt(struct calls_ctx *c, const char *scope, struct slice set, struct dealt *ret)
+{
+	struct dealt d = { .uid = c->conn->peer.uid };
+
+	(void)snprintf(d.scope, sizeof(d.scope), "%s", scope);
+	TRY(asks_dealt(c->hsm->asks, set, &d));
+	call_detail(c, "%u of %u custodians", d.quorum.m, d.quorum.n);
+	*ret = d;
 	return HF_OK;
 }
 
 enum hf_err on_quorum_create(struct calls_ctx *c, const struct quorum_create_req *q,
 	struct quorum_create_res *r)
 {
-	CLEANUP(dealt_done) struct dealt d = { .scope = SCOPE_HSM, .quorum = { .m = q->m, .n = q->n } };
+	CLEANUP(dealt_done) struct dealt d = { .scope = SCOPE_HSM, .of_hsm = true, .again = q->again,
+		.quorum = { .m = q->m, .n = q->n } };
 
 	return quorum_deal(c, &d, q->names, &r->shares);
 }
@@ -171,12 +200,17 @@ enum hf_err on_quorum_commit(struct calls_ctx *c, const struct quorum_commit_req
 	struct hsm *h = c->hsm;
 	MUTEX_HOLD(&h->unlocking);
 
-	(void)q;
 	(void)r;
-	TRY(asks_dealt(h->asks, SCOPE_HSM, c->conn->peer.uid, &d));
-	call_detail(c, "%u of %u custodians", d.quorum.m, d.quorum.n);
+	TRY(quorum_dealt(c, SCOPE_HSM, q->set, &d));
 	TRY(unlock_change_quorum(h, &d.quorum, secret_slice(&d.secret)));
 	return quorum_refresh(h);
+}
+
+enum hf_err on_quorum_forget(struct calls_ctx *c, const struct quorum_forget_req *q,
+	struct quorum_forget_res *r)
+{
+	(void)r;
+	return asks_undeal(c->hsm->asks, q->set, c->conn->peer.uid, c->admin);
 }
 
 /* --- a role's custodians --------------------------------------------------------------- */
@@ -193,7 +227,7 @@ static enum hf_err role_to_split(struct calls_ctx *c, struct slice name, struct 
 enum hf_err on_role_quorum(struct calls_ctx *c, const struct role_quorum_req *q,
 	struct role_quorum_res *r)
 {
-	CLEANUP(dealt_done) struct dealt d = { .quorum = { .m = q->m, .n = q->n } };
+	CLEANUP(dealt_done) struct dealt d = { .again = q->again, .quorum = { .m = q->m, .n = q->n } };
 	MUTEX_HOLD(&c->part->roles->pin);
 	struct role_record *rec;
 
@@ -203,7 +237,7 @@ enum hf_err on_role_quorum(struct calls_ctx *c, const struct role_quorum_req *q,
 	return quorum_deal(c, &d, q->names, &r->shares);
 }
 
-static enum hf_err put_in_force(struct calls_ctx *c, struct slice name)
+static enum hf_err put_in_force(struct calls_ctx *c, const struct role_quorum_commit_req *q)
 {
 	CLEANUP(dealt_done) struct dealt d = { 0 };
 	CLEANUP(secret_done) struct secret key = { 0 };
@@ -211,10 +245,10 @@ static enum hf_err put_in_force(struct calls_ctx *c, struct slice name)
 	char scope[ASK_SCOPE + 1];
 	struct role_record *rec;
 
-	TRY(role_to_split(c, name, &rec));
+	TRY(role_to_split(c, q->name, &rec));
 	scope_of(c->part, rec->name, scope);
-	TRY(asks_dealt(c->hsm->asks, scope, c->conn->peer.uid, &d));
-	call_detail(c, "%s: %u of %u custodians", rec->name, d.quorum.m, d.quorum.n);
+	call_detail(c, "%s: ", rec->name);
+	TRY(quorum_dealt(c, scope, q->set, &d));
 	TRY(partition_key(c->part, &key));
 	return role_new_pin(c, rec, &(struct new_pin){ secret_slice(&d.secret), secret_slice(&key),
 		.quorum = &d.quorum });
@@ -225,7 +259,7 @@ enum hf_err on_role_quorum_commit(struct calls_ctx *c, const struct role_quorum_
 	struct role_quorum_commit_res *r)
 {
 	(void)r;
-	TRY(put_in_force(c, q->name));
+	TRY(put_in_force(c, q));
 	if (!slice_eq(q->name, SLICE_STR("so")))
 		logins_end_of(c->hsm, c->part, q->name);
 	return HF_OK;

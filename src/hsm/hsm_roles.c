@@ -338,7 +338,8 @@ static enum hf_err may_split(struct calls_ctx *c, const struct role_record *r)
 enum hf_err on_hsm_role_quorum(struct calls_ctx *c, const struct hsm_role_quorum_req *q,
 	struct hsm_role_quorum_res *r)
 {
-	CLEANUP(dealt_done) struct dealt d = { .quorum = { .m = q->m, .n = q->n } };
+	CLEANUP(dealt_done) struct dealt d = { .of_hsm = true, .again = q->again,
+		.quorum = { .m = q->m, .n = q->n } };
 	MUTEX_HOLD(&c->hsm->self->roles->pin);
 	struct role_record *rec;
 
@@ -348,17 +349,18 @@ enum hf_err on_hsm_role_quorum(struct calls_ctx *c, const struct hsm_role_quorum
 	return quorum_deal(c, &d, q->names, &r->shares);
 }
 
-static enum hf_err put_in_force(struct calls_ctx *c, struct slice name, enum role *ret)
+static enum hf_err put_in_force(struct calls_ctx *c, const struct hsm_role_quorum_commit_req *q,
+	enum role *ret)
 {
 	CLEANUP(dealt_done) struct dealt d = { 0 };
 	MUTEX_HOLD(&c->hsm->self->roles->pin);
 	char scope[ASK_SCOPE + 1];
 	struct role_record *rec;
 
-	TRY(find(c, name, &rec));
+	TRY(find(c, q->name, &rec));
 	TRY(may_split(c, rec));
 	scope_of(c->hsm->self, rec->name, scope);
-	TRY(asks_dealt(c->hsm->asks, scope, c->conn->peer.uid, &d));
+	TRY(quorum_dealt(c, scope, q->set, &d));
 	*ret = rec->role;
 	return store_pin(c, rec, secret_slice(&d.secret), false, &d.quorum);
 }
@@ -369,7 +371,7 @@ enum hf_err on_hsm_role_quorum_commit(struct calls_ctx *c,
 	enum role role;
 
 	(void)r;
-	TRY(put_in_force(c, q->name, &role));
+	TRY(put_in_force(c, q, &role));
 	log_out_all(c->hsm, role, NULL);
 	return HF_OK;
 }

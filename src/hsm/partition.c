@@ -76,6 +76,13 @@ struct partition *partition_at(struct hsm *h, uint64_t slot)
 	return of_node(n);
 }
 
+struct slice label_trimmed(struct slice label)
+{
+	while (label.n > 0 && label.p[label.n - 1] == ' ')
+		label.n--;
+	return label;
+}
+
 struct partition *partition_by_serial(struct hsm *h, struct slice serial)
 {
 	MUTEX_HOLD(&h->lock);

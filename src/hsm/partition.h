@@ -63,6 +63,9 @@ enum hf_err partition_reset(struct hsm *h, struct partition *p, struct slice so_
 	struct slice label) HF_MUST_CHECK;
 enum hf_err partition_delete(struct hsm *h, struct partition *p) HF_MUST_CHECK;
 
+/* PKCS#11 pads labels with blanks. */
+struct slice label_trimmed(struct slice label);
+
 /* struct partition_edit is what an administrator changes without any PIN. */
 enum { EDIT_LABEL = 1, EDIT_ENABLED = 2, EDIT_LIMITS = 4, EDIT_CLIENTS = 8, EDIT_ALL = 15 };
 struct partition_edit {

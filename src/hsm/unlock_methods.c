@@ -289,14 +289,14 @@ enum hf_err on_unlock_add(struct calls_ctx *c, const struct unlock_add_req *q,
 	if (q->by != BY_FILE && q->by != BY_PASSPHRASE && q->by != BY_TPM && q->by != BY_QUORUM)
 		return HF_E_ARGUMENTS;
 	if (q->by == BY_QUORUM) { /* those of quorum_create */
-		TRY(asks_dealt(h->asks, SCOPE_HSM, c->conn->peer.uid, &d));
+		TRY(quorum_dealt(c, SCOPE_HSM, q->set, &d));
 		w.quorum = &d.quorum;
 		w.secret = secret_slice(&d.secret);
 	}
 	TRY(unlock_add(h, &w, &r->id));
 	if (w.by == BY_TPM)
 		generation_bind(h);
-	call_detail(c, "unlock method %u added, kind %u", r->id, q->by);
+	call_detail(c, "%sunlock method %u added, kind %u", w.quorum != NULL ? "; " : "", r->id, q->by);
 	return quorum_refresh(h);
 }
 

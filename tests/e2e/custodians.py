@@ -2,6 +2,7 @@
 """custodians.py BUILD TEST: shares in files, on smartcards and on tokens, given by
 several people at several terminals."""
 import ctypes
+import fcntl
 import glob
 import json
 import os
@@ -9,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import termios
 
 import e2e
 
@@ -61,6 +63,46 @@ class Hsm:
 
     def status(self):
         return json.loads(self.must('quorum', 'status', '--json'))
+
+
+class Terminal:
+    """Somebody at a terminal, who is asked."""
+
+    def __init__(self, h, *args):
+        self.fd, slave = os.openpty()
+        self.said = ''
+        self.p = subprocess.Popen([f'{e2e.BUILD}/holdfast', *args], env=h.i.env, stdin=slave, stdout=slave,
+                                  stderr=slave, start_new_session=True,
+                                  preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+        os.close(slave)
+
+    def more(self):
+        try:
+            text = os.read(self.fd, 4096).decode()
+        except OSError:  # it has ended
+            text = ''
+        self.said += text
+        return text
+
+    def asked(self, what):
+        while what not in self.said:
+            assert self.more(), self.said
+
+    def keeps(self, *names):
+        for name in names:
+            for what in (f'of {name}: ', f'of {name}, once more: '):
+                self.asked(what)
+                os.write(self.fd, (PASS + '\n').encode())
+
+    def ends(self):
+        while self.more():
+            pass
+        os.close(self.fd)
+        return self.p.wait()
+
+    def killed(self):
+        self.p.kill()
+        self.ends()
 
 
 def cards(n, **kw):
@@ -521,18 +563,94 @@ def test_a_kill_before_the_new_shares_are_in_force_leaves_the_old(i):
     assert h.state() == 'operational'
 
 
+def two_dirs(h):
+    for name in 'ab':
+        os.mkdir(f'{h.dir}/{name}')
+    return f'{h.dir}/a', f'{h.dir}/b'
+
+
+def deals(h, terms, names, out, *more):
+    return Terminal(h, 'quorum', 'create', terms, '--names', names, '--out', out, '--yes', *more)
+
+
+def test_a_second_ceremony_waits_for_the_first(i):
+    h = Hsm(i)
+    a, b = two_dirs(h)
+    first = deals(h, '2/3', 'anna,bert,carla', a)
+    first.keeps('anna')
+    first.asked('of bert: ')
+    told = h.refused('CEREMONY', 'quorum', 'create', '2/2', '--names', 'x,y', '--out', b, '--pin-file', h.passphrase,
+                     '--yes')
+    assert 'began to deal 2 of 3' in told and not os.listdir(b), told
+    first.keeps('bert', 'carla')
+    assert first.ends() == 0, first.said
+    h.restart()
+    assert h.state() == 'locked'
+    for n in (1, 3):
+        h.must('quorum', 'share', f'{a}/share-{n}.json', '--pin-file', h.passphrase)
+    assert h.state() == 'operational'
+
+
+def test_a_ceremony_that_was_given_up_changes_nothing(i):
+    """what comes into force are the shares that were all kept, or none"""
+    h = Hsm(i)
+    a, b = two_dirs(h)
+    first = deals(h, '2/3', 'anna,bert,carla', a)
+    first.keeps('anna')
+    second = deals(h, '2/2', 'x,y', b, '--again')
+    second.keeps('x')
+    second.asked('of y: ')
+    second.killed()
+    first.keeps('bert', 'carla')
+    assert first.ends() != 0 and '(SET)' in first.said, first.said
+    assert json.loads(h.must('unlock-method', 'list', '--json'))[0]['method'] == 'file'
+    h.restart()
+    assert h.state() == 'operational'
+    h.create('2/3')
+    h.restart()
+    assert h.state() == 'locked'
+
+
 def test_an_altered_share_file_is_told(i):
     h = Hsm(i)
     h.create('2/3')
     h.restart()
     path = f'{h.dir}/share-1.json'
     text = open(path, encoding='utf-8').read()
-    for a, b in (('"anna"', '"bert"'), ('"number": 1', '"number": 2')):
-        assert a in text, text
+    sealed = re.search('"sealed": "(.)', text)
+    bit, digit = (text[:sealed.start(1)] + x + text[sealed.end(1):] for x in ('0' if sealed[1] != '0' else '1', 'x'))
+    for other in text.replace('"anna"', '"bert"'), text.replace('"number": 1', '"number": 2'), bit, digit:
+        assert other != text, text
         with open(path, 'w', encoding='utf-8') as f:
-            f.write(text.replace(a, b))
-        h.refused('PIN_INCORRECT', 'quorum', 'share', path, '--pin-file', h.passphrase)
+            f.write(other)
+        h.refused('SHARE_WRONG', 'quorum', 'share', path, '--pin-file', h.passphrase)
+        with open(path, 'w', encoding='utf-8') as f:  # the check is no seal
+            f.write(re.sub('"check": "[0-9a-f]*",?', '', other).replace(',\n}', '\n}').replace(',\n  \n}', '\n}'))
+        h.refused('SHARE_WRONG' if other == digit else 'PIN_INCORRECT', 'quorum', 'share', path, '--pin-file',
+                  h.passphrase)
     assert h.state() == 'locked'
+    with open(path, 'w', encoding='utf-8') as f:
+        f.write(text)
+    h.refused('PIN_INCORRECT', 'quorum', 'share', path, '--pin-file', h.secret('wrong', 'another passphrase'))
+    h.share(1)
+
+
+def test_names_that_cannot_be_are_told(i):
+    h = Hsm(i)
+    for names, why in ('anna,bert', '2 names'), ('anna,bert,anna', "'anna' twice"), ('anna,,bert', 'not \'\''):
+        r = i.cli('quorum', 'create', '2/3', '--names', names, '--out', h.dir, '--pin-file', h.passphrase, '--yes')
+        assert r.returncode == 2 and why in r.stderr, r.stderr
+    r = i.cli('key', 'guard', '--approvers', '4:anna,bert,carla', '--key', 'k')
+    assert 'names 3, of whom 4 cannot' in r.stderr, r.stderr
+
+
+def test_the_guide_lists_what_takes_consent(i):
+    """docs/custodians.md has each with what it says of when"""
+    h = Hsm(i)
+    guide = f'{os.path.dirname(os.path.abspath(__file__))}/../../docs/custodians.md'
+    rows = re.findall(r'^\| ([a-z-]+) \| .* \| (always|if required) \|$', open(guide, encoding='utf-8').read(), re.M)
+    want = [(r['consent to'], 'always' if r['needed'] == 'always' else 'if required') for r in h.status()['consent']]
+    assert sorted(rows) == sorted(want), set(rows) ^ set(want)
 
 
 def test_a_share_of_another_hsm_is_told(i):

@@ -386,7 +386,7 @@ static void custodians_agree_to_one_clone(void **state)
 	(void)generates(&anna[0]);
 	requires(&root[0], "clone");
 	assert_int_equal(do_quorum_create(&root[0], &q, &shares), HF_OK);
-	assert_int_equal(do_quorum_commit(&root[0], &(struct quorum_commit_req){ 0 },
+	assert_int_equal(do_quorum_commit(&root[0], &(struct quorum_commit_req){ set_of(&shares.shares) },
 		&(struct quorum_commit_res){ 0 }), HF_OK);
 	request = asked();
 	assert_int_equal(begins(&anna[0], request, &r), HF_E_QUORUM);
@@ -402,12 +402,13 @@ static void custodians_agree_to_one_clone(void **state)
 static void custodians_are_not_asked_for_a_dry_run(void **state)
 {
 	struct quorum_create_req q = { 2, 2, SLICE_NONE };
+	struct quorum_create_res shares;
 	struct slice header;
 
 	(void)state;
 	requires(&root[1], "clone-receive");
-	assert_int_equal(do_quorum_create(&root[1], &q, &(struct quorum_create_res){ 0 }), HF_OK);
-	assert_int_equal(do_quorum_commit(&root[1], &(struct quorum_commit_req){ 0 },
+	assert_int_equal(do_quorum_create(&root[1], &q, &shares), HF_OK);
+	assert_int_equal(do_quorum_commit(&root[1], &(struct quorum_commit_req){ set_of(&shares.shares) },
 		&(struct quorum_commit_res){ 0 }), HF_OK);
 	header = begun();
 	assert_int_equal(takes(&anna[1], header, RESTORE_FAIL, true), HF_OK);

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -62,7 +63,7 @@ static void custodians(uint8_t m, uint8_t n)
 
 	assert_int_equal(do_quorum_create(&root, &q, &r), HF_OK);
 	keep(r.shares);
-	assert_int_equal(do_quorum_commit(&root, &(struct quorum_commit_req){ 0 },
+	assert_int_equal(do_quorum_commit(&root, &(struct quorum_commit_req){ set_of(&r.shares) },
 		&(struct quorum_commit_res){ 0 }), HF_OK);
 }
 
@@ -102,9 +103,20 @@ static void consent_is_for_these_fields(void **state)
 	assert_int_equal(require("zeroize", true), HF_E_QUORUM);
 	assert_int_equal(give_to(&root, 0, 0), HF_OK);
 	assert_int_equal(give_to(&root, 0, 1), HF_OK);
-	assert_int_equal(require("zeroize", false), HF_E_QUORUM);
+	assert_int_equal(require("restore", true), HF_E_QUORUM);
 	assert_int_equal(require("policies", true), HF_E_QUORUM);
 	assert_int_equal(require("zeroize", true), HF_OK);
+}
+
+static void nobody_is_asked_for_what_cannot_be(void **state)
+{
+	(void)state;
+	custodians(2, 2);
+	assert_int_equal(require("tamper-clear", false), HF_E_CONSENT);
+	assert_int_equal(require("zeroize", false), HF_E_CONSENT);
+	assert_int_equal(require("bogus", false), HF_E_CONSENT);
+	assert_int_equal(require("bogus", true), HF_E_CONSENT);
+	assert_int_equal(waiting(), 0);
 }
 
 static void an_approval_is_not_used_twice(void **state)
@@ -182,8 +194,8 @@ static void what_is_required_survives_a_restart(void **state)
 {
 	(void)state;
 	assert_int_equal(require("zeroize", true), HF_OK); /* nobody to ask yet */
-	assert_int_equal(require("nonsense", true), HF_E_ARGUMENTS);
-	assert_int_equal(require("custodians", false), HF_E_ARGUMENTS);
+	assert_int_equal(require("nonsense", true), HF_E_CONSENT);
+	assert_int_equal(require("custodians", false), HF_E_CONSENT);
 	custodians(2, 2);
 	restart();
 	/* locked, it holds already */
@@ -224,7 +236,8 @@ static void split_user(void)
 	assert_int_equal(log_in(&anna, CKU_SO, SO_PIN), HF_OK);
 	assert_int_equal(do_role_quorum(&anna, &q, &r), HF_OK);
 	keep(r.shares);
-	assert_int_equal(do_role_quorum_commit(&anna, &(struct role_quorum_commit_req){ SLICE_STR("user") },
+	assert_int_equal(do_role_quorum_commit(&anna,
+		&(struct role_quorum_commit_req){ SLICE_STR("user"), set_of(&r.shares) },
 		&(struct role_quorum_commit_res){ 0 }), HF_OK);
 	assert_int_equal(log_out(&anna), HF_OK);
 }
@@ -344,6 +357,194 @@ static void a_role_without_custodians_takes_no_empty_pin(void **state)
 	assert_int_equal(log_in(&anna, CKU_USER, USER_PIN), HF_OK);
 }
 
+/* --- two ceremonies at once, of others ------------------------------------------------------ */
+
+static enum hf_err commits_role(const struct role_quorum_commit_req *q)
+{
+	return do_role_quorum_commit(&anna, q, &(struct role_quorum_commit_res){ 0 });
+}
+
+/* A partition's officer begins and ends his while the HSM's is under way. */
+static void ceremonies_of_others_do_not_meet(void **state)
+{
+	struct quorum_create_req q = { 2, 3, SLICE_NONE, false };
+	struct role_quorum_req again = { SLICE_STR("user"), 2, 2, SLICE_NONE, false };
+	struct role_quorum_commit_req mine = { SLICE_STR("user"), SLICE_NONE };
+	struct quorum_create_res hsm;
+	struct role_quorum_res role, none;
+
+	(void)state;
+	assert_int_equal(do_quorum_create(&root, &q, &hsm), HF_OK);
+	opens(&anna, 0, true);
+	assert_int_equal(log_in(&anna, CKU_SO, SO_PIN), HF_OK);
+	assert_int_equal(do_role_quorum(&anna, &again, &role), HF_OK);
+	assert_int_equal(do_role_quorum(&anna, &again, &none), HF_E_CEREMONY);
+	mine.set = set_of(&hsm.shares);
+	assert_int_equal(commits_role(&mine), HF_E_SET);
+	mine = (struct role_quorum_commit_req){ SLICE_STR("so"), set_of(&role.shares) };
+	assert_int_equal(commits_role(&mine), HF_E_SET);
+	assert_int_equal(do_quorum_commit(&root, &(struct quorum_commit_req){ set_of(&hsm.shares) },
+		&(struct quorum_commit_res){ 0 }), HF_OK);
+	mine.name = SLICE_STR("user");
+	assert_int_equal(commits_role(&mine), HF_OK);
+	assert_int_equal(log_out(&anna), HF_OK);
+	assert_int_equal(log_in(&anna, CKU_USER, ""), HF_E_QUORUM);
+}
+
+/* --- what they are told --------------------------------------------------------------------- */
+
+/* told_for: is that what the only request is for? Forgets it. */
+static void told_for(const char *text)
+{
+	struct quorum_status_req q = { 0 };
+	struct quorum_status_res r;
+
+	assert_int_equal(do_quorum_status(&root, &q, &r), HF_OK);
+	assert_int_equal(r.asking.n, 1);
+	if (!slice_eq(r.asking.v[0].what, slice_str(text)))
+		fail_msg("'%.*s', not '%s'", (int)r.asking.v[0].what.n,
+			(const char *)r.asking.v[0].what.p, text);
+	assert_int_equal(do_quorum_cancel(&root, &(struct quorum_cancel_req){ r.asking.v[0].id },
+		&(struct quorum_cancel_res){ 0 }), HF_OK);
+}
+
+static struct slice serial_of(uint64_t slot)
+{
+	struct partition_list_res l;
+
+	assert_int_equal(do_partition_list(&root, &(struct partition_list_req){ 0 }, &l), HF_OK);
+	for (size_t i = 0; i < l.partitions.n; i++)
+		if (l.partitions.v[i].slot == slot)
+			return l.partitions.v[i].serial;
+	fail();
+	return SLICE_NONE;
+}
+
+static const char *with_serial(const char *fmt)
+{
+	static char text[256];
+	struct slice serial = serial_of(0);
+
+	(void)snprintf(text, sizeof(text), fmt, (int)serial.n, (const char *)serial.p);
+	return text;
+}
+
+static enum hf_err changes(unsigned what, const char *label)
+{
+	struct identity http = { 1, 33 };
+	struct partition_change_req q = { serial_of(0), what, slice_str(label), false, 7, 0, { &http, 1 } };
+
+	return do_partition_change(&root, &q, &(struct partition_change_res){ 0 });
+}
+
+static void a_partition_s_change_is_told(void **state)
+{
+	(void)state;
+	assert_int_equal(require("partition-change", true), HF_OK);
+	custodians(2, 2);
+	assert_int_equal(changes(1, "pay\"; disabled"), HF_E_QUORUM);
+	told_for(with_serial("partition-change of %.*s, \"test\"; label: \"pay'; disabled\""));
+	assert_int_equal(changes(2, ""), HF_E_QUORUM);
+	told_for(with_serial("partition-change of %.*s, \"test\"; disabled"));
+	assert_int_equal(changes(4 | 8, ""), HF_E_QUORUM);
+	told_for(with_serial("partition-change of %.*s, \"test\"; objects: 7; bytes: as the HSM has it; "
+		"clients: uid:33"));
+}
+
+static void a_partition_is_told(void **state)
+{
+	struct identity http[] = { { 1, 33 }, { 2, 8 } };
+	struct partition_create_req q = { SLICE_STR("zz"), SLICE_STR(SO_PIN), SLICE_STR(USER_PIN),
+		{ http, 2 } };
+	struct partition_delete_req d;
+
+	(void)state;
+	assert_int_equal(require("partition-create", true), HF_OK);
+	assert_int_equal(require("partition-delete", true), HF_OK);
+	custodians(2, 2);
+	assert_int_equal(do_partition_create(&root, &q, &(struct partition_create_res){ 0 }), HF_E_QUORUM);
+	told_for("partition-create \"zz\", clients: uid:33,gid:8; with a crypto officer's PIN");
+	d.serial = serial_of(0);
+	assert_int_equal(do_partition_delete(&root, &d, &(struct partition_delete_res){ 0 }), HF_E_QUORUM);
+	told_for(with_serial("partition-delete %.*s, \"test\""));
+}
+
+static void an_unlock_method_is_told(void **state)
+{
+	struct unlock_add_req add = { .by = 2, .secret = SLICE_STR("some words") };
+
+	(void)state;
+	custodians(2, 2);
+	assert_int_equal(do_unlock_add(&root, &add, &(struct unlock_add_res){ 0 }), HF_E_QUORUM);
+	told_for("unlock-method-add: a passphrase");
+	assert_int_equal(do_unlock_remove(&root, &(struct unlock_remove_req){ 0 },
+		&(struct unlock_remove_res){ 0 }), HF_E_QUORUM);
+	told_for("unlock-method-remove: method 0, by 2 of 2 custodians");
+	assert_int_equal(do_passphrase_set(&root, &(struct passphrase_set_req){ SLICE_STR("some words") },
+		&(struct passphrase_set_res){ 0 }), HF_E_QUORUM);
+	told_for("unlock-method: a passphrase, in the place of all other methods");
+}
+
+/* Nobody agrees to what he does not see to its end. */
+static void what_cannot_be_shown_is_refused(void **state)
+{
+	struct policy_value many[200];
+	struct policy_set_req q = { .so_pin = SLICE_STR(SO_PIN), .changes = { many, 200 } };
+
+	(void)state;
+	for (size_t i = 0; i < 200; i++)
+		many[i] = (struct policy_value){ 20, 5 };
+	assert_int_equal(require("policies", true), HF_OK);
+	custodians(2, 2);
+	q.serial = serial_of(0);
+	assert_int_equal(do_policy_set(&anna, &q, &(struct policy_set_res){ 0 }), HF_E_LIMIT);
+	assert_int_equal(waiting(), 0);
+	q.changes.n = 1;
+	assert_int_equal(do_policy_set(&anna, &q, &(struct policy_set_res){ 0 }), HF_E_QUORUM);
+}
+
+/* --- C_InitToken ------------------------------------------------------------------------- */
+
+static enum hf_err inits(uint64_t slot)
+{
+	struct token_init_req q = { slot, SLICE_STR(SO_PIN), SLICE_STR("new                             ") };
+
+	return do_token_init(&anna, &q, &(struct token_init_res){ 0 });
+}
+
+static void init_token_takes_their_consent(void **state)
+{
+	struct why_res why;
+	uint64_t id;
+
+	(void)state;
+	assert_int_equal(require("partition-create", true), HF_OK);
+	assert_int_equal(require("partition-delete", true), HF_OK);
+	custodians(2, 2);
+	assert_int_equal(inits(1), HF_E_QUORUM);
+	assert_int_equal(do_why(&anna, &(struct why_req){ 0 }, &why), HF_OK);
+	assert_non_null(memmem(why.why.p, why.why.n, "consent partition-create", 24));
+	told_for("partition-create by C_InitToken, clients: uid:1000, label \"new\"");
+	assert_int_equal(inits(0), HF_E_QUORUM);
+	told_for(with_serial("partition-delete in partition %.*s: C_InitToken destroys all objects in it; "
+		"its label becomes \"new\""));
+	assert_int_equal(inits(1), HF_E_QUORUM);
+	id = waiting();
+	assert_int_equal(give_to(&root, id, 0), HF_OK);
+	assert_int_equal(give_to(&root, id, 1), HF_OK);
+	assert_int_equal(inits(0), HF_E_QUORUM); /* it is another's */
+	assert_int_equal(inits(1), HF_OK);
+	assert_int_equal(inits(1), HF_E_QUORUM);
+}
+
+static void init_token_takes_none_where_none_is_required(void **state)
+{
+	(void)state;
+	custodians(2, 2);
+	assert_int_equal(inits(1), HF_OK);
+	assert_int_equal(inits(1), HF_OK);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -362,6 +563,14 @@ int main(void)
 		T(each_use_may_want_the_custodians),
 		T(shares_of_other_custodians_are_told),
 		T(a_role_without_custodians_takes_no_empty_pin),
+		T(nobody_is_asked_for_what_cannot_be),
+		T(ceremonies_of_others_do_not_meet),
+		T(a_partition_s_change_is_told),
+		T(a_partition_is_told),
+		T(an_unlock_method_is_told),
+		T(what_cannot_be_shown_is_refused),
+		T(init_token_takes_their_consent),
+		T(init_token_takes_none_where_none_is_required),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -344,7 +344,7 @@ static void admitting_takes_the_custodians(void **state)
 	(void)state;
 	assert_int_equal(create(&root[0], "production"), HF_OK);
 	assert_int_equal(do_quorum_create(&root[0], &q, &r), HF_OK);
-	assert_int_equal(do_quorum_commit(&root[0], &(struct quorum_commit_req){ 0 },
+	assert_int_equal(do_quorum_commit(&root[0], &(struct quorum_commit_req){ set_of(&r.shares) },
 		&(struct quorum_commit_res){ 0 }), HF_OK);
 	request = asks(&root[1]);
 	assert_int_equal(admits(&root[0], "production", request, &answer), HF_E_QUORUM);

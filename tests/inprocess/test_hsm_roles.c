@@ -304,7 +304,7 @@ static void custodians_give_a_new_pin(void **state)
 
 	(void)state;
 	assert_int_equal(do_quorum_create(&root, &q, &r), HF_OK);
-	assert_int_equal(do_quorum_commit(&root, &(struct quorum_commit_req){ 0 },
+	assert_int_equal(do_quorum_commit(&root, &(struct quorum_commit_req){ set_of(&r.shares) },
 		&(struct quorum_commit_res){ 0 }), HF_OK);
 	all_three();
 	for (int i = 0; i < 3; i++)

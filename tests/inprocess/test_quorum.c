@@ -37,6 +37,13 @@ static void restart(void)
 	who_comes(&root, &box, ADMIN, 9);
 }
 
+static enum hf_err commits(struct who *w, const struct share_list *l)
+{
+	const struct quorum_commit_req q = { set_of(l) };
+
+	return do_quorum_commit(w, &q, &(struct quorum_commit_res){ 0 });
+}
+
 static enum hf_err create(uint8_t m, uint8_t n)
 {
 	struct quorum_create_req q = { m, n, SLICE_NONE };
@@ -48,7 +55,7 @@ static enum hf_err create(uint8_t m, uint8_t n)
 		assert_int_equal(r.shares.v[i].share.n, SHARE_LEN);
 		memcpy(shares[i], r.shares.v[i].share.p, SHARE_LEN);
 	}
-	return do_quorum_commit(&root, &(struct quorum_commit_req){ 0 }, &(struct quorum_commit_res){ 0 });
+	return commits(&root, &r.shares);
 }
 
 static enum hf_err give(size_t i)
@@ -206,16 +213,107 @@ static void back_to_a_passphrase(void **state)
 
 static void nothing_changes_before_the_shares_are_safe(void **state)
 {
-	struct quorum_create_req q = { 2, 3, SLICE_NONE };
+	struct quorum_create_req q = { 2, 3, SLICE_NONE, false };
 	struct quorum_create_res r;
-	struct quorum_commit_res cr;
+	struct quorum_commit_req none = { SLICE_NONE };
 
 	(void)state;
-	assert_int_equal(do_quorum_commit(&root, &(struct quorum_commit_req){ 0 }, &cr), HF_E_STATE);
+	assert_int_equal(do_quorum_commit(&root, &none, &(struct quorum_commit_res){ 0 }), HF_E_SET);
 	assert_int_equal(do_quorum_create(&root, &q, &r), HF_OK);
+	assert_int_equal(do_quorum_commit(&root, &none, &(struct quorum_commit_res){ 0 }), HF_E_SET);
+	memcpy(shares[0], r.shares.v[0].share.p, SHARE_LEN);
+	none.set = (struct slice){ shares[0], QUORUM_ID };
 	restart();
 	assert_false(locked());
-	assert_int_equal(do_quorum_commit(&root, &(struct quorum_commit_req){ 0 }, &cr), HF_E_STATE);
+	assert_int_equal(do_quorum_commit(&root, &none, &(struct quorum_commit_res){ 0 }), HF_E_SET);
+}
+
+/* --- two ceremonies at once -------------------------------------------------------------- */
+
+static enum hf_err deals(struct who *w, uint8_t n, bool again, struct share_list *ret)
+{
+	struct quorum_create_req q = { 2, n, SLICE_NONE, again };
+	struct quorum_create_res r;
+
+	TRY(do_quorum_create(w, &q, &r));
+	*ret = r.shares;
+	return HF_OK;
+}
+
+static enum hf_err forgets(struct who *w, const struct share_list *l)
+{
+	const struct quorum_forget_req q = { set_of(l) };
+
+	return do_quorum_forget(w, &q, &(struct quorum_forget_res){ 0 });
+}
+
+#define UNDER_WAY "uid 0 began to deal 2 of 3 custodians' shares"
+
+static void a_second_one_waits_for_the_first(void **state)
+{
+	struct share_list first, second;
+	struct why_res why;
+
+	(void)state;
+	assert_int_equal(deals(&root, 3, false, &first), HF_OK);
+	assert_int_equal(deals(&root, 2, false, &second), HF_E_CEREMONY);
+	assert_int_equal(do_why(&root, &(struct why_req){ 0 }, &why), HF_OK);
+	assert_non_null(memmem(why.why.p, why.why.n, SLICE_STR(UNDER_WAY).p, sizeof(UNDER_WAY) - 1));
+	assert_int_equal(commits(&root, &first), HF_OK);
+	assert_int_equal(commits(&root, &first), HF_E_SET);
+}
+
+/* What was given up never comes into force, and what comes into force is what was kept. */
+static void one_that_was_given_up_changes_nothing(void **state)
+{
+	struct share_list first, second;
+
+	(void)state;
+	assert_int_equal(deals(&root, 3, false, &first), HF_OK);
+	assert_int_equal(deals(&root, 2, true, &second), HF_OK);
+	assert_int_equal(commits(&root, &first), HF_E_SET);
+	restart();
+	assert_false(locked());
+	assert_int_equal(deals(&root, 3, false, &first), HF_OK);
+	assert_int_equal(deals(&root, 2, true, &second), HF_OK);
+	for (size_t i = 0; i < 2; i++)
+		memcpy(shares[i], second.v[i].share.p, SHARE_LEN);
+	assert_int_equal(commits(&root, &second), HF_OK);
+	restart();
+	assert_true(locked());
+	assert_int_equal(give(0), HF_OK);
+	assert_int_equal(give(1), HF_OK);
+	assert_false(locked());
+}
+
+static void a_ceremony_is_forgotten_by_whose_it_is(void **state)
+{
+	struct share_list first, second;
+	struct who other;
+
+	(void)state;
+	who_comes(&other, &box, OWNER, 5);
+	assert_int_equal(deals(&root, 3, false, &first), HF_OK);
+	assert_int_equal(forgets(&other, &first), HF_E_DENIED);
+	assert_int_equal(forgets(&root, &first), HF_OK);
+	assert_int_equal(forgets(&root, &first), HF_E_SET);
+	assert_int_equal(deals(&root, 2, false, &second), HF_OK);
+	assert_int_equal(commits(&root, &first), HF_E_SET);
+	assert_int_equal(commits(&root, &second), HF_OK);
+	who_leaves(&other);
+}
+
+static void one_whose_time_is_over_may_be_replaced(void **state)
+{
+	struct share_list first, second;
+
+	(void)state;
+	box.cfg.quorum_s = 0;
+	restart();
+	assert_int_equal(deals(&root, 3, false, &first), HF_OK);
+	assert_int_equal(deals(&root, 2, false, &second), HF_OK);
+	assert_int_equal(commits(&root, &first), HF_E_SET);
+	assert_int_equal(commits(&root, &second), HF_OK);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -232,6 +330,10 @@ int main(void)
 		T(replaced_custodians_open_nothing),
 		T(back_to_a_passphrase),
 		T(nothing_changes_before_the_shares_are_safe),
+		T(a_second_one_waits_for_the_first),
+		T(one_that_was_given_up_changes_nothing),
+		T(a_ceremony_is_forgotten_by_whose_it_is),
+		T(one_whose_time_is_over_may_be_replaced),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -158,7 +158,7 @@ static void custodians_clear_together(void **state)
 	(void)state;
 	start(TAMPER_LOCK);
 	assert_int_equal(do_quorum_create(&root, &q, &r), HF_OK);
-	assert_int_equal(do_quorum_commit(&root, &(struct quorum_commit_req){ 0 },
+	assert_int_equal(do_quorum_commit(&root, &(struct quorum_commit_req){ set_of(&r.shares) },
 		&(struct quorum_commit_res){ 0 }), HF_OK);
 	assert_int_equal(report(&root), HF_OK);
 	assert_int_equal(clear(&root), HF_E_QUORUM);
@@ -302,7 +302,7 @@ static void custodians_agree_to_the_end(void **state)
 	start(TAMPER_LOG);
 	require("zeroize");
 	assert_int_equal(do_quorum_create(&root, &q, &r), HF_OK);
-	assert_int_equal(do_quorum_commit(&root, &(struct quorum_commit_req){ 0 },
+	assert_int_equal(do_quorum_commit(&root, &(struct quorum_commit_req){ set_of(&r.shares) },
 		&(struct quorum_commit_res){ 0 }), HF_OK);
 	assert_int_equal(zeroize(&root), HF_E_QUORUM);
 	assert_int_equal(state_told(), HSM_OPERATIONAL);
@@ -330,7 +330,7 @@ static void custodians_agree_to_policies(void **state)
 	require("policies");
 	assert_int_equal(do_policy_set(&root, &pq, &pr), HF_OK); /* no custodians yet */
 	assert_int_equal(do_quorum_create(&root, &q, &r), HF_OK);
-	assert_int_equal(do_quorum_commit(&root, &(struct quorum_commit_req){ 0 },
+	assert_int_equal(do_quorum_commit(&root, &(struct quorum_commit_req){ set_of(&r.shares) },
 		&(struct quorum_commit_res){ 0 }), HF_OK);
 	change.value = 6;
 	assert_int_equal(do_policy_set(&root, &pq, &pr), HF_E_QUORUM);

@@ -46,9 +46,11 @@ static bool locked(void)
 	return do_partition_list(&root, &q, &r) == HF_E_LOCKED;
 }
 
+static struct slice dealt; /* which set of shares */
+
 static enum hf_err add(uint8_t by, const char *secret, uint8_t *ret)
 {
-	struct unlock_add_req q = { .by = by, .secret = slice_str(secret) };
+	struct unlock_add_req q = { .by = by, .secret = slice_str(secret), .set = dealt };
 	struct unlock_add_res r = { 0 };
 	enum hf_err e = do_unlock_add(&root, &q, &r);
 
@@ -195,7 +197,10 @@ static void custodians_stand_beside_a_passphrase(void **state)
 		memcpy(share[i], r.shares.v[i].share.p, SHARE_LEN);
 		sq[i] = (struct quorum_share_req){ 0, SLICE_OF(share[i]) };
 	}
+	assert_int_equal(add(BY_QUORUM, "", NULL), HF_E_SET);
+	dealt = set_of(&r.shares);
 	assert_int_equal(add(BY_QUORUM, "", NULL), HF_OK);
+	dealt = SLICE_NONE;
 	assert_int_equal(drop(id), HF_E_QUORUM); /* from now on they are asked */
 	box.attended = true;
 	restart();

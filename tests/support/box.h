@@ -65,6 +65,12 @@ enum hf_err who_asks(struct who *w, enum calls_op op, struct slice fields, struc
 			HF_OK : HF_E_MALFORMED;                                \
 	}
 
+/* set_of: which set they are of, as whoever puts them in force has to say (src/hsm/quorum.h). */
+static inline struct slice set_of(const struct share_list *l)
+{
+	return (struct slice){ l->v[0].share.p, 16 };
+}
+
 WHO_CALL(HELLO, hello)
 WHO_CALL(PING, ping)
 WHO_CALL(STATUS, status)
@@ -132,6 +138,7 @@ WHO_CALL(ZEROIZE, zeroize)
 WHO_CALL(WHY, why)
 WHO_CALL(QUORUM_CREATE, quorum_create)
 WHO_CALL(QUORUM_COMMIT, quorum_commit)
+WHO_CALL(QUORUM_FORGET, quorum_forget)
 WHO_CALL(QUORUM_SHARE, quorum_share)
 WHO_CALL(QUORUM_STATUS, quorum_status)
 WHO_CALL(QUORUM_CANCEL, quorum_cancel)
