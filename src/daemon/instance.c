@@ -83,6 +83,8 @@ static int open_dir(const char *path, mode_t mode)
 
 static bool open_unlock(const struct config *c, const char *where, struct instance *i)
 {
+	struct stat st;
+
 	if (c->unlock == UNLOCK_BY_FILE) {
 		i->unlock = fd_high(openat(i->data, KEY_NAME,
 			O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
@@ -90,6 +92,10 @@ static bool open_unlock(const struct config *c, const char *where, struct instan
 			log_error("%s/" KEY_NAME " cannot be opened: %m", where);
 			return false;
 		}
+		if (fstat(i->unlock, &st) == 0 && (st.st_mode & 077) != 0)
+			log_warn("%s/" KEY_NAME " is not its owner's alone (mode %03o): whoever reads it and "
+				"the store has every key; chmod 600, and if others may have read it, replace "
+				"the root key", where, (unsigned)(st.st_mode & 0777));
 	}
 	if (*c->passphrase_file != '\0') {
 		i->passphrase = fd_high(open(c->passphrase_file, O_RDONLY | O_CLOEXEC | O_NONBLOCK));

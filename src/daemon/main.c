@@ -13,6 +13,7 @@
 #include "log.h"
 #include "roles.h"
 #include "runtime.h"
+#include "watch.h"
 
 enum option_id {
 	HOME = 1, PRIVATE, FOREGROUND, CONFIG, SET, NO_SECCOMP, UNSEALED, CHECK, DUMP, VERSION, HELP,
@@ -283,6 +284,8 @@ static int check_all(const struct start *s)
 {
 	enum integrity seal;
 
+	if (!watch_possible(&s->settings))
+		return 1;
 	puts("settings: good");
 	crypto_fips(s->settings.fips_module, s->settings.fips_config);
 	if (secret_init(0) != HF_OK || crypto_init() != HF_OK) {

@@ -35,9 +35,11 @@ static bool begins(const char *s, const char *name)
 	return strncmp(s, name, n) == 0 && s[n] == ':';
 }
 
-static bool add(struct watch *w, char *spec)
+/* parse makes of spec the next source, without opening it. */
+static bool parse(struct watch *w, char *spec)
 {
 	struct source *s = &w->v[w->n];
+	char path[SPEC_MAX];
 
 	spec += strspn(spec, " ");
 	for (size_t i = 0; i < source_kind_count && w->n < WATCH_SOURCES; i++) {
@@ -46,18 +48,23 @@ static bool add(struct watch *w, char *spec)
 		*s = (struct source){ .kind = &source_kinds[i], .fd = -1, .to = w->to,
 			.spec = spec + strlen(source_kinds[i].name) + 1 };
 		w->n++;
-		return s->kind->open(s);
+		return s->kind->parse(s, path);
 	}
 	log_error("tamper-source: '%s' is no source, or one too many: command:, gpio: or input:", spec);
 	return false;
 }
 
-static bool add_all(struct watch *w)
+static bool add(struct watch *w, char *spec)
+{
+	return parse(w, spec) && w->v[w->n - 1].kind->open(&w->v[w->n - 1]);
+}
+
+static bool each(struct watch *w, bool (*take)(struct watch *w, char *spec))
 {
 	char *rest = w->text, *one;
 
 	while ((one = strsep(&rest, ";")) != NULL)
-		if (*one != '\0' && !add(w, one))
+		if (*one != '\0' && !take(w, one))
 			return false;
 	return true;
 }
@@ -82,10 +89,23 @@ struct watch *watch_new(const struct config *c, const struct watcher *to)
 	w->jump_s = c->tamper_clock_jump;
 	w->ahead_s = ahead();
 	(void)snprintf(w->text, sizeof(w->text), "%s", c->tamper_source);
-	if (add_all(w))
+	if (each(w, add))
 		return w;
 	watch_close(w);
 	return NULL;
+}
+
+bool watch_possible(const struct config *c)
+{
+	struct watch *w = hf_alloc(1, sizeof(*w));
+	bool good;
+
+	if (w == NULL)
+		return false;
+	(void)snprintf(w->text, sizeof(w->text), "%s", c->tamper_source);
+	good = each(w, parse);
+	hf_free(w);
+	return good;
 }
 
 size_t watch_poll(const struct watch *w, struct pollfd *ret)

@@ -27,6 +27,8 @@ struct watcher {
 	void (*event)(void *ctx, const char *why);
 };
 
+/* watch_possible reads the setting and opens nothing; false after it has logged what is wrong. */
+bool watch_possible(const struct config *c);
 /* watch_new opens the sources; NULL after it has logged which one it cannot. */
 struct watch *watch_new(const struct config *c, const struct watcher *to);
 /* watch_poll fills in descriptors to poll for reading, at most WATCH_SOURCES. */

@@ -6,6 +6,8 @@
 
 #include "watch.h"
 
+#define SPEC_MAX 256 /* of a path */
+
 struct source {
 	const struct source_kind *kind;
 	const char *spec;     /* behind "kind:" */
@@ -22,7 +24,8 @@ struct source {
 /* struct source_kind: a new kind of source is a row here. */
 struct source_kind {
 	const char *name;
-	bool (*open)(struct source *s);  /* false: it has logged why */
+	bool (*parse)(struct source *s, char path[SPEC_MAX]); /* false: it has logged why */
+	bool (*open)(struct source *s);  /* as parse */
 	void (*ready)(struct source *s); /* fd may be read */
 };
 extern const struct source_kind source_kinds[];

@@ -21,7 +21,6 @@
 #include "watch_int.h"
 
 #define AGAIN_NS 10000000000ull
-#define SPEC_MAX 256
 
 void source_event(const struct source *s, const char *fmt, ...)
 {
@@ -80,8 +79,20 @@ bool command_run(struct source *s)
 	return s->fd >= 0;
 }
 
+static bool command_parse(struct source *s, char path[SPEC_MAX])
+{
+	(void)path;
+	if (*s->spec == '\0')
+		log_error("tamper-source: command: lacks its command");
+	return *s->spec != '\0';
+}
+
 static bool command_open(struct source *s)
 {
+	char path[SPEC_MAX];
+
+	if (!command_parse(s, path))
+		return false;
 	if (command_run(s))
 		return true;
 	log_error("tamper-source: '%s' cannot be run: %m", s->spec);
@@ -182,20 +193,29 @@ static bool request_line(int chip, unsigned line, bool low, int *ret)
 	return *ret >= 0 && fcntl(*ret, F_SETFL, O_NONBLOCK) == 0;
 }
 
+/* want: line, 1 if it is low that is meant. */
+static bool gpio_parse(struct source *s, char path[SPEC_MAX])
+{
+	const char *rest;
+
+	if (!split(s->spec, path, &rest) || !number(&rest, ':', &s->want[0]) ||
+	    (strcmp(rest, "high") != 0 && strcmp(rest, "low") != 0))
+		return malformed(s, "/dev/gpiochipN:LINE:high (or low)");
+	s->want[1] = strcmp(rest, "low") == 0;
+	return true;
+}
+
 static bool gpio_open(struct source *s)
 {
 	struct gpio_v2_line_values v = { .mask = 1 };
 	char path[SPEC_MAX];
-	const char *rest;
-	unsigned line;
 	bool ok;
 	int chip;
 
-	if (!split(s->spec, path, &rest) || !number(&rest, ':', &line) ||
-	    (strcmp(rest, "high") != 0 && strcmp(rest, "low") != 0))
-		return malformed(s, "/dev/gpiochipN:LINE:high (or low)");
+	if (!gpio_parse(s, path))
+		return false;
 	chip = open(path, O_RDONLY | O_CLOEXEC);
-	ok = chip >= 0 && request_line(chip, line, strcmp(rest, "low") == 0, &s->fd) &&
+	ok = chip >= 0 && request_line(chip, s->want[0], s->want[1] != 0, &s->fd) &&
 		ioctl(s->fd, GPIO_V2_LINE_GET_VALUES_IOCTL, &v) == 0;
 	if (!ok)
 		(void)cannot_open(s);
@@ -219,14 +239,22 @@ static void gpio_ready(struct source *s)
 
 /* --- input events ---------------------------------------------------------------------- */
 
-static bool input_open(struct source *s)
+static bool input_parse(struct source *s, char path[SPEC_MAX])
 {
-	char path[SPEC_MAX];
 	const char *rest;
 
 	if (!split(s->spec, path, &rest) || !number(&rest, ':', &s->want[0]) ||
 	    !number(&rest, ':', &s->want[1]) || !number(&rest, '\0', &s->want[2]))
 		return malformed(s, "/dev/input/eventN:TYPE:CODE:VALUE");
+	return true;
+}
+
+static bool input_open(struct source *s)
+{
+	char path[SPEC_MAX];
+
+	if (!input_parse(s, path))
+		return false;
 	s->fd = fd_high(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK));
 	return s->fd >= 0 || cannot_open(s);
 }
@@ -244,8 +272,8 @@ static void input_ready(struct source *s)
 }
 
 const struct source_kind source_kinds[] = {
-	{ "command", command_open, command_ready },
-	{ "gpio", gpio_open, gpio_ready },
-	{ "input", input_open, input_ready },
+	{ "command", command_parse, command_open, command_ready },
+	{ "gpio", gpio_parse, gpio_open, gpio_ready },
+	{ "input", input_parse, input_open, input_ready },
 };
 const size_t source_kind_count = sizeof(source_kinds) / sizeof(source_kinds[0]);

@@ -214,6 +214,25 @@ def test_a_check_touches_nothing(i):
     assert r.returncode == 1 and 'aes-gcm' in r.stderr, r.stderr
 
 
+def test_a_check_reads_what_is_watched(i):
+    def check(source):
+        return i.run(DAEMON, '--home', i.home, '--set', f'tamper-source={source}', '--check')
+    for source in ('foo:bar', 'command:', 'gpio:/dev/gpiochip0:1', 'input:/dev/input/event0:1:2', 'command:true;gpio'):
+        r = check(source)
+        assert r.returncode == 1 and 'tamper-source' in r.stderr and 'good' not in r.stdout, (source, r.stdout)
+    assert check('command:exit 1; gpio:/dev/gpiochip0:1:low;input:/dev/input/event0:1:2:3').returncode == 0
+    assert not os.path.exists(i.home)
+
+
+def test_an_unlock_key_that_others_may_read_is_told(i):
+    i.must('init', 'e2e')
+    i.stop()
+    assert 'not its owner' not in i.log()
+    os.chmod(f'{i.home}/data/unlock.key', 0o644)
+    i.must('sign', '0.1', '1')
+    assert 'unlock.key is not its owner\'s alone (mode 644)' in i.log(), i.log()
+
+
 def test_the_command_line_is_stronger_than_the_file(i):
     os.makedirs(i.home)
     open(f'{i.home}/holdfast.conf', 'w').write('workers = 3\npin-min = 6\n')
