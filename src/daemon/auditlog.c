@@ -43,6 +43,7 @@ struct auditlog {
 	off_t size, synced; /* of it */
 	bool doubt;         /* the kernel may have dropped what follows `synced` */
 	uint64_t last;
+	uint64_t complained; /* about this record, the last that could not be written; 0: none yet */
 };
 
 static int segment_open(struct auditlog *l, uint64_t first, int flags)
@@ -330,7 +331,9 @@ static enum hf_err write_end(struct auditlog *l, uint64_t first, struct slice s)
 		return HF_OK;
 	if (n >= 0)
 		errno = ENOSPC;
-	log_error("audit: record %" PRIu64 " cannot be written: %m", first);
+	if (first != l->complained) /* it is tried again and again, and this log fills up, too */
+		log_error("audit: record %" PRIu64 " cannot be written: %m", first);
+	l->complained = first;
 	if (ftruncate(l->fd, l->size) != 0)
 		log_error("audit: and its beginning cannot be cut off: %m");
 	return HF_E_STORE;
