@@ -123,7 +123,7 @@ static bool zeroize(struct cli *c)
 
 	if (e != HF_OK)
 		(void)cli_fail("zeroize", e);
-	return e == HF_OK;
+	return e == HF_OK || e == HF_E_ZEROIZE_PENDING; /* what is left is erased here */
 }
 
 static bool stop(struct cli *c)

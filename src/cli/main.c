@@ -307,6 +307,6 @@ int main(int argc, char **argv)
 	client_close(c.client);
 	arena_done(&c.arena);
 	if (fflush(stdout) != 0 || ferror(stdout))
-		return cli_fail("standard output", HF_E_STORE);
+		return cli_fail("standard output", HF_E_OUTPUT);
 	return code;
 }

@@ -283,7 +283,7 @@ struct asked {
 	enum hf_err err;
 	struct slice anchor; /* of a commit */
 	size_t batch;        /* of a commit: its place among the batches */
-	bool is_commit, early;
+	bool is_commit, early, last;
 	bool answered;       /* or auditsync does it */
 };
 
@@ -317,6 +317,7 @@ static void prepare_commit(struct group *g, struct asked *a)
 		return;
 	a->is_commit = true;
 	a->early = q.early;
+	a->last = q.last;
 	a->anchor = q.anchor;
 	a->batch = g->batch_count++;
 }
@@ -338,12 +339,22 @@ static void take(struct keeper_ctx *k, struct group *g, struct asked *a)
 			a->head.opcode, a->in.n);
 }
 
+static bool last_was_refused(const struct group *g)
+{
+	for (size_t i = 0; i < g->n; i++)
+		if (g->v[i].is_commit && g->v[i].last && g->results[g->v[i].batch] == HF_E_STORE)
+			return true;
+	return false;
+}
+
 /* commit: the store is never more than one change ahead of its anchor. */
 static void commit(const struct keeper_ctx *k, struct group *g)
 {
 	enum hf_err e = anchorsync_mend(k->anchoring);
 
 	if (e == HF_OK)
+		k->store->ops->commit(k->store, g->batches, g->batch_count, g->results);
+	if (e == HF_OK && last_was_refused(g) && reserve_release(k->dir))
 		k->store->ops->commit(k->store, g->batches, g->batch_count, g->results);
 	for (size_t i = 0; e != HF_OK && i < g->batch_count; i++)
 		g->results[i] = e;

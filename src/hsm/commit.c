@@ -189,6 +189,8 @@ static enum hf_err commit_group(struct records *r, const struct group *g)
 	enum hf_err e;
 
 	do {
+		if (atomic_load(&r->forgotten))
+			return HF_E_ZEROIZED;
 		e = make_sure(r);
 		if (e == HF_OK)
 			e = commit_once(r, g);
@@ -578,6 +580,22 @@ static enum hf_err rekey_alone(struct records *r, struct slice store_key,
 	return e;
 }
 
+static void lead_alone(struct records *r)
+{
+	MUTEX_HOLD(&r->lock);
+
+	while (r->busy)
+		cond_wait(&r->rest, &r->lock);
+	r->busy = true;
+}
+
+static void end_alone(struct records *r)
+{
+	MUTEX_HOLD(&r->lock);
+
+	end_turn(r);
+}
+
 enum hf_err records_rekey(struct records *r, struct slice store_key, const struct record_change *v,
 	size_t n)
 {
@@ -585,15 +603,9 @@ enum hf_err records_rekey(struct records *r, struct slice store_key, const struc
 
 	if (r->read_only)
 		return HF_E_WRITE_PROTECTED;
-	mutex_lock(&r->lock);
-	while (r->busy)
-		cond_wait(&r->rest, &r->lock);
-	r->busy = true;
-	mutex_unlock(&r->lock);
+	lead_alone(r);
 	e = rekey_alone(r, store_key, v, n);
-	mutex_lock(&r->lock);
-	end_turn(r);
-	mutex_unlock(&r->lock);
+	end_alone(r);
 	return e;
 }
 
@@ -611,4 +623,26 @@ enum hf_err records_fail_set(struct records *r, const char *serial, unsigned rol
 	CLEANUP(writer_done) struct writer w = { .serial = serial, .role = role, .fails = n };
 
 	return submit(r, &w);
+}
+
+static enum hf_err set_in_anchor(struct records *r, const char *serial, unsigned role, unsigned n)
+{
+	TRY(make_sure(r));
+	{
+		MUTEX_HOLD(&r->lock);
+		TRY(anchor_state_set_fails(&r->now, serial, role, n));
+	}
+	return send_anchor(r);
+}
+
+enum hf_err records_fail_anchor(struct records *r, const char *serial, unsigned role, unsigned n)
+{
+	enum hf_err e;
+
+	if (atomic_load(&r->forgotten))
+		return HF_E_ZEROIZED;
+	lead_alone(r);
+	e = set_in_anchor(r, serial, role, n);
+	end_alone(r);
+	return e;
 }

@@ -198,6 +198,14 @@ static void settle(const struct calls_ctx *c, bool kept)
 		log_error("%s: the anchor is older than the store", c->row->name);
 }
 
+/* has_ended: what is legal now is done and told, with or without a record. */
+static bool has_ended(const struct hsm *h)
+{
+	int state = atomic_load(&h->state);
+
+	return state == HSM_ZEROIZED || state == HSM_TAMPERED;
+}
+
 /* Where policy says so, a record that cannot be kept takes the call's answer with it;
  * what the call did stays done. */
 static enum hf_err audit(struct calls_ctx *c, enum hf_err e, uint64_t began, bool *ret_kept)
@@ -218,7 +226,7 @@ static enum hf_err audit(struct calls_ctx *c, enum hf_err e, uint64_t began, boo
 	end.duration_ns = clock_mono_ns() - began;
 	recorded = audit_call(c->hsm->audit, c, &end);
 	*ret_kept = end.kept;
-	if (recorded == HF_OK)
+	if (recorded == HF_OK || has_ended(c->hsm))
 		return e;
 	take_back(c);
 	/* Who cannot compute keeps no record either. */

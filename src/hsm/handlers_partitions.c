@@ -186,6 +186,7 @@ enum hf_err on_token_init(struct calls_ctx *c, const struct token_init_req *q,
 	if (!utf8_printable(n.label))
 		return HF_E_LABEL;
 	if (e == HF_OK) {
+		TRY(partition_whole(c->hsm, p));
 		TRY(init_consent(c, CONSENT_PARTITION_DELETE));
 		call_detail(c, "all objects destroyed");
 		return partition_reset(c->hsm, p, q->so_pin, n.label);
@@ -361,7 +362,7 @@ enum hf_err partition_seen(struct calls_ctx *c, struct slice serial, struct part
 	}
 	set_part(c, p);
 	*ret = p;
-	return HF_OK;
+	return partition_whole(c->hsm, p);
 }
 
 enum hf_err on_partition_change(struct calls_ctx *c, const struct partition_change_req *q,

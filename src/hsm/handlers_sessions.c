@@ -21,6 +21,7 @@ enum hf_err on_session_open(struct calls_ctx *c, const struct session_open_req *
 	struct partition *p;
 
 	TRY(call_part(c, q->slot, &p));
+	TRY(partition_whole(c->hsm, p));
 	if (q->rw && c->hsm->cfg.read_only)
 		return HF_E_WRITE_PROTECTED;
 	return session_new(c->hsm, c->app, p, (struct session_wish){ q->rw, q->ivs }, &r->session);
@@ -237,6 +238,7 @@ enum hf_err on_resume(struct calls_ctx *c, const struct resume_req *q, struct re
 	(void)r;
 	TRY(call_part(c, q->slot, &p));
 	TRY(partition_open(p));
+	TRY(partition_whole(c->hsm, p));
 	TRY(policy_need(c, POLICY_RECOVERY));
 	TRY(ticket_resume(c->hsm, c->app, p, q->ticket, &role));
 	c->role = role;

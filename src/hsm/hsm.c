@@ -201,7 +201,7 @@ static enum hf_err tell_trouble(struct hsm *h)
 	TRY(partitions_damaged(h, &n));
 	if (*trouble != '\0') {
 		TRY(audit_event(h->audit, "store-changed", trouble, HF_E_DAMAGED));
-		TRY(hsm_tamper(h, trouble));
+		hsm_respond(h, trouble);
 	}
 	if (n == 0)
 		return HF_OK;
@@ -324,7 +324,8 @@ static enum hf_err unlock(struct hsm *h)
 	TRY(unlock_destroyed(h, &destroyed));
 	if (destroyed) {
 		atomic_store(&h->state, HSM_ZEROIZED);
-		hsm_fact(h, "unlock", "never again: the root key was destroyed");
+		if (hsm_zeroize_finish(h) != HF_OK)
+			log_error("%s", err_text(HF_E_ZEROIZE_PENDING));
 		return HF_OK;
 	}
 	TRY(consent_load(h));

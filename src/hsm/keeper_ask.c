@@ -177,12 +177,17 @@ static enum hf_err commit(struct keeper *k, const struct store_commit_req *q)
 
 enum hf_err keeper_commit(struct keeper *k, struct change_list changes, struct slice anchor)
 {
-	return commit(k, &(struct store_commit_req){ changes, anchor, false });
+	return commit(k, &(struct store_commit_req){ .changes = changes, .anchor = anchor });
 }
 
 enum hf_err keeper_commit_early(struct keeper *k, struct change_list changes, struct slice anchor)
 {
-	return commit(k, &(struct store_commit_req){ changes, anchor, true });
+	return commit(k, &(struct store_commit_req){ .changes = changes, .anchor = anchor, .early = true });
+}
+
+enum hf_err keeper_commit_last(struct keeper *k, struct change_list changes)
+{
+	return commit(k, &(struct store_commit_req){ .changes = changes, .last = true });
 }
 
 enum hf_err keeper_audit_append(struct keeper *k, const struct audit_append_req *q, bool *ret_mended)

@@ -44,6 +44,8 @@ enum hf_err keeper_commit(struct keeper *k, struct change_list changes, struct s
  * and before an audit record that is made after this is kept. */
 enum hf_err keeper_commit_early(struct keeper *k, struct change_list changes, struct slice anchor)
 	HF_MUST_CHECK;
+/* keeper_commit_last may have the room that is held back on a full disk. */
+enum hf_err keeper_commit_last(struct keeper *k, struct change_list changes) HF_MUST_CHECK;
 enum hf_err keeper_audit_append(struct keeper *k, const struct audit_append_req *q, bool *ret_mended)
 	HF_MUST_CHECK;
 

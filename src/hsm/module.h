@@ -50,6 +50,7 @@ static inline bool role_is_of_hsm(enum role r)
 }
 
 #define USER_NAME_MAX 32
+#define TAMPER_WHY 200  /* bytes of what a tamper event says, with its end */
 
 /* struct rights: rights.h. */
 struct rights {
@@ -313,6 +314,8 @@ struct hsm {
 	struct jobs *jobs;        /* jobs.c */
 	struct hsm_unlock unlock;
 	char error[256];          /* why it is in HSM_ERROR */
+	atomic_bool due;          /* the disk did not take all of a zeroization or tamper event (tamper.h) */
+	char tamper_due[TAMPER_WHY]; /* that event; under unlocking */
 };
 
 /* call_part resolves a slot for the calls that name one: HF_E_SLOT if the

@@ -41,7 +41,12 @@ uint64_t partition_free_slot(struct hsm *h);
 /* partition_open: HF_E_DISABLED, or HF_E_CONFLICT while it begins anew. */
 enum hf_err partition_open(struct partition *p) HF_MUST_CHECK;
 
-/* partition_seen finds one for the calls that change it, and makes it the call's. HF_E_NO_PARTITION. */
+/* partition_whole finishes a destruction of its objects that was cut short; nothing else may be done there
+ * before. HF_E_WIPE_PENDING: the store still does not take it. */
+enum hf_err partition_whole(struct hsm *h, struct partition *p) HF_MUST_CHECK;
+
+/* partition_seen finds one for the calls that change it, and makes it the call's: HF_E_NO_PARTITION, or as
+ * partition_whole. */
 enum hf_err partition_seen(struct calls_ctx *c, struct slice serial, struct partition **ret)
 	HF_MUST_CHECK;
 /* partition_sees: the peer is among the partition's clients (or administers). */

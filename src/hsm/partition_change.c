@@ -176,7 +176,17 @@ static enum hf_err change_and_wipe(struct hsm *h, struct partition *p,
 	next->wiping = true;
 	next->epoch++;
 	TRY(become(h, p, was, next));
-	return partition_finish_wipe(h, p);
+	return partition_finish_wipe(h, p) == HF_OK ? HF_OK : HF_E_WIPE_PENDING;
+}
+
+enum hf_err partition_begin_wipe(struct hsm *h, struct partition *p)
+{
+	struct remembered was, next;
+
+	remember(p, &was);
+	next = was;
+	next.wiping = true;
+	return become(h, p, &was, &next);
 }
 
 enum hf_err partition_finish_wipe(struct hsm *h, struct partition *p)
@@ -188,6 +198,40 @@ enum hf_err partition_finish_wipe(struct hsm *h, struct partition *p)
 	next = was;
 	next.wiping = false;
 	return become(h, p, &was, &next);
+}
+
+static bool is_wiping(struct partition *p)
+{
+	bool wiping;
+
+	(void)pthread_rwlock_rdlock(&p->lock);
+	wiping = p->wiping;
+	(void)pthread_rwlock_unlock(&p->lock);
+	return wiping;
+}
+
+static enum hf_err finish_busy(struct hsm *h, struct partition *p)
+{
+	MUTEX_HOLD(&p->roles->pin);
+
+	return partition_finish_wipe(h, p);
+}
+
+/* Where a PIN is locked the gate tries again behind the call. */
+enum hf_err partition_whole(struct hsm *h, struct partition *p)
+{
+	enum hf_err e;
+
+	if (atomic_load(&p->condemned))
+		return HF_E_WIPE_PENDING;
+	if (!is_wiping(p))
+		return HF_OK;
+	TRY(partition_busy(p));
+	e = finish_busy(h, p);
+	partition_idle(p);
+	if (e == HF_OK)
+		log_notice("partition %s: the rest of its objects is destroyed", p->serial);
+	return e == HF_OK ? HF_OK : HF_E_WIPE_PENDING;
 }
 
 static enum hf_err destroying_change(struct hsm *h, struct partition *p,
@@ -301,7 +345,10 @@ enum hf_err partition_lock_out_load(struct hsm *h, struct partition *p)
 
 	for (const struct user *u = p->roles->named; u != NULL; u = u->next)
 		condemned |= role_condemns(h, p, &u->rec);
-	return condemned ? destroy_for_lock_out(h, p) : HF_OK;
+	enum hf_err e = condemned ? destroy_for_lock_out(h, p) : HF_OK;
+
+	atomic_store(&p->condemned, e != HF_OK);
+	return e;
 }
 
 /* --- what the administrator changes --------------------------------------------- */

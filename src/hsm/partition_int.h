@@ -21,6 +21,8 @@ enum hf_err partition_busy(struct partition *p) HF_MUST_CHECK;
 void partition_idle(struct partition *p);
 /* partition_wipe_objects destroys all objects; no session may be open. */
 enum hf_err partition_wipe_objects(struct hsm *h, struct partition *p) HF_MUST_CHECK;
+/* partition_begin_wipe marks the partition: from then on its objects are to be destroyed; roles.pin. */
+enum hf_err partition_begin_wipe(struct hsm *h, struct partition *p) HF_MUST_CHECK;
 /* partition_finish_wipe: those of a partition that is marked so; roles.pin. */
 enum hf_err partition_finish_wipe(struct hsm *h, struct partition *p) HF_MUST_CHECK;
 /* partition_after_lost_anchor leaves each role one attempt if the counters may be old. */

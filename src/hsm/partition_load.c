@@ -399,13 +399,21 @@ enum hf_err partition_load_public(struct hsm *h, struct partition *p)
 
 static enum hf_err load_rest(struct hsm *h, struct partition *p)
 {
+	enum hf_err e = HF_OK, locked;
+
 	TRY(load_from(h, p));
 	TRY(scan_part(h, p, "role", visit_role));
 	if (p->wiping) {
 		log_warn("partition %s was losing its objects; destroying the rest", p->serial);
-		TRY(partition_finish_wipe(h, p));
+		e = partition_finish_wipe(h, p);
 	}
-	TRY(partition_lock_out_load(h, p));
+	locked = partition_lock_out_load(h, p);
+	e = e == HF_OK ? locked : e;
+	if (e == HF_E_STORE || e == HF_E_WIPE_PENDING) {
+		log_error("partition %s stays shut: %s", p->serial, err_text(HF_E_WIPE_PENDING));
+		return HF_OK;
+	}
+	TRY(e);
 	TRY(scan_part(h, p, "gone", visit_gone));
 	TRY(bridge_load(h, p));
 	TRY(scan_part(h, p, "guard", visit_guard));

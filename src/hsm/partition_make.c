@@ -243,8 +243,6 @@ void partition_idle(struct partition *p)
 	(void)pthread_rwlock_unlock(&p->lock);
 }
 
-/* Objects go first: after a crash in the middle the old PIN still holds, over
- * what is left; never the new one over what should be gone. */
 enum hf_err partition_wipe_objects(struct hsm *h, struct partition *p)
 {
 	static const char *const kinds[] = { "prv", "pub", "gone", "guard", "active", "bridge", "usage",
@@ -282,11 +280,19 @@ static void relabel(struct partition *p, const char label[33], uint64_t epoch)
 	(void)pthread_rwlock_unlock(&p->lock);
 }
 
+static void set_wiping(struct partition *p, bool on)
+{
+	(void)pthread_rwlock_wrlock(&p->lock);
+	p->wiping = on;
+	(void)pthread_rwlock_unlock(&p->lock);
+}
+
 static enum hf_err write_reset(struct hsm *h, struct partition *p, struct slice so_pin,
 	struct slice label)
 {
 	CLEANUP(making_done) struct making m = MAKING;
 	char was[33], now[33] = "";
+	bool wiping = p->wiping;
 	uint64_t epoch = p->epoch;
 	enum hf_err e;
 
@@ -294,6 +300,7 @@ static enum hf_err write_reset(struct hsm *h, struct partition *p, struct slice 
 	if (label.n > 0)
 		memcpy(now, label.p, label.n);
 	relabel(p, now, epoch + 1);
+	set_wiping(p, false);
 	e = part_change(p, &m);
 	if (e == HF_OK)
 		e = make_roles(h, p, so_pin, SLICE_NONE, &m);
@@ -301,11 +308,23 @@ static enum hf_err write_reset(struct hsm *h, struct partition *p, struct slice 
 		e = records_write(h->records, m.v, 3);
 	if (e != HF_OK) {
 		relabel(p, was, epoch);
+		set_wiping(p, wiping);
 		return e;
 	}
 	take_roles(p, &m);
 	set_ready(p);
 	return HF_OK;
+}
+
+/* Objects go first: after a crash in the middle the old PIN still holds, over
+ * what is left; never the new one over what should be gone. */
+static enum hf_err wipe_and_reset(struct hsm *h, struct partition *p, struct slice so_pin,
+	struct slice label)
+{
+	TRY(users_drop(h, p));
+	TRY(partition_wipe_objects(h, p));
+	TRY(records_fail_set(h->records, p->serial, ROLE_USER, 0));
+	return write_reset(h, p, so_pin, label);
 }
 
 static enum hf_err reset_now(struct hsm *h, struct partition *p, struct slice so_pin,
@@ -315,10 +334,8 @@ static enum hf_err reset_now(struct hsm *h, struct partition *p, struct slice so
 	MUTEX_HOLD(&p->roles->pin);
 
 	TRY(role_open(h, p, &p->roles->so, so_pin, &key));
-	TRY(users_drop(h, p));
-	TRY(partition_wipe_objects(h, p));
-	TRY(write_reset(h, p, so_pin, label));
-	return records_fail_set(h->records, p->serial, ROLE_USER, 0);
+	TRY(partition_begin_wipe(h, p));
+	return wipe_and_reset(h, p, so_pin, label) == HF_OK ? HF_OK : HF_E_WIPE_PENDING;
 }
 
 enum hf_err partition_reset(struct hsm *h, struct partition *p, struct slice so_pin,

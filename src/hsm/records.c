@@ -122,12 +122,23 @@ void records_close(struct records *r)
 	hf_free(r);
 }
 
+static void wait_for_writers(struct records *r)
+{
+	MUTEX_HOLD(&r->lock);
+
+	while (r->busy || r->first != NULL)
+		cond_wait(&r->rest, &r->lock);
+}
+
+/* What is under way ends before this returns: nothing of it comes after what the caller writes. */
 void records_forget_keys(struct records *r)
 {
+	atomic_store(&r->forgotten, true);
 	secret_wipe(r->seal_key.p, r->seal_key.n);
 	secret_wipe(r->digest_key.p, r->digest_key.n);
 	if (r->old_seal_key.n > 0)
 		secret_wipe(r->old_seal_key.p, r->old_seal_key.n);
+	wait_for_writers(r);
 }
 
 static void close_it(struct records **r)

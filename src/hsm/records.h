@@ -158,5 +158,8 @@ enum hf_err records_wipe(struct records *r, const char *prefix) HF_MUST_CHECK;
 unsigned records_fail_get(struct records *r, const char *serial, unsigned role);
 enum hf_err records_fail_set(struct records *r, const char *serial, unsigned role, unsigned n)
 	HF_MUST_CHECK;
+/* records_fail_anchor sets one in the anchor alone, which is overwritten in place: for a full disk. */
+enum hf_err records_fail_anchor(struct records *r, const char *serial, unsigned role, unsigned n)
+	HF_MUST_CHECK;
 
 #endif

@@ -25,6 +25,7 @@ struct records {
 	char trouble[1024];       /* what was wrong, for the log; or empty */
 	bool anchor_lost;
 	bool read_only;
+	atomic_bool forgotten;    /* its keys are wiped: nothing is written any more */
 	/* The writers' queue. */
 	struct mutex lock;
 	struct cond rest;         /* nobody leads */

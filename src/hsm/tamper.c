@@ -19,6 +19,7 @@
 #include "unlock.h"
 
 #define NAME "hsm/tamper"
+#define FLAG 0x20000u /* among the counters: there was an event, whatever the store has */
 
 /* --- the record "hsm/tamper": why, as text ------------------------------------------ */
 
@@ -53,6 +54,10 @@ enum hf_err tamper_load(struct hsm *h, char ret_why[TAMPER_WHY])
 	*ret_why = '\0';
 	TRY(records_get(h->records, NAME, SEAL_STORE, SLICE_NONE, &v));
 	h->tamper_version = f.version;
+	if (*ret_why == '\0' && h->tamper_due[0] != '\0')
+		(void)snprintf(ret_why, TAMPER_WHY, "%s", h->tamper_due);
+	if (*ret_why == '\0' && records_fail_get(h->records, HSM_SELF, FLAG) != 0)
+		(void)snprintf(ret_why, TAMPER_WHY, "an event; the disk took no more of it");
 	return HF_OK;
 }
 
@@ -71,6 +76,29 @@ static enum hf_err remember(struct hsm *h, const char *why)
 	return HF_OK;
 }
 
+static void set_due(struct hsm *h, const char *why)
+{
+	(void)snprintf(h->tamper_due, sizeof(h->tamper_due), "%s", why);
+	atomic_store(&h->due, *why != '\0');
+}
+
+/* Where the store does not take the event, the anchor takes that there was one: a start finds it. */
+static enum hf_err keep(struct hsm *h, const char *why)
+{
+	if (remember(h, why) == HF_OK) {
+		set_due(h, "");
+		return HF_OK;
+	}
+	if (h->tamper_due != why)
+		set_due(h, why);
+	if (records_fail_anchor(h->records, HSM_SELF, FLAG, 1) == HF_OK) {
+		log_error("the disk did not take why the HSM is tampered; it is tried again");
+		return HF_OK;
+	}
+	log_error("%s", err_text(HF_E_TAMPER_PENDING));
+	return HF_E_TAMPER_PENDING;
+}
+
 static enum hf_err forget(struct hsm *h)
 {
 	struct record_change c = { .name = NAME, .expect = h->tamper_version };
@@ -78,6 +106,9 @@ static enum hf_err forget(struct hsm *h)
 	if (c.expect != 0)
 		TRY(records_write(h->records, &c, 1));
 	h->tamper_version = 0;
+	if (records_fail_get(h->records, HSM_SELF, FLAG) != 0)
+		TRY(records_fail_set(h->records, HSM_SELF, FLAG, 0));
+	set_due(h, "");
 	return HF_OK;
 }
 
@@ -107,23 +138,19 @@ static void end_all_sessions(struct hsm *h, bool forget)
 
 /* --- events ------------------------------------------------------------------------------- */
 
-/* The state first, so that no call begins; what is under way ends. */
+/* The state first, so that no call begins; what is under way ends. The disk last: it may be full. */
 static enum hf_err lock_up(struct hsm *h, const char *why)
 {
 	int operational = HSM_OPERATIONAL;
 
-	TRY(remember(h, why));
 	hsm_fact(h, "tampered", why);
 	if (atomic_compare_exchange_strong(&h->state, &operational, HSM_TAMPERED))
 		end_all_sessions(h, false);
-	return HF_OK;
+	return keep(h, why);
 }
 
-enum hf_err hsm_tamper(struct hsm *h, const char *why)
+static enum hf_err act(struct hsm *h, const char *why)
 {
-	log_error("tamper event: %s", why);
-	if (h->audit != NULL)
-		TRY(audit_event(h->audit, "tamper", why, HF_E_TAMPERED));
 	switch (h->cfg.tamper_action) {
 	case TAMPER_LOG:
 		return HF_OK;
@@ -135,13 +162,46 @@ enum hf_err hsm_tamper(struct hsm *h, const char *why)
 	return HF_E_INTERNAL;
 }
 
-void hsm_tampered(struct hsm *h, const char *why)
+/* What is done comes before its record, for which there may be no room. */
+enum hf_err hsm_tamper(struct hsm *h, const char *why)
 {
-	MUTEX_HOLD(&h->unlocking);
-	enum hf_err e = atomic_load(&h->state) == HSM_ZEROIZED ? HF_OK : hsm_tamper(h, why);
+	enum hf_err done, recorded = HF_OK;
+
+	log_error("tamper event: %s", why);
+	done = act(h, why);
+	if (h->audit != NULL)
+		recorded = audit_event(h->audit, "tamper", why, HF_E_TAMPERED);
+	if (recorded != HF_OK)
+		log_error("the tamper event has no audit record: %s", err_text(recorded));
+	return done != HF_OK || h->cfg.tamper_action != TAMPER_LOG ? done : recorded;
+}
+
+void hsm_respond(struct hsm *h, const char *why)
+{
+	enum hf_err e = hsm_tamper(h, why);
 
 	if (e != HF_OK)
 		log_error("the tamper event is not on record: %s", err_text(e));
+}
+
+void hsm_tampered(struct hsm *h, const char *why)
+{
+	MUTEX_HOLD(&h->unlocking);
+
+	if (atomic_load(&h->state) != HSM_ZEROIZED)
+		hsm_respond(h, why);
+}
+
+void tamper_tick(struct hsm *h)
+{
+	MUTEX_HOLD(&h->unlocking);
+	int state = atomic_load(&h->state);
+
+	if (state == HSM_ZEROIZED && hsm_zeroize_finish(h) == HF_OK)
+		log_notice("the zeroization is finished: the disk holds no wrapped key any more");
+	if (state == HSM_TAMPERED && h->tamper_due[0] != '\0' && keep(h, h->tamper_due) == HF_OK &&
+	    h->tamper_due[0] == '\0')
+		log_notice("the tamper event is on the disk now");
 }
 
 enum hf_err on_tamper_report(struct calls_ctx *c, const struct tamper_report_req *q,
@@ -198,29 +258,39 @@ static void wipe_memory(struct hsm *h)
 		records_forget_keys(h->records);
 }
 
+enum hf_err hsm_zeroize_finish(struct hsm *h)
+{
+	enum hf_err e = unlock_destroy(h);
+
+	atomic_store(&h->due, e != HF_OK);
+	hsm_fact(h, "unlock", e == HF_OK ? "never again: the root key was destroyed" :
+		"never again: the root key is gone from memory; the disk did not take all of it yet, and may "
+		"still hold wrapped keys");
+	return e == HF_OK ? HF_OK : HF_E_ZEROIZE_PENDING;
+}
+
+/* Memory first: whatever the disk says, no key is left here and no call begins. */
 enum hf_err hsm_zeroize(struct hsm *h, const char *why)
 {
 	log_error("the HSM is zeroized: %s", why);
+	atomic_store(&h->state, HSM_ZEROIZED);
 	rotate_stop(h);
 	rekeys_stop(h);
-	TRY(unlock_destroy(h));
-	atomic_store(&h->state, HSM_ZEROIZED);
 	asks_custodians_set(h->asks, &(struct quorum){ .m = 0 });
 	wipe_memory(h);
 	end_all_sessions(h, true);
-	unlock_purge(h);
-	hsm_fact(h, "unlock", "never again: the root key was destroyed");
-	return HF_OK;
+	return hsm_zeroize_finish(h);
 }
 
-/* Sent again after a broken connection, it is done already. */
+/* Sent again after a broken connection, it is done already, or the rest of it is due. */
 enum hf_err on_zeroize(struct calls_ctx *c, const struct zeroize_req *q, struct zeroize_res *r)
 {
-	MUTEX_HOLD(&c->hsm->unlocking);
+	struct hsm *h = c->hsm;
+	MUTEX_HOLD(&h->unlocking);
 
 	(void)q;
 	(void)r;
-	if (atomic_load(&c->hsm->state) == HSM_ZEROIZED)
-		return HF_OK;
-	return hsm_zeroize(c->hsm, "by the administrator");
+	if (atomic_load(&h->state) != HSM_ZEROIZED)
+		return hsm_zeroize(h, "by the administrator");
+	return atomic_load(&h->due) ? hsm_zeroize_finish(h) : HF_OK;
 }

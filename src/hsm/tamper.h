@@ -18,11 +18,17 @@
  * follows. While the HSM is locked, "lock" holds from the next unlocking on. */
 enum hf_err hsm_tamper(struct hsm *h, const char *why) HF_MUST_CHECK;
 /* tamper_load finds an event that nobody cleared yet; *ret_why is "" without one. */
-#define TAMPER_WHY 200
 enum hf_err tamper_load(struct hsm *h, char ret_why[TAMPER_WHY]) HF_MUST_CHECK;
 
-/* hsm_zeroize destroys the root key: on disk, then in memory, with all that the
- * vault holds open. Nothing brings the keys back. */
+/* hsm_respond is that where nobody waits for an answer: a failure goes into the log. */
+void hsm_respond(struct hsm *h, const char *why);
+
+/* hsm_zeroize destroys the root key: in memory, with all that the vault holds open, then on disk.
+ * Nothing brings the keys back. HF_E_ZEROIZE_PENDING: the disk did not take all of it; the HSM is
+ * zeroized all the same, and hsm_zeroize_finish tries again. */
 enum hf_err hsm_zeroize(struct hsm *h, const char *why) HF_MUST_CHECK;
+enum hf_err hsm_zeroize_finish(struct hsm *h) HF_MUST_CHECK;
+/* tamper_tick tries again what the disk did not take. */
+void tamper_tick(struct hsm *h);
 
 #endif

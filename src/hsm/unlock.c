@@ -165,7 +165,7 @@ enum hf_err unlock_at_open(struct hsm *h, struct secret *ret)
 	unlock_warn(r);
 	if (root_record_find(r, BY_FILE) == NULL && h->unlock.key_fd >= 0 &&
 	    !unlock_file_empty(h->unlock.key_fd))
-		unlock_file_wipe(h->unlock.key_fd); /* a change was cut short */
+		(void)unlock_file_wipe(h->unlock.key_fd); /* a change was cut short */
 	return h->unlock.attended ? HF_OK : open_alone(h, &r, ret);
 }
 
@@ -223,6 +223,27 @@ enum hf_err unlock_change_quorum(struct hsm *h, const struct quorum *q, struct s
 
 /* --- the end -------------------------------------------------------------------------------- */
 
+/* In the anchor's place, which is overwritten there: a full disk takes it, and who reads it needs no key. */
+#define MARK "holdfast: this HSM was zeroized"
+
+static enum hf_err is_marked(struct hsm *h, bool *ret)
+{
+	CLEANUP(arena_done) struct arena a = { 0 };
+	struct slice anchor;
+
+	TRY(keeper_anchor(h->keeper, &a, &anchor));
+	*ret = slice_eq(anchor, SLICE_STR(MARK));
+	return HF_OK;
+}
+
+static enum hf_err mark(struct hsm *h)
+{
+	bool there;
+
+	TRY(is_marked(h, &there));
+	return there ? HF_OK : keeper_commit(h->keeper, (struct change_list){ 0 }, SLICE_STR(MARK));
+}
+
 /* Straight to the keeper: it works whether or not the store is open, and nothing
  * will be read after it that a digest could vouch for. */
 static enum hf_err tombstone(struct hsm *h, uint64_t version)
@@ -236,7 +257,20 @@ static enum hf_err tombstone(struct hsm *h, uint64_t version)
 	buf_raw(&b, SLICE_OF(none->tag));
 	TRY(buf_err(&b));
 	c.value = buf_slice(&b);
-	return keeper_commit(h->keeper, (struct change_list){ &c, 1 }, SLICE_NONE);
+	return keeper_commit_last(h->keeper, (struct change_list){ &c, 1 });
+}
+
+/* A damaged record is buried, too. */
+static enum hf_err bury(struct hsm *h)
+{
+	CLEANUP(root_record_free) struct root_record *r = NULL;
+	CLEANUP(arena_done) struct arena a = { 0 };
+	struct record rec = { 0 };
+	bool found;
+
+	TRY(root_record_new(&r));
+	TRY(keeper_get(h->keeper, ROOT_NAME, &a, &found, &rec));
+	return found && root_record_dec(rec.value, r) && r->n == 0 ? HF_OK : tombstone(h, rec.version);
 }
 
 void unlock_purge(struct hsm *h)
@@ -248,19 +282,29 @@ void unlock_purge(struct hsm *h)
 			err_text(e));
 }
 
+/* The mark first: from then on a start finishes what is missing. Without mark or tombstone the file stays,
+ * for an HSM that has lost nothing but its file would neither start nor be zeroized. */
 enum hf_err unlock_destroy(struct hsm *h)
 {
-	CLEANUP(root_record_free) struct root_record *r = NULL;
+	enum hf_err marked = mark(h), buried;
+	bool wiped = marked == HF_OK && unlock_file_wipe(h->unlock.key_fd);
 
-	TRY(unlock_read(h, &r));
-	unlock_file_wipe(h->unlock.key_fd);
-	return tombstone(h, r->version);
+	buried = bury(h);
+	if (buried == HF_OK && !wiped)
+		wiped = unlock_file_wipe(h->unlock.key_fd);
+	TRY(marked);
+	TRY(buried);
+	TRY(keeper_purge(h->keeper));
+	return wiped ? HF_OK : HF_E_STORE;
 }
 
 enum hf_err unlock_destroyed(struct hsm *h, bool *ret)
 {
 	CLEANUP(root_record_free) struct root_record *r = NULL;
 
+	TRY(is_marked(h, ret));
+	if (*ret)
+		return HF_OK;
 	TRY(unlock_read(h, &r));
 	*ret = r->version != 0 && r->n == 0;
 	return HF_OK;

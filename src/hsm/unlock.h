@@ -41,8 +41,9 @@ enum hf_err unlock_quorum(struct hsm *h, struct slice secret, struct secret *ret
 enum hf_err unlock_change_quorum(struct hsm *h, const struct quorum *q, struct slice secret)
 	HF_MUST_CHECK;
 
-/* unlock_destroy puts a tombstone in the root key's place, durably, and wipes the
- * file of the unlock key. unlock_destroyed: is that what is there? */
+/* unlock_destroy marks the HSM as zeroized, wipes the file of the unlock key, puts a tombstone in the root
+ * key's place and purges the store, durably; what is done already is left. After a failure, or a crash,
+ * it is called again. unlock_destroyed: it was begun. */
 enum hf_err unlock_destroy(struct hsm *h) HF_MUST_CHECK;
 /* unlock_purge: no copy of an older record of the root key stays in the store's files; where that
  * fails it is said in the log. */

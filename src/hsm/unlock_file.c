@@ -56,13 +56,15 @@ enum hf_err unlock_file_write(int fd)
 	return HF_OK;
 }
 
-void unlock_file_wipe(int fd)
+bool unlock_file_wipe(int fd)
 {
 	static const uint8_t zero[CRYPTO_KEY];
 
-	if (fd < 0)
-		return;
-	if (pwrite(fd, zero, sizeof(zero), 0) != CRYPTO_KEY || fsync(fd) != 0 || ftruncate(fd, 0) != 0 ||
-	    fsync(fd) != 0)
-		log_warn("the old unlock key could not be wiped from its file: %m");
+	if (fd < 0 || unlock_file_empty(fd))
+		return true;
+	if (pwrite(fd, zero, sizeof(zero), 0) == CRYPTO_KEY && fsync(fd) == 0 && ftruncate(fd, 0) == 0 &&
+	    fsync(fd) == 0)
+		return true;
+	log_warn("the old unlock key could not be wiped from its file: %m");
+	return false;
 }

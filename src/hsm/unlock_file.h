@@ -12,7 +12,8 @@ bool unlock_file_empty(int fd); /* false where there is none */
 enum hf_err unlock_file_read(int fd, struct secret *ret) HF_MUST_CHECK;
 /* unlock_file_write puts a new key into it, durably. */
 enum hf_err unlock_file_write(int fd) HF_MUST_CHECK;
-/* unlock_file_wipe: a file that was unlock key once must not open an old copy of the store. */
-void unlock_file_wipe(int fd);
+/* unlock_file_wipe: a file that was unlock key once must not open an old copy of the store. False: it may
+ * still be there. */
+bool unlock_file_wipe(int fd);
 
 #endif

@@ -196,7 +196,7 @@ static enum hf_err add_to(struct hsm *h, struct root_record *r, const struct unl
 static void wipe_file_unless(struct hsm *h, struct root_record *r)
 {
 	if (root_record_find(r, BY_FILE) == NULL)
-		unlock_file_wipe(h->unlock.key_fd);
+		(void)unlock_file_wipe(h->unlock.key_fd);
 }
 
 enum hf_err unlock_add(struct hsm *h, const struct unlock_with *w, uint8_t *ret_id)

@@ -10,6 +10,7 @@
 #include "log.h"
 #include "records.h"
 #include "roles.h"
+#include "tamper.h"
 #include "usage.h"
 
 #define NS_PER_S 1000000000u
@@ -46,6 +47,15 @@ static void watch_store(struct hsm *h, uint64_t now)
 		log_notice("the store takes writes again");
 }
 
+/* What the disk did not take when it mattered. */
+static void watch_due(struct hsm *h, uint64_t now)
+{
+	if (!atomic_load(&h->due) || now - h->watch.probe_ns < PROBE_S * NS_PER_S)
+		return;
+	h->watch.probe_ns = now;
+	tamper_tick(h);
+}
+
 static void watch_room(struct hsm *h)
 {
 	if (keeper_room(h->keeper) != HF_OK)
@@ -61,6 +71,7 @@ void hsm_tick(struct hsm *h)
 {
 	uint64_t now = clock_mono_ns();
 
+	watch_due(h, now);
 	if (atomic_load(&h->state) != HSM_OPERATIONAL)
 		return;
 	if (!crypto_alive())

@@ -9,11 +9,13 @@ import shutil
 import signal
 import sqlite3
 import struct
+import subprocess
 import sys
 import tempfile
 import time
 
 import e2e
+import faults
 from e2e import Skip, wait_for
 
 PIN = '12345678'
@@ -171,6 +173,80 @@ def test_an_event_may_zeroize(i):
         """the HSM is zeroized"""
         return state(i)['state'] == 'zeroized'
     wait_for(zeroized)
+
+
+def test_a_full_disk_stops_no_zeroization(i):
+    """With and without the room that is held back, and for a passphrase, whose wrapped key is in the store alone."""
+    for held, passphrase in ((True, False), (False, False), (False, True)):
+        disk = faults.Disk(i, '6m')
+        try:
+            prepare(i, 'log')
+            if passphrase:
+                must(i, 'passphrase', '--pin-file', f'{i.home}/pin')
+            if not held:
+                os.remove(f'{i.home}/data/reserve')
+            disk.fill()
+            r = i.cli('zeroize', '--yes')
+            assert r.returncode == 0 or 'ZEROIZE_PENDING' in r.stderr, r.stderr
+            assert state(i)['state'] == 'zeroized', i.log()
+            assert 'ZEROIZED' in i.cli('partition', 'list').stderr
+            i.stop()
+            disk.free()
+            assert state(i)['state'] == 'zeroized', i.log()
+            assert os.path.getsize(f'{i.home}/data/unlock.key') == 0
+            must(i, 'zeroize', '--yes')
+            assert 'ZEROIZED' in i.cli('unlock', '--pin-file', f'{i.home}/pin').stderr
+        finally:
+            disk.umount(i)
+            os.rmdir(i.home)
+
+
+def test_a_full_disk_stops_no_lock(i):
+    disk = faults.Disk(i, '6m')
+    try:
+        prepare(i, 'lock')
+        disk.fill()
+        r = i.cli('tamper', 'report', 'the lid is open')
+        assert r.returncode == 0, r.stderr
+        assert state(i)['state'].startswith('tampered')
+        assert 'TAMPERED' in i.cli('partition', 'list').stderr
+        i.stop()
+        disk.free()
+        assert state(i)['state'].startswith('tampered'), i.log()
+        must(i, 'tamper', 'clear')
+        must(i, 'partition', 'list')
+    finally:
+        disk.umount(i)
+
+
+def test_a_killed_zeroization_is_finished_or_was_none(i):
+    """A kill comes a little later each time, until the HSM is zeroized; each time it starts."""
+    prepare(i, 'log')
+    now = 'operational'
+    for n in range(200):
+        state(i)  # runs
+        p = subprocess.Popen([f'{e2e.BUILD}/holdfast', 'zeroize', '--yes'], env=i.env,
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(n * 0.004)
+        p.kill()  # it would start the HSM and ask again
+        i.kill('monitor')
+        done = p.wait(60) == 0
+        now = state(i)['state']
+        assert now == 'zeroized' or now == 'operational' and not done, now + i.log()
+        if now == 'zeroized':
+            break
+    assert now == 'zeroized'
+    assert os.path.getsize(f'{i.home}/data/unlock.key') == 0
+    must(i, 'zeroize', '--yes')
+
+
+def test_output_that_cannot_be_written_is_told_as_such(i):
+    prepare(i, 'log', partition=False)
+    with open('/dev/full', 'w', encoding='utf-8') as full:
+        r = subprocess.run([f'{e2e.BUILD}/holdfast', 'partition', 'create', 'box', '--so-pin-file', f'{i.home}/pin',
+                            '--pin-file', f'{i.home}/pin'], env=i.env, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert r.returncode == 1 and 'OUTPUT' in r.stderr and 'is done' in r.stderr, r.stderr
+    assert 'box' in must(i, 'partition', 'list')
 
 
 def test_a_source_that_cannot_be_watched_stops_the_start(i):

@@ -324,6 +324,89 @@ static void a_destroying_change_says_so_first(void **state)
 	assert_int_equal(value(POLICY_RAW_RSA), 1);
 }
 
+static enum hf_err opens_error(void)
+{
+	struct slot_list_res l;
+
+	assert_int_equal(do_slot_list(&anna, &(struct slot_list_req){ 0 }, &l), HF_OK);
+	struct session_open_req q = { .slot = l.slots.v[0].id, .rw = true };
+
+	return do_session_open(&anna, &q, &(struct session_open_res){ 0 });
+}
+
+/* Once the sentence over the objects is on the disk nobody enters before it is carried out: a key made
+ * meanwhile would be lost with them. */
+static void nobody_enters_before_it_is_done(void)
+{
+	assert_int_equal(opens_error(), HF_E_WIPE_PENDING);
+	assert_int_equal(set_by(&root, SO_PIN, POLICY_RAW_RSA, 0, false), HF_E_WIPE_PENDING);
+	assert_int_equal(init(&anna, 0, SO_PIN), HF_E_WIPE_PENDING);
+	restart();
+	assert_int_equal(opens_error(), HF_E_WIPE_PENDING);
+	keeper_memory_fail_commits(box.keeper, 0);
+	enter();
+	assert_int_equal(finds(&anna), 0);
+	assert_int_equal(makes(&anna, "after", true), HF_OK);
+	restart();
+	enter();
+	assert_int_equal(finds(&anna), 1);
+}
+
+static enum hf_err changes_policy(void)
+{
+	return set_by(&root, SO_PIN, POLICY_RAW_RSA, 1, true);
+}
+
+static enum hf_err initializes(void)
+{
+	return init(&anna, 0, SO_PIN);
+}
+
+/* The store refuses from one commit on, from a later one each time, until it refuses none. */
+static void all_or_nothing(enum hf_err (*destroys)(void))
+{
+	enum hf_err e = HF_E_STORE;
+	size_t objects = 0;
+	bool pending = false;
+
+	for (unsigned n = 0; e != HF_OK; n++) {
+		set(POLICY_RAW_RSA, 0);
+		enter();
+		assert_int_equal(makes(&anna, "before", true), HF_OK);
+		objects++;
+		restart();
+		keeper_memory_fail_after(box.keeper, n);
+		e = destroys();
+		pending |= e == HF_E_WIPE_PENDING;
+		if (e == HF_E_WIPE_PENDING) {
+			keeper_memory_fail_after(box.keeper, 0);
+			nobody_enters_before_it_is_done();
+			objects = 1;
+		}
+		keeper_memory_fail_commits(box.keeper, 0);
+		if (e == HF_E_STORE) {
+			assert_int_equal(value(POLICY_RAW_RSA), 0);
+			restart();
+			enter();
+			assert_int_equal(finds(&anna), objects);
+		}
+		restart();
+	}
+	assert_true(pending);
+}
+
+static void a_destruction_is_finished_before_anything_else(void **state)
+{
+	(void)state;
+	all_or_nothing(changes_policy);
+}
+
+static void so_is_an_initialization(void **state)
+{
+	(void)state;
+	all_or_nothing(initializes);
+}
+
 static void the_harmless_direction_destroys_nothing(void **state)
 {
 	(void)state;
@@ -741,6 +824,8 @@ int main(void)
 		T(impossible_values_change_nothing),
 		T(others_see_no_policies),
 		T(a_destroying_change_says_so_first),
+		T(a_destruction_is_finished_before_anything_else),
+		T(so_is_an_initialization),
 		T(the_harmless_direction_destroys_nothing),
 		T(tickets_end_with_the_objects),
 		T(wrapping_is_a_policy_of_each_class),

@@ -201,6 +201,123 @@ static void the_administrator_zeroizes(void **state)
 	nothing_is_left();
 }
 
+/* --- a disk that takes nothing, or not all of it ---------------------------------------- */
+
+static void ends_in_memory(void)
+{
+	assert_int_equal(state_told(), HSM_ZEROIZED);
+	assert_int_equal(lists(), HF_E_ZEROIZED);
+}
+
+static void memory_ends_whatever_the_disk_says(void **state)
+{
+	(void)state;
+	start(TAMPER_LOG);
+	keeper_memory_fail_after(box.keeper, 0);
+	assert_int_equal(zeroize(&root), HF_E_ZEROIZE_PENDING);
+	ends_in_memory();
+	assert_int_equal(zeroize(&root), HF_E_ZEROIZE_PENDING);
+	keeper_memory_fail_commits(box.keeper, 0);
+	assert_int_equal(zeroize(&root), HF_OK);
+	nothing_is_left();
+}
+
+/* The mark is on the disk, and the process ends; a start finishes, as soon as it can. */
+static void a_start_finishes_what_was_cut_short(void **state)
+{
+	(void)state;
+	start(TAMPER_LOG);
+	keeper_memory_fail_after(box.keeper, 1);
+	assert_int_equal(zeroize(&root), HF_E_ZEROIZE_PENDING);
+	restart();
+	ends_in_memory();
+	assert_int_equal(zeroize(&root), HF_E_ZEROIZE_PENDING);
+	keeper_memory_fail_commits(box.keeper, 0);
+	nothing_is_left();
+	assert_int_equal(zeroize(&root), HF_OK);
+}
+
+/* As it is after a kill between the mark and the wiping of the file, and with another file put back. */
+static void a_file_put_back_opens_nothing(void **state)
+{
+	uint8_t key[CRYPTO_KEY];
+
+	(void)state;
+	start(TAMPER_LOG);
+	assert_int_equal(pread(box.key_fd, key, sizeof(key), 0), sizeof(key));
+	keeper_memory_full(box.keeper, true);
+	assert_int_equal(zeroize(&root), HF_E_ZEROIZE_PENDING);
+	assert_int_equal(pwrite(box.key_fd, key, sizeof(key), 0), sizeof(key));
+	restart();
+	ends_in_memory();
+	keeper_memory_full(box.keeper, false);
+	nothing_is_left();
+}
+
+static void the_hsm_tries_again_by_itself(void **state)
+{
+	(void)state;
+	start(TAMPER_ZEROIZE);
+	keeper_memory_full(box.keeper, true);
+	assert_int_equal(report(&root), HF_E_ZEROIZE_PENDING);
+	ends_in_memory();
+	keeper_memory_full(box.keeper, false);
+	hsm_tick(box.hsm);
+	assert_string_equal(fact(&root, "unlock"), "never again: the root key was destroyed");
+	nothing_is_left();
+}
+
+static void a_passphrase_opens_nothing_after_a_full_disk(void **state)
+{
+	struct passphrase_set_req q = { SLICE_STR("a passphrase") };
+	struct passphrase_set_res r;
+	struct unlock_req u = { SLICE_STR("a passphrase") };
+	struct unlock_res ur;
+
+	(void)state;
+	start(TAMPER_LOG);
+	assert_int_equal(do_passphrase_set(&root, &q, &r), HF_OK);
+	keeper_memory_full(box.keeper, true);
+	assert_int_equal(zeroize(&root), HF_E_ZEROIZE_PENDING);
+	restart();
+	assert_int_equal(do_unlock(&root, &u, &ur), HF_E_ZEROIZED);
+	keeper_memory_full(box.keeper, false);
+	nothing_is_left();
+}
+
+static void an_event_locks_on_a_full_disk(void **state)
+{
+	(void)state;
+	start(TAMPER_LOCK);
+	keeper_memory_full(box.keeper, true);
+	assert_int_equal(report(&root), HF_OK); /* the anchor has it */
+	assert_int_equal(state_told(), HSM_TAMPERED);
+	assert_int_equal(lists(), HF_E_TAMPERED);
+	keeper_memory_full(box.keeper, false);
+	restart();
+	assert_int_equal(state_told(), HSM_TAMPERED);
+	assert_int_equal(clear(&root), HF_OK);
+	restart();
+	assert_int_equal(state_told(), HSM_OPERATIONAL);
+}
+
+static void an_event_locks_where_nothing_can_be_written(void **state)
+{
+	(void)state;
+	start(TAMPER_LOCK);
+	keeper_memory_fail_after(box.keeper, 0);
+	assert_int_equal(report(&root), HF_E_TAMPER_PENDING);
+	assert_int_equal(state_told(), HSM_TAMPERED);
+	assert_int_equal(lists(), HF_E_TAMPERED);
+	assert_int_equal(clear(&root), HF_E_STORE);
+	assert_int_equal(state_told(), HSM_TAMPERED);
+	keeper_memory_fail_commits(box.keeper, 0);
+	hsm_tick(box.hsm);
+	restart();
+	assert_int_equal(state_told(), HSM_TAMPERED);
+	assert_string_equal(fact(&root, "tampered"), "the lid is open");
+}
+
 /* --- what is left in memory ----------------------------------------------------------- */
 
 #define MASK 0x5a
@@ -372,6 +489,13 @@ int main(void)
 		T(an_event_may_zeroize),
 		T(the_administrator_zeroizes),
 		T(a_locked_hsm_is_zeroized_too),
+		T(memory_ends_whatever_the_disk_says),
+		T(a_start_finishes_what_was_cut_short),
+		T(a_file_put_back_opens_nothing),
+		T(the_hsm_tries_again_by_itself),
+		T(a_passphrase_opens_nothing_after_a_full_disk),
+		T(an_event_locks_on_a_full_disk),
+		T(an_event_locks_where_nothing_can_be_written),
 		T(no_copy_of_a_key_is_left_in_memory),
 		T(custodians_agree_to_the_end),
 		T(custodians_agree_to_policies),

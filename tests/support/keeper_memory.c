@@ -25,7 +25,7 @@ struct keeper_memory {
 	struct keeper_ctx ctx;
 	pthread_mutex_t lock;
 	pthread_cond_t unheld;
-	bool hold;
+	bool hold, full;
 	char dir[64];
 	unsigned fail_commits, fail_audit, pass_commits;
 	struct copy *saved;
@@ -36,6 +36,14 @@ struct keeper_memory {
 static struct keeper_memory *memory_of(struct keeper *k)
 {
 	return container_of(k, struct keeper_memory, base);
+}
+
+static bool changes_the_store(enum keeper_op op, struct slice fields, struct arena *a)
+{
+	struct rd r = rd_of(fields);
+	struct store_commit_req q;
+
+	return op == KEEPER_STORE_COMMIT && (!store_commit_req_dec(&r, a, &q) || q.changes.n > 0);
 }
 
 static enum hf_err run(struct keeper_memory *m, enum keeper_op op, struct slice fields,
@@ -51,6 +59,8 @@ static enum hf_err run(struct keeper_memory *m, enum keeper_op op, struct slice 
 		m->fail_commits--;
 		return HF_E_STORE;
 	}
+	if (m->full && changes_the_store(op, fields, a))
+		return HF_E_STORE;
 	if (op == KEEPER_AUDIT_APPEND && m->fail_audit > 0) {
 		m->fail_audit--;
 		return HF_E_STORE;
@@ -150,6 +160,11 @@ void keeper_memory_fail_after(struct keeper_memory *m, unsigned n)
 {
 	m->fail_commits = UINT_MAX;
 	m->pass_commits = n;
+}
+
+void keeper_memory_full(struct keeper_memory *m, bool on)
+{
+	m->full = on;
 }
 
 void keeper_memory_hold_opening(struct keeper_memory *m, bool on)

@@ -15,6 +15,8 @@ struct keeper *keeper_memory_keeper(struct keeper_memory *m); /* lives with m */
 void keeper_memory_fail_commits(struct keeper_memory *m, unsigned n);
 /* ... all commits after the next n. */
 void keeper_memory_fail_after(struct keeper_memory *m, unsigned n);
+/* A full disk, while on: the store takes no change, the anchor is overwritten in place. */
+void keeper_memory_full(struct keeper_memory *m, bool on);
 void keeper_memory_fail_audit(struct keeper_memory *m, unsigned n);
 
 /* While on, a scan of the records that begin with one digit of a unique id waits: so a partition that is

@@ -113,7 +113,7 @@ static void a_change_of_the_store_names_two_versions(void **state)
 			     "\x00\x00\x00\x03" "p/1"
 			     "\x00\x00\x00\x00\x00\x00\x00\x07" "\x00\x00\x00\x00\x00\x00\x00\x08"
 			     "\x00\x00\x00\x01" "v"
-			     "\x00\x00\x00\x00" "\x01");
+			     "\x00\x00\x00\x00" "\x01" "\x00");
 }
 
 /* --- round trips and cuts -------------------------------------------------------- */
