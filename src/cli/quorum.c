@@ -133,11 +133,16 @@ static struct slice set_of(const struct share_list *l)
 	return l->n > 0 && l->v[0].share.n >= SET ? (struct slice){ l->v[0].share.p, SET } : SLICE_NONE;
 }
 
-/* give_up: the next ceremony need not wait until the time of this one is over. */
+/* forget: the next ceremony need not wait until the time of this one is over. */
+static enum hf_err forget(struct cli *c, struct slice set)
+{
+	return do_quorum_forget(c->client, 0, &(struct quorum_forget_req){ set },
+		&(struct quorum_forget_res){ 0 }, &c->arena);
+}
+
 static int give_up(struct cli *c, struct slice set)
 {
-	enum hf_err e = do_quorum_forget(c->client, 0, &(struct quorum_forget_req){ set },
-		&(struct quorum_forget_res){ 0 }, &c->arena);
+	enum hf_err e = forget(c, set);
 
 	if (e != HF_OK)
 		cli_fail("quorum", e);
@@ -161,7 +166,11 @@ static int deal(struct cli *c, const struct terms *t)
 		if (!keep_one(c, t, i, shares.v[i].share))
 			return give_up(c, set_of(&shares));
 	e = put_in_force(c, t, set_of(&shares));
-	return e == HF_OK ? EXIT_DONE : cli_fail("quorum", e);
+	if (e == HF_OK)
+		return EXIT_DONE;
+	(void)cli_fail("quorum", e);
+	(void)forget(c, set_of(&shares)); /* nobody can put them in force any more */
+	return EXIT_FAILED;
 }
 
 /* whose_of: a role's custodians take its partition's officer. */
@@ -196,6 +205,8 @@ int cmd_quorum_create(struct cli *c)
 		return cli_usage("--names has %zu names, and there are to be %u custodians", names, t.n);
 	if (c->opt[OPT_NAMES] != NULL)
 		snprintf(t.names, sizeof(t.names), "%s", c->opt[OPT_NAMES]);
+	if (c->opt[OPT_BESIDE] != NULL && !custodians_beside(c))
+		return EXIT_USAGE;
 	return whose_of(c, &t) ? deal(c, &t) : EXIT_FAILED;
 }
 

@@ -111,6 +111,19 @@ bool custodians_now(struct cli *c, uint8_t *ret_m, uint8_t *ret_n, struct slice 
 	return *ret_m > 0;
 }
 
+bool custodians_beside(struct cli *c)
+{
+	struct quorum_status_res r;
+
+	if (!read_status(c, &r))
+		return false;
+	if (r.m > 0)
+		cli_usage("--beside is for an HSM's first custodians, and there are %u of %u; 'holdfast "
+			"quorum change' puts others in their place, and leaves other methods as they are",
+			r.m, r.n);
+	return r.m == 0;
+}
+
 bool quorum_shown(struct cli *c, uint64_t *request)
 {
 	const struct asking *found = NULL;

@@ -12,6 +12,8 @@ bool share_hsm(struct cli *c, char room[40], struct share_label *l);
 /* custodians_now: those of the HSM, or of the role that --partition and --user name;
  * false after it has said that there are none. */
 bool custodians_now(struct cli *c, uint8_t *ret_m, uint8_t *ret_n, struct slice *ret_names);
+/* custodians_beside: --beside is for the first ones of an HSM; false: it has said so. */
+bool custodians_beside(struct cli *c);
 
 /* quorum_shown shows a custodian what is asked of him, and asks at a terminal whether he
  * agrees. *request 0 becomes the only one that waits, where there is one: what he was

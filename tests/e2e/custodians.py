@@ -611,6 +611,15 @@ def test_a_ceremony_that_was_given_up_changes_nothing(i):
     assert h.state() == 'locked'
 
 
+def test_custodians_stand_beside_other_methods_once(i):
+    h = Hsm(i)
+    a, b = two_dirs(h)
+    make = ['quorum', 'create', '2/2', '--beside', '--yes', '--pin-file', h.passphrase, '--out']
+    h.must(*make, a)
+    r = i.cli(*make, b)
+    assert r.returncode == 2 and 'quorum change' in r.stderr and not os.listdir(b), r.stderr
+
+
 def test_an_altered_share_file_is_told(i):
     h = Hsm(i)
     h.create('2/3')
