@@ -33,6 +33,8 @@ struct partition *partition_by_serial(struct hsm *h, struct slice serial);
 /* partitions_all gives references to all, by slot, in a. */
 enum hf_err partitions_all(struct hsm *h, struct arena *a, struct partition ***ret, size_t *ret_n)
 	HF_MUST_CHECK;
+/* partition_void_tickets: no ticket brings a login of before back. It is durable when it returns. */
+enum hf_err partition_void_tickets(struct hsm *h, struct partition *p) HF_MUST_CHECK;
 /* partitions_damaged counts damaged records, those of no partition included. */
 enum hf_err partitions_damaged(struct hsm *h, size_t *ret) HF_MUST_CHECK;
 void partitions_unref(struct partition **v, size_t n);

@@ -99,6 +99,17 @@ static enum hf_err become(struct hsm *h, struct partition *p, const struct remem
 	return e;
 }
 
+enum hf_err partition_void_tickets(struct hsm *h, struct partition *p)
+{
+	MUTEX_HOLD(&p->roles->pin);
+	struct remembered was, next;
+
+	remember(p, &was);
+	next = was;
+	next.epoch++;
+	return become(h, p, &was, &next);
+}
+
 /* --- policies ------------------------------------------------------------------- */
 
 static enum hf_err apply(struct policy_value_list changes, struct remembered *next,

@@ -218,6 +218,24 @@ enum hf_err on_tamper_report(struct calls_ctx *c, const struct tamper_report_req
 	return hsm_tamper(c->hsm, why);
 }
 
+/* logins_over: the sessions are; clients have tickets yet, which would bring their logins back. An HSM
+ * that writes nothing cannot void them. */
+static enum hf_err logins_over(struct hsm *h)
+{
+	CLEANUP(arena_done) struct arena a = { 0 };
+	struct partition **v;
+	enum hf_err e = HF_OK;
+	size_t n;
+
+	if (h->cfg.read_only)
+		return HF_OK;
+	TRY(partitions_all(h, &a, &v, &n));
+	for (size_t i = 0; i < n && e == HF_OK; i++)
+		e = partition_void_tickets(h, v[i]);
+	partitions_unref(v, n);
+	return e;
+}
+
 enum hf_err on_tamper_clear(struct calls_ctx *c, const struct tamper_clear_req *q,
 	struct tamper_clear_res *r)
 {
@@ -227,6 +245,7 @@ enum hf_err on_tamper_clear(struct calls_ctx *c, const struct tamper_clear_req *
 
 	(void)q;
 	(void)r;
+	TRY(logins_over(h));
 	TRY(forget(h));
 	hsm_fact(h, "tampered", "no (cleared)");
 	(void)atomic_compare_exchange_strong(&h->state, &tampered, HSM_OPERATIONAL);

@@ -142,11 +142,21 @@ static void an_event_locks_until_it_is_cleared(void **state)
 
 static void sessions_end_with_the_event(void **state)
 {
+	struct slice ticket;
+	uint8_t copy[512];
+
 	(void)state;
 	start(TAMPER_LOCK);
+	assert_int_equal(log_out(&anna), HF_OK);
+	logs_in(&anna, CKU_USER, USER_PIN, &ticket);
+	assert_true(ticket.n <= sizeof(copy));
+	memcpy(copy, ticket.p, ticket.n);
 	assert_int_equal(report(&root), HF_OK);
 	assert_int_equal(clear(&root), HF_OK);
 	assert_int_equal(state_of(&anna), UINT32_MAX);
+	assert_int_equal(resume(&anna, 0, (struct slice){ copy, ticket.n }), HF_E_TICKET);
+	opens(&anna, 0, true);
+	assert_int_equal(log_in(&anna, CKU_USER, USER_PIN), HF_OK);
 }
 
 static void custodians_clear_together(void **state)

@@ -255,7 +255,7 @@ static void assert_gap(struct keeper_memory *log, struct records *r, uint64_t se
 	struct audit_witness w;
 	struct audit_record rec;
 	struct entry_list l;
-	struct audit *a;
+	struct audit *a = NULL;
 	struct rd in;
 
 	assert_int_equal(open_with(log, r, &w, &a), HF_OK);
