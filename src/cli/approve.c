@@ -141,9 +141,9 @@ static const struct key_request *find_request(struct cli *c, uint64_t *ret_sessi
 	if (!cli_session(c, true, ret_session) || (c->opt[OPT_KEY] && !cli_any_key(c, *ret_session, &key)) ||
 	    get_requests(c, *ret_session, key, &r) != HF_OK)
 		return NULL;
-	for (size_t i = 0; i < r.requests.n; i++)
-		if (r.requests.v[i].request == number)
-			return &r.requests.v[i];
+	for (const struct key_request *k = r.requests.v, *end = k + r.requests.n; k < end; k++)
+		if (k->request == number)
+			return k;
 	(void)cli_fail("request", HF_E_REQUEST);
 	return NULL;
 }

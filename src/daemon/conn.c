@@ -76,7 +76,7 @@ static void waits(struct conn *c)
 {
 	uint64_t none = 0;
 
-	if (c->in.n > 0 || c->drain)
+	if (c->in.n > 0 || c->drain || conn_asked(c)) /* a long request of which not all is there */
 		atomic_compare_exchange_strong(&c->since_ns, &none, clock_mono_ns());
 }
 
@@ -242,7 +242,8 @@ static void refuse(struct conn *c, const struct wire_head *head, enum hf_err e)
 /* share answers with memory of the client's and ours. */
 static void share(struct conn *c, const struct wire_head *head)
 {
-	enum hf_err e = c->channel != NULL ? HF_E_STATE : channel_make(&c->channel, &c->give_fd);
+	enum hf_err e = c->channel != NULL || head->session != CHANNEL_LAYOUT ? HF_E_STATE :
+		channel_make(&c->channel, &c->give_fd);
 
 	answer_error(c, *head, e);
 	if (e == HF_OK)
@@ -457,6 +458,8 @@ static enum conn_next go_on(struct conn *c, bool may_be_slow)
 		if (p != DONE)
 			return p == WAIT ? CONN_WRITE : CONN_CLOSE;
 		drop(c);
+		if (c->channel != NULL && channel_spoilt(c->channel))
+			return CONN_CLOSE;
 		if (c->drain)
 			return discard(c) == WAIT ? CONN_READ : CONN_CLOSE;
 		if (served == REQUESTS_IN_A_ROW)

@@ -336,6 +336,11 @@ static bool in_turn(struct server *s, const struct conn *c, const struct epoll_e
 	       conn_rests(c);
 }
 
+static bool keeps_waiting(const struct conn *c)
+{
+	return atomic_load(&c->since_ns) != 0;
+}
+
 /* serve_on serves as long as it is worth staying with this client. other: gets what has
  * come from another one meanwhile; NULL: this is a thread for slow calls. */
 static enum conn_next serve_on(struct server *s, struct conn *c, struct lane *l, struct epoll_event *other)
@@ -348,13 +353,14 @@ static enum conn_next serve_on(struct server *s, struct conn *c, struct lane *l,
 		conn_crowded(c, how_crowded(s, clock_mono_ns()));
 		next = conn_advance(c, l, may_be_slow);
 		may_be_slow = false;
-		if (next == CONN_READ && other != NULL && other->data.ptr == NULL &&
-		    atomic_load(&c->since_ns) == 0)
+		if (next == CONN_READ && other != NULL && other->data.ptr == NULL && !keeps_waiting(c))
 			next = linger(s, c, l, other);
 		if (next == CONN_READ && other != NULL && in_turn(s, c, other))
 			next = CONN_TURN;
-		if (next == CONN_READ && other != NULL && other->data.ptr != NULL && conn_unwatch(c))
-			next = CONN_AGAIN; /* it asked while it was answered: others' turn all the same */
+		/* It asked while it was answered, or its data do not come: others' turn all the same. */
+		if (next == CONN_READ && ((other != NULL && other->data.ptr != NULL) || keeps_waiting(c)) &&
+		    conn_unwatch(c))
+			next = CONN_AGAIN;
 	} while (next == CONN_READ && conn_unwatch(c));
 	atomic_fetch_sub(&s->active, 1); /* before another worker can have the connection */
 	return next;

@@ -33,8 +33,6 @@ enum watch { AWAY, WATCHING, NAPPING };
 #define POUR ((size_t)16384)       /* bytes of a long frame that are left, or taken, at a time */
 #define PATIENCE_NS 200000u        /* of the vault's with data on their way: for one request */
 
-#define LAYOUT 2u /* raised with every change of struct shared and of what is done with it */
-
 /* What lies in the shared pages. A short frame has its place in the first of them, and what both sides
  * look at is one line of the cache: of thousands of channels nothing else is near when its turn comes. A
  * longer frame begins anywhere in its area. */
@@ -49,7 +47,7 @@ struct shared {
 	_Alignas(64) uint8_t short_request[SHORT];
 	_Alignas(64) uint8_t short_answer[SHORT];
 	_Alignas(64) _Atomic uint32_t missing; /* bytes of a long request from the first on its way on */
-	_Atomic uint32_t layout; /* LAYOUT, from the vault */
+	_Atomic uint32_t layout; /* CHANNEL_LAYOUT, from the vault */
 	_Alignas(4096) uint8_t request[AREA];
 	_Alignas(4096) uint8_t answer[AREA];
 };
@@ -170,7 +168,7 @@ enum hf_err channel_make(struct channel **ret, int *ret_fd)
 		(void)close(fd);
 		return e;
 	}
-	atomic_store(&(*ret)->at->layout, LAYOUT);
+	atomic_store(&(*ret)->at->layout, CHANNEL_LAYOUT);
 	*ret_fd = fd;
 	return HF_OK;
 }
@@ -190,6 +188,16 @@ bool channel_asked_soon(const struct channel *c)
 	return channel_asked(c);
 }
 
+static bool is_frame(size_t n, size_t at)
+{
+	return n > 0 && n <= WIRE_HEAD + CHANNEL_ROOM && n <= room_from(&requests, at);
+}
+
+bool channel_spoilt(const struct channel *c)
+{
+	return channel_asked(c) && !is_frame(atomic_load(&c->at->length), atomic_load(&c->at->request_at));
+}
+
 bool channel_take(struct channel *c, struct buf *in, struct slice *ret_whole)
 {
 	size_t n, at, some;
@@ -200,8 +208,7 @@ bool channel_take(struct channel *c, struct buf *in, struct slice *ret_whole)
 	n = atomic_load(&c->at->length);
 	at = atomic_load(&c->at->request_at);
 	some = n < LONG ? n : BEGINNING;
-	if (n == 0 || n > WIRE_HEAD + CHANNEL_ROOM || n > room_from(&requests, at) ||
-	    (p = buf_add(in, some)) == NULL)
+	if (!is_frame(n, at) || (p = buf_add(in, some)) == NULL)
 		return false;
 	c->patience = PATIENCE_NS;
 	memcpy(p, bytes_at(c, at), some);
@@ -335,7 +342,7 @@ enum hf_err channel_open(int fd, struct channel **ret)
 	if (st.st_size != sizeof(struct shared))
 		return HF_E_MALFORMED;
 	TRY(map(fd, &c));
-	if (atomic_load(&c->at->layout) != LAYOUT) {
+	if (atomic_load(&c->at->layout) != CHANNEL_LAYOUT) {
 		channel_close(c);
 		return HF_E_MALFORMED;
 	}

@@ -21,6 +21,10 @@
 
 #define CHANNEL_ROOM ((size_t)1088 << 10) /* bytes of a request's or an answer's fields */
 
+/* CHANNEL_LAYOUT is raised with every change of struct shared and of what is done with it. Who asks for a
+ * channel says it, in the head's session. */
+#define CHANNEL_LAYOUT 2u
+
 struct channel; /* one side's view */
 void channel_close(struct channel *c); /* NULL-safe; unmaps */
 
@@ -32,6 +36,8 @@ enum hf_err channel_make(struct channel **ret, int *ret_fd) HF_MUST_CHECK;
 
 bool channel_asked(const struct channel *c); /* a request is there */
 bool channel_asked_soon(const struct channel *c); /* or comes within a microsecond or two */
+/* channel_spoilt: what the client says is there can be none. */
+bool channel_spoilt(const struct channel *c);
 /* channel_take appends what the client left, frames or not, to in; false: there is nothing. If it is
  * long, only its beginning, and *ret_whole is all of it: in memory that the client may change at
  * any time, until the answer is given. channel_take_rest appends what is missing then; false: there is no

@@ -242,16 +242,16 @@ static enum hf_err recv_head(int fd, struct wire_head *ret, int *ret_fd)
 enum hf_err transport_unix_share(struct transport *t, uint64_t request)
 {
 	struct unix_link *l = container_of(t, struct unix_link, t);
-	struct wire_head head = { .opcode = WIRE_OP_CHANNEL, .request = request }, got;
+	struct wire_head head = { .opcode = WIRE_OP_CHANNEL, .request = request,
+		.session = CHANNEL_LAYOUT }, got;
 	CLEANUP(close_fd) int shared = -1;
-	enum hf_err e;
 
 	TRY(is_ours(l) ? wire_send(l->fd, &head, SLICE_NONE) : HF_E_CONNECTION);
 	TRY(recv_head(l->fd, &got, &shared));
 	if (got.opcode != head.opcode || got.request != request)
 		return HF_E_CONNECTION;
-	if (got.flags != HF_OK)
-		return HF_OK;
-	e = channel_open(shared, &l->channel);
-	return e == HF_E_MALFORMED ? HF_OK : e; /* of another version: the socket serves */
+	/* Of another version, or this process has no descriptor or memory left for it: the socket serves. */
+	if (got.flags == HF_OK && channel_open(shared, &l->channel) != HF_OK)
+		l->channel = NULL;
+	return HF_OK;
 }

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <sys/resource.h>
 #include <sys/select.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -537,6 +538,29 @@ static int cmd_closed(char **arg)
 	return l.failed == 0 && l.done > 0 ? 0 : 1;
 }
 
+/* full: has no descriptor to spare but for one connection; sessions and their objects stay all the same. */
+static int cmd_full(char **arg)
+{
+	CK_BBOOL token = CK_FALSE;
+	struct load l = { .seconds = 0.1 };
+	CK_SESSION_HANDLE s;
+	CK_ULONG n;
+	int last = -1, fd;
+
+	(void)arg;
+	(void)setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 40, 40 });
+	while ((fd = open("/dev/null", O_RDONLY)) >= 0)
+		last = fd;
+	close(last);
+	s = logged_in();
+	must(make_pair(s, "of the session", &token), "C_GenerateKeyPair");
+	l.key = find(s, "of the session", CKO_PRIVATE_KEY, &n);
+	if (n != 1)
+		must(CKR_GENERAL_ERROR, "the session's key");
+	sign_thread(&l);
+	return l.failed == 0 && l.done > 0 ? 0 : 1;
+}
+
 /* fill: stores data objects until the HSM refuses; prints how many and the error.
  * What was there before must still work. */
 static int cmd_fill(char **arg)
@@ -584,7 +608,8 @@ static const struct {
 	{ "right-pin", 0, cmd_right_pin }, { "multipart", 0, cmd_multipart },
 	{ "store-secret", 0, cmd_store_secret }, { "use-secret", 0, cmd_use_secret },
 	{ "fork", 0, cmd_fork },
-	{ "closed", 1, cmd_closed }, { "fill", 0, cmd_fill }, { "info", 0, cmd_info },
+	{ "closed", 1, cmd_closed }, { "full", 0, cmd_full },
+	{ "fill", 0, cmd_fill }, { "info", 0, cmd_info },
 };
 
 static void load(const char *path)

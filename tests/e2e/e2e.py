@@ -185,6 +185,11 @@ def test_descriptors_that_the_application_closed_are_not_written_to(i):
     assert os.path.getsize(f'{os.path.dirname(i.home)}/file') == 0
 
 
+def test_a_program_without_a_descriptor_left_keeps_its_sessions(i):
+    i.must('init', 'e2e')
+    i.must('full')
+
+
 def test_the_lock_out_survives_restart_and_an_older_database(i):
     i.must('init', 'e2e')
     i.stop()

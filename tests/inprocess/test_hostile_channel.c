@@ -305,7 +305,7 @@ static void hostile_comes(struct hostile *x, struct fixture *f)
 	r = rd_of(buf_slice(&in));
 	assert_true(rd_u64(&r, &x->session));
 	makes_key(x, &b, &in);
-	frame(x, WIRE_OP_CHANNEL, SLICE_NONE, NULL);
+	frame(&(struct hostile){ .fd = x->fd, .session = CHANNEL_LAYOUT }, WIRE_OP_CHANNEL, SLICE_NONE, NULL);
 	shared = receive_fd(x->fd);
 	assert_int_equal(fstat(shared, &st), 0);
 	x->size = (size_t)st.st_size;
