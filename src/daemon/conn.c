@@ -72,12 +72,17 @@ static void give_back(struct buf *own, struct buf *lanes)
 
 /* --- the client keeps us waiting --------------------------------------------- */
 
-static void waits(struct conn *c)
+static void waits_from_now(struct conn *c)
 {
 	uint64_t none = 0;
 
-	if (c->in.n > 0 || c->drain || conn_asked(c)) /* a long request of which not all is there */
-		atomic_compare_exchange_strong(&c->since_ns, &none, clock_mono_ns());
+	atomic_compare_exchange_strong(&c->since_ns, &none, clock_mono_ns());
+}
+
+static void waits(struct conn *c)
+{
+	if (c->in.n > 0 || c->drain)
+		waits_from_now(c);
 }
 
 static void came(struct conn *c)
@@ -413,8 +418,10 @@ static void take(struct conn *c)
 	if (!c->by_channel || whole.n == 0 || set_aside(c, whole))
 		return;
 	c->by_channel = channel_take_rest(c->channel, whole, &c->in);
-	if (!c->by_channel)
+	if (!c->by_channel) {
 		buf_reset(&c->in);
+		waits_from_now(c);
+	}
 }
 
 /* next_request reads until there is one, or what is there has been refused. */
