@@ -349,9 +349,14 @@ static bool serve(struct conn *c, const struct wire_head *head, struct slice fie
 	return true;
 }
 
+static struct slice request_fields(const struct conn *c, const struct wire_head *head)
+{
+	return (struct slice){ c->in.p + WIRE_HEAD, head->length };
+}
+
 static enum progress answer(struct conn *c, const struct wire_head *head)
 {
-	struct slice fields = { c->in.p + WIRE_HEAD, head->length };
+	struct slice fields = request_fields(c, head);
 
 	if (c->hsm == NULL) {
 		refuse(c, head, c->refused);
@@ -481,7 +486,7 @@ static enum conn_next go_on(struct conn *c, bool may_be_slow)
 		if (c->drain)
 			continue;
 		came(c);
-		if (hsm_is_slow(c->hsm, &head) && !may_be_slow)
+		if (!may_be_slow && hsm_is_slow(c->hsm, &head, request_fields(c, &head)))
 			return CONN_SLOW;
 		may_be_slow = false;
 		from_channel = c->by_channel;

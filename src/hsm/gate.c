@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "consent.h"
 #include "generation.h"
+#include "handlers_keys.h"
 #include "hsm_roles.h"
 #include "log.h"
 #include "login.h"
@@ -42,11 +43,13 @@ static const struct call_row *row_of(unsigned opcode)
 
 /* A signature is slow if the operation that this connection began last says so: a thread
  * signs on the connection that it began on. */
-bool hsm_is_slow(const struct hsm_conn *c, const struct wire_head *head)
+bool hsm_is_slow(const struct hsm_conn *c, const struct wire_head *head, struct slice fields)
 {
 	const struct call_row *row = row_of(head->opcode);
 	bool signs = head->opcode == CALLS_SIGN || head->opcode == CALLS_SIGN_FINAL;
 
+	if (head->opcode == CALLS_KEY_PAIR_GENERATE && pair_is_quick(fields))
+		return false;
 	return (row != NULL && row->slow) ||
 		(signs && atomic_load_explicit(&c->signs_slowly, memory_order_relaxed));
 }

@@ -182,6 +182,21 @@ static bool takes_long(const struct mech *m)
 	return (m->flags & MECH_DOMAIN) != 0;
 }
 
+bool pair_is_quick(struct slice fields)
+{
+	static const uint32_t types[] = { CKK_EC, CKK_EC_EDWARDS, CKK_EC_MONTGOMERY, CKK_ML_DSA, CKK_ML_KEM };
+	struct rd r = rd_of(fields);
+	const struct mech *m;
+	uint32_t type;
+
+	/* The mechanism stands first. */
+	m = rd_u32(&r, &type) ? mech_find(type) : NULL;
+	for (size_t i = 0; m != NULL && i < sizeof(types) / sizeof(types[0]); i++)
+		if (m->key == types[i])
+			return true;
+	return false;
+}
+
 static enum hf_err make(struct generation *g)
 {
 	return takes_long(g->u->mech) ? lowly(generate, g) : generate(g);

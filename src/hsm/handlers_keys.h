@@ -19,6 +19,9 @@ enum hf_err add_key(struct calls_ctx *c, struct attrs *a, const struct parts *p,
 enum hf_err add_secret(struct calls_ctx *c, struct attrs *a, struct slice value,
 	uint64_t *ret_handle) HF_MUST_CHECK;
 
+/* pair_is_quick: the request of key_pair_generate with these fields takes no longer than a signature. */
+bool pair_is_quick(struct slice fields);
+
 /* merge_template appends to t what the template attribute cka of key `by` wants
  * of every key made with it. HF_E_TEMPLATE_CONFLICT: they differ. */
 enum hf_err merge_template(struct calls_ctx *c, struct attr_list t, const struct object *by,

@@ -109,8 +109,8 @@ struct hsm_conn;
 enum hf_err hsm_conn_open(struct hsm *h, const struct peer *p, struct hsm_conn **ret) HF_MUST_CHECK;
 void hsm_conn_close(struct hsm_conn *c);
 
-/* hsm_is_slow says whether a request with this head belongs on the slow threads. */
-bool hsm_is_slow(const struct hsm_conn *c, const struct wire_head *head);
+/* hsm_is_slow says whether the request with this head and these fields belongs on the slow threads. */
+bool hsm_is_slow(const struct hsm_conn *c, const struct wire_head *head, struct slice fields);
 
 /* hsm_serve answers one request: head and fields in, a whole response frame
  * (head and fields) into out. Thread-safe, also for one connection. False: the

@@ -257,6 +257,33 @@ static void self_tests_run_on_demand(void **state)
 
 /* --- limits --------------------------------------------------------------------------------- */
 
+static void pairs_that_are_quickly_made_need_no_slow_thread(void **state)
+{
+	static const struct {
+		uint32_t ckm;
+		bool slow;
+	} cases[] = {
+		{ CKM_EC_KEY_PAIR_GEN, false },
+		{ CKM_EC_EDWARDS_KEY_PAIR_GEN, false },
+		{ CKM_ML_DSA_KEY_PAIR_GEN, false },
+		{ CKM_ML_KEM_KEY_PAIR_GEN, false },
+		{ CKM_RSA_PKCS_KEY_PAIR_GEN, true },
+		{ CKM_SLH_DSA_KEY_PAIR_GEN, true },
+		{ UINT32_MAX, true },
+	};
+	struct wire_head h = { .opcode = CALLS_KEY_PAIR_GENERATE };
+	struct hsm_conn *c = bare(OWNER);
+	uint8_t type[4];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		put_u32(type, cases[i].ckm);
+		assert_int_equal(hsm_is_slow(c, &h, SLICE_OF(type)), cases[i].slow);
+	}
+	assert_true(hsm_is_slow(c, &h, SLICE_NONE));
+	hsm_conn_close(c);
+}
+
 static void limits_have_their_own_errors(void **state)
 {
 	struct peer p = { .uid = OWNER };
@@ -547,6 +574,7 @@ int main(void)
 		T(self_tests_run_on_demand),
 		T(a_pair_that_fails_its_test_stops_everything),
 		T(random_bytes_that_come_twice_stop_everything),
+		T(pairs_that_are_quickly_made_need_no_slow_thread),
 		T(limits_have_their_own_errors),
 		T(ten_thousand_sessions_are_no_trouble),
 		T(a_logout_ends_operations_in_every_session),

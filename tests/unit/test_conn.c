@@ -20,9 +20,10 @@
 
 static unsigned served, closed;
 
-bool hsm_is_slow(const struct hsm_conn *c, const struct wire_head *head)
+bool hsm_is_slow(const struct hsm_conn *c, const struct wire_head *head, struct slice fields)
 {
 	(void)c;
+	(void)fields;
 	return head->opcode == SLOW;
 }
 
