@@ -17,6 +17,7 @@
 
 #define HEAD AUDITSEG_HEAD
 #define TAIL AUDITSEG_TAIL
+#define UNKNOWN ((off_t)1 << 62)
 #define WINDOW ((size_t)262144) /* more than the largest record with head and tail */
 
 /* --- names ------------------------------------------------------------------------ */
@@ -141,22 +142,15 @@ static int open_either(int dir, uint64_t first, bool *ret_packed)
 	return openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 }
 
-/* size_of: a compressed file's last four bytes say how long it was. Where that is not
- * so, the file is damaged, and reading it will show where. */
+/* size_of: a compressed file's is known when its end was read: it has many parts, each of which says
+ * only how long it was itself. */
 static bool size_of(int fd, bool packed, off_t *ret)
 {
-	uint8_t last[4];
 	struct stat st;
 
 	if (fstat(fd, &st) != 0)
 		return false;
-	*ret = st.st_size;
-	if (!packed)
-		return true;
-	*ret = 1;
-	if (st.st_size >= 4 && pread(fd, last, 4, st.st_size - 4) == 4)
-		*ret = (off_t)((uint32_t)last[3] << 24 | (uint32_t)last[2] << 16 |
-			(uint32_t)last[1] << 8 | last[0]);
+	*ret = packed ? UNKNOWN : st.st_size;
 	return true;
 }
 
@@ -186,27 +180,51 @@ enum hf_err auditseg_open_in(int dir, const struct auditseg_place *p, struct aud
 	return HF_OK;
 }
 
-static ssize_t read_at(struct auditseg *s, off_t at)
+/* note_end: so far the compressed file goes, and a byte more where it is cut off or damaged there. */
+static void note_end(struct auditseg *s, off_t at)
 {
+	int error = Z_OK;
+
+	(void)gzerror(s->packed, &error);
+	s->end = error == Z_OK || error == Z_STREAM_END ? at : at + 1;
+}
+
+static ssize_t read_at(struct auditseg *s, off_t at, uint8_t *p, size_t n)
+{
+	int got;
+
 	if (s->packed == NULL)
-		return pread(s->fd, s->window, WINDOW, at);
-	if (gzseek(s->packed, at, SEEK_SET) < 0)
-		return -1;
-	return gzread(s->packed, s->window, WINDOW);
+		return pread(s->fd, p, n, at);
+	got = gzseek(s->packed, at, SEEK_SET) < 0 ? -1 : gzread(s->packed, p, (unsigned)n);
+	if (got < (int)n)
+		note_end(s, at + (got > 0 ? got : 0));
+	return got;
+}
+
+/* move has the window begin at `at`. What it has of that stays: to go back in a compressed file is to
+ * begin anew. */
+static void move(struct auditseg *s, off_t at)
+{
+	size_t skip = at >= s->window_at && (uint64_t)(at - s->window_at) < s->window_n ?
+		(size_t)(at - s->window_at) : s->window_n;
+	size_t kept = s->window_n - skip;
+	ssize_t got;
+
+	if (kept > 0)
+		memmove(s->window, s->window + skip, kept);
+	got = read_at(s, at + (off_t)kept, s->window + kept, WINDOW - kept);
+	s->window_at = at;
+	s->window_n = kept + (got > 0 ? (size_t)got : 0);
 }
 
 /* see returns n bytes of the file at `at`; NULL: so many are not there. */
 static const uint8_t *see(struct auditseg *s, off_t at, size_t n)
 {
-	ssize_t got;
-
 	if (at > s->end || (uint64_t)(s->end - at) < n)
 		return NULL;
-	if (at >= s->window_at && (size_t)(at - s->window_at) + n <= s->window_n)
+	if (at >= s->window_at && (uint64_t)(at - s->window_at) + n <= s->window_n)
 		return s->window + (at - s->window_at);
-	got = read_at(s, at);
-	s->window_at = at;
-	s->window_n = got > 0 ? (size_t)got : 0;
+	move(s, at);
 	return s->window_n >= n ? s->window : NULL;
 }
 

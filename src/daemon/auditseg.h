@@ -40,7 +40,7 @@ struct auditseg {
 	int fd;            /* -1: it is read through packed */
 	int own;           /* closed with it; -1: none */
 	void *packed;      /* zlib's gzFile; NULL: none */
-	off_t at, end;     /* the next record; where the file ends */
+	off_t at, end;     /* the next record; where the file ends, as far as that is known */
 	uint64_t expect;   /* the next record's number */
 	bool quiet;        /* damage is not said in the log */
 	uint8_t *window;   /* a piece of the file */

@@ -604,6 +604,26 @@ static void closed_segments_are_compressed_and_read_as_before(void **state)
 	assert_int_equal(append(31, "and goes on"), HF_OK);
 }
 
+static void a_compressed_segment_of_many_pieces_is_read_to_its_end(void **state)
+{
+	uint64_t last = 0;
+	char bytes[60001];
+
+	(void)state;
+	memset(bytes, 'x', sizeof(bytes) - 1);
+	bytes[sizeof(bytes) - 1] = '\0';
+	again_with(2400000);
+	for (uint64_t seq = 1; seq <= 41; seq++)
+		assert_int_equal(append(seq, bytes), HF_OK);
+	pass((struct auditkeep_rules)RULES);
+	assert_true(there("00000000000000000041.log") && there("00000000000000000001.log.gz"));
+	assert_int_equal(auditlog_read(audit, 1, count_one, &last), HF_OK);
+	assert_int_equal(last, 41);
+	last = 38;
+	assert_int_equal(auditlog_read(audit, 39, count_one, &last), HF_OK);
+	assert_int_equal(last, 41);
+}
+
 static void a_crash_between_both_files_leaves_one_segment(void **state)
 {
 	uint64_t last = 0;
@@ -740,6 +760,7 @@ int main(void)
 		TEST(no_memory_keeps_the_log_usable),
 		TEST(a_directory_that_cannot_be_made_is_refused),
 		TEST(closed_segments_are_compressed_and_read_as_before),
+		TEST(a_compressed_segment_of_many_pieces_is_read_to_its_end),
 		TEST(a_crash_between_both_files_leaves_one_segment),
 		TEST(a_damaged_compressed_segment_is_read_up_to_the_damage),
 		TEST(a_log_whose_open_segment_is_lost_goes_on_behind_the_closed_ones),
