@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <libdeflate.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "auditpack.h"
 #include "auditseg.h"
 #include "clock.h"
 #include "lock.h"
@@ -20,8 +20,6 @@
 #include "secret.h"
 
 #define PASS_NS (3600 * 1000000000ull)
-#define PIECE (1u << 20)
-#define LEVEL 1 /* of libdeflate's: a record is half hashes and numbers */
 #define NICE 10
 #define US_PER_DAY (86400 * 1000000ull)
 #define PACKING "packing.new" /* sorts behind all segments, and is none */
@@ -32,63 +30,7 @@ static void close_fd(int *fd)
 		close(*fd);
 }
 
-/* --- copying, compressed or as it is --------------------------------------------------- */
-
-/* read_piece: fewer bytes than PIECE only at the end; -1: an error. */
-static ssize_t read_piece(int fd, uint8_t *p)
-{
-	size_t n = 0;
-	ssize_t got = 1;
-
-	while (n < PIECE && (got = read(fd, p + n, PIECE - n)) > 0)
-		n += (size_t)got;
-	return got >= 0 ? (ssize_t)n : -1;
-}
-
-static bool write_all(int fd, const uint8_t *p, size_t n)
-{
-	ssize_t put = 1;
-
-	for (; n > 0 && (put = write(fd, p, n)) > 0; p += put)
-		n -= (size_t)put;
-	return n == 0;
-}
-
-/* A target takes bytes; it ends durable, or fails. Each piece is a gzip member of its own,
- * which one file may have many of (RFC 1952, 2.2). */
-static bool pack_from(int from, int to)
-{
-	struct libdeflate_compressor *z = libdeflate_alloc_compressor(LEVEL);
-	size_t room = z != NULL ? libdeflate_gzip_compress_bound(z, PIECE) : 1, packed = 1;
-	uint8_t *piece = hf_alloc(1, PIECE), *out = hf_alloc(1, room);
-	bool ok = z != NULL && piece != NULL && out != NULL;
-	ssize_t n = PIECE;
-
-	while (ok && n == PIECE) {
-		n = read_piece(from, piece);
-		if (n > 0)
-			packed = libdeflate_gzip_compress(z, piece, (size_t)n, out, room);
-		ok = n >= 0 && packed > 0 && (n == 0 || write_all(to, out, packed));
-	}
-	libdeflate_free_compressor(z);
-	hf_free(piece);
-	hf_free(out);
-	return ok;
-}
-
-static bool copy_from(int from, int to)
-{
-	uint8_t *piece = hf_alloc(1, PIECE);
-	bool ok = piece != NULL;
-	ssize_t n = PIECE;
-
-	while (ok && n == PIECE) {
-		n = read_piece(from, piece);
-		ok = n >= 0 && write_all(to, piece, (size_t)n);
-	}
-	hf_free(piece);
-	return ok;
-}
+/* --- one segment ------------------------------------------------------------------------ */
 
 /* put_file makes `name` in directory `to` of what `from` holds; a crash leaves it whole
  * or not there. */
@@ -104,8 +46,6 @@ static bool put_file(int from, int to, const char *name, bool (*fill)(int from, 
 	(void)unlinkat(to, PACKING, 0);
 	return false;
 }
-
-/* --- one segment ------------------------------------------------------------------------ */
 
 struct closed {
 	uint64_t first;
@@ -124,10 +64,12 @@ static void pack(int dir, struct closed *s)
 	if (s->packed)
 		return;
 	fd = openat(dir, plain, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0 || !put_file(fd, dir, packed, pack_from))
+	if (fd < 0 || !put_file(fd, dir, packed, auditpack))
 		return;
-	if (unlinkat(dir, plain, 0) == 0)
-		s->packed = true;
+	if (unlinkat(dir, plain, 0) != 0)
+		return;
+	s->packed = true;
+	auditpack_more(-1);
 }
 
 static void archive(int dir, int to, struct closed *s)
@@ -145,7 +87,7 @@ static void archive(int dir, int to, struct closed *s)
 		return;
 	}
 	fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	s->kept = fd >= 0 && put_file(fd, to, name, copy_from);
+	s->kept = fd >= 0 && put_file(fd, to, name, auditpack_copy);
 }
 
 static void measure(int dir, struct closed *s)
@@ -220,12 +162,16 @@ void auditkeep_pass(int dir, const struct auditkeep_rules *r)
 {
 	struct auditseg_list l = { 0 };
 	struct closed *v = NULL;
+	long plain = 0;
 	bool all = true;
 
 	if (auditseg_list(dir, &l) == HF_OK && l.n > 1)
 		v = hf_alloc(l.n, sizeof(*v));
 	for (size_t i = 0; v != NULL && i < l.n; i++)
 		v[i] = (struct closed){ .first = l.v[i].first, .packed = !l.v[i].plain };
+	for (size_t i = 0; v != NULL && i + 1 < l.n; i++)
+		plain += !v[i].packed;
+	auditpack_waiting(plain);
 	for (size_t i = 0; v != NULL && i + 1 < l.n; i++) {
 		pack(dir, &v[i]);
 		archive(dir, r->archive, &v[i]);
@@ -247,7 +193,7 @@ static struct {
 	struct auditkeep_rules rules;
 } keep = { .lock = MUTEX_INIT };
 
-/* Nobody waits for it, and a busy HSM has better things to do; but it must keep up. */
+/* A busy HSM has better things to do; but it must keep up. */
 static void *run(void *arg)
 {
 	(void)arg;
@@ -269,6 +215,7 @@ enum hf_err auditkeep_start(int dir, const struct auditkeep_rules *rules)
 	keep.dir = dir;
 	keep.rules = *rules;
 	cond_init(&keep.wake);
+	auditpack_gently(true);
 	if (pthread_create(&t, NULL, run, NULL) != 0)
 		return HF_E_MEMORY;
 	(void)pthread_detach(t);
@@ -281,6 +228,7 @@ void auditkeep_wake(void)
 {
 	MUTEX_HOLD(&keep.lock);
 
+	auditpack_more(1);
 	keep.due = true;
 	if (keep.started)
 		cond_signal(&keep.wake);

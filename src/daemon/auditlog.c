@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "auditkeep.h"
+#include "auditpack.h"
 #include "clock.h"
 #include "crc.h"
 #include "log.h"
@@ -352,6 +353,7 @@ enum hf_err auditlog_append(struct auditlog *l, uint64_t first, const struct sli
 	if (is_full(l))
 		TRY(rotate(l, first));
 	TRY(write_end(l, first, buf_slice(&b)));
+	auditpack_grew(b.n);
 	for (size_t i = 0; i < n; i++) {
 		mark_add(&l->v[l->n - 1], first + i, l->size);
 		l->size += (off_t)encoded_size(&records[i], 1);

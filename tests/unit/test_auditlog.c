@@ -1,9 +1,11 @@
 /* The audit log's files: order, damage, torn ends, full disks. */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -11,6 +13,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,6 +22,7 @@
 
 #include "auditkeep.h"
 #include "auditlog.h"
+#include "auditpack.h"
 #include "fault.h"
 #include "scratch.h"
 
@@ -624,6 +628,51 @@ static void a_compressed_segment_of_many_pieces_is_read_to_its_end(void **state)
 	assert_int_equal(last, 41);
 }
 
+static atomic_bool many_wait;
+
+/* grow has the log grow fast for longer than a look at it takes, then lets many segments wait. */
+static void *grow(void *arg)
+{
+	static const struct timespec ms = { 0, 1000000 };
+
+	for (unsigned i = 0; i < 1200; i++) {
+		auditpack_grew(1 << 24);
+		nanosleep(&ms, NULL);
+	}
+	atomic_store(&many_wait, true);
+	auditpack_more(100);
+	return arg;
+}
+
+/* The first look at the log's growth takes it for fast; this test has to come before the next one. */
+static void nothing_is_compressed_while_the_log_grows_fast_unless_many_segments_wait(void **state)
+{
+	struct statvfs s;
+	pthread_t t;
+
+	(void)state;
+	if (fstatvfs(scratch.fd, &s) != 0 || s.f_bavail * s.f_frsize < 2ull << 30)
+		skip(); /* a full disk has no time */
+	segments(2);
+	auditpack_gently(true);
+	assert_int_equal(pthread_create(&t, NULL, grow, NULL), 0);
+	pass((struct auditkeep_rules)RULES);
+	assert_true(atomic_load(&many_wait));
+	assert_true(there("00000000000000000001.log.gz"));
+	pthread_join(t, NULL);
+	auditpack_gently(false);
+}
+
+static void what_waits_is_compressed_when_the_log_grows_slowly(void **state)
+{
+	(void)state;
+	segments(3);
+	auditpack_gently(true);
+	pass((struct auditkeep_rules)RULES);
+	assert_true(there("00000000000000000001.log.gz") && there("00000000000000000011.log.gz"));
+	auditpack_gently(false);
+}
+
 static void a_crash_between_both_files_leaves_one_segment(void **state)
 {
 	uint64_t last = 0;
@@ -761,6 +810,8 @@ int main(void)
 		TEST(a_directory_that_cannot_be_made_is_refused),
 		TEST(closed_segments_are_compressed_and_read_as_before),
 		TEST(a_compressed_segment_of_many_pieces_is_read_to_its_end),
+		TEST(nothing_is_compressed_while_the_log_grows_fast_unless_many_segments_wait),
+		TEST(what_waits_is_compressed_when_the_log_grows_slowly),
 		TEST(a_crash_between_both_files_leaves_one_segment),
 		TEST(a_damaged_compressed_segment_is_read_up_to_the_damage),
 		TEST(a_log_whose_open_segment_is_lost_goes_on_behind_the_closed_ones),
