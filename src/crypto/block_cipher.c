@@ -98,16 +98,27 @@ static enum hf_err begin(struct crypt *c)
 	return e == HF_OK ? HF_OK : cipher_fail(c, e);
 }
 
-/* fill: a key that is wrapped without padding is filled up with zeros. */
-static enum hf_err fill(const struct crypt *c, struct cipher *s, struct buf *out)
+/* ends_with: a key that is wrapped without padding is filled up. */
+static enum hf_err ends_with(const struct crypt *c, size_t in)
+{
+	const struct cipher *s = c->state;
+	uint64_t all = s->got + in;
+	bool whole = s->mode->whole && c->verb != VERB_WRAP;
+	bool padding = s->mode->padded && !crypt_encrypts(c); /* is part of it */
+
+	if (in > s->limit - s->got || ((whole || padding) && all % s->block != 0) || (padding && all == 0))
+		return crypt_bad_len(c);
+	return HF_OK;
+}
+
+/* fill with zeros. */
+static enum hf_err fill(struct cipher *s, struct buf *out)
 {
 	static const uint8_t zeros[BLOCK_MAX];
 	size_t part = (size_t)(s->got % s->block);
 
 	if (part == 0 || !s->mode->whole)
 		return HF_OK;
-	if (c->verb != VERB_WRAP)
-		return crypt_bad_len(c);
 	return cipher_run(s, (struct slice){ zeros, s->block - part }, out);
 }
 
@@ -117,10 +128,9 @@ static enum hf_err last_part(struct crypt *c, struct slice in, struct buf *out)
 	uint8_t block[2 * BLOCK_MAX];
 	int n = 0;
 
-	TRY(cipher_update(c, in, out));
-	TRY(fill(c, s, out));
-	if (s->mode->padded && !crypt_encrypts(c) && (s->got == 0 || s->got % s->block != 0))
-		return crypt_bad_len(c);
+	TRY(ends_with(c, in.n));
+	TRY(cipher_run(s, in, out));
+	TRY(fill(s, out));
 	if (EVP_CipherFinal_ex(s->ctx, block, &n) != 1)
 		return ossl_err(crypt_bad_data(c));
 	buf_raw(out, (struct slice){ block, (size_t)n });
@@ -190,6 +200,7 @@ const struct family family_block_cipher = {
 	.encrypts_in_sight = true,
 	.begin = begin,
 	.update = cipher_update,
+	.ends_with = ends_with,
 	.finish = finish,
 	.bound = bound,
 	.end = cipher_end,

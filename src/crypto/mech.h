@@ -168,6 +168,9 @@ struct family {
 	enum hf_err (*begin)(struct crypt *c);
 	/* update takes a part of the data; a cipher appends its output. */
 	enum hf_err (*update)(struct crypt *c, struct slice in, struct buf *out);
+	/* ends_with tells what finish will say of the length of its data; NULL: nothing. What works in sight
+	 * asks before it gives out a first part. */
+	enum hf_err (*ends_with)(const struct crypt *c, size_t in);
 	/* finish takes the last data (all of it, if update was never called) and
 	 * appends the result; verify: sig is the signature to check, out unused. */
 	enum hf_err (*finish)(struct crypt *c, struct slice in, struct slice sig, struct buf *out);

@@ -307,11 +307,14 @@ static enum hf_err are_there(const struct hsm_bulk *b, const uint8_t *end)
  * ready. The last piece is left in in. */
 static enum hf_err in_pieces(const struct calls_ctx *c, struct op *op, struct slice *in, struct buf *out)
 {
+	const struct family *f = op->crypt.mech->family;
 	const struct hsm_bulk *b = c->bulk;
 
+	if (f->ends_with != NULL)
+		TRY(f->ends_with(&op->crypt, in->n));
 	for (; in->n > PIECE; in->p += PIECE, in->n -= PIECE) {
 		TRY(are_there(b, in->p + PIECE));
-		TRY(op->crypt.mech->family->update(&op->crypt, (struct slice){ in->p, PIECE }, out));
+		TRY(f->update(&op->crypt, (struct slice){ in->p, PIECE }, out));
 		TRY(buf_err(out));
 		if (c->answer->p == b->room)
 			b->ready(b, out->p, out->n);

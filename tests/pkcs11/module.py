@@ -433,4 +433,18 @@ def test_encryption_may_overlap_its_data(t):
             assert room.raw[to:to + n + 16] == want, (n, at, to)
 
 
+def test_what_fails_for_its_length_gives_nothing(t):
+    key, iv = aes(t), Params('x', bytes(16))
+    short_counter = Params('ux', 12, bytes(16))  # comes round after 65,536 bytes
+    cases = [('AES_CBC', iv, [4095, 16_385, 65_537, 131_080, (1 << 20) - 1]), ('AES_ECB', None, [65_537]),
+             ('AES_CTR', short_counter, [65_537, 131_072, 1 << 20])]
+    for name, param, lengths in cases:
+        for n in lengths:
+            room, got = buffer(b'?' * (n + 64)), ULONG(n + 64)
+            t.call('C_EncryptInit', t.h, t.mechanism(name, param), key)
+            assert refused(t.call, 'C_Encrypt', t.h, buffer(bytes(n)), ULONG(n), room,
+                           ctypes.byref(got)) == 'CKR_DATA_LEN_RANGE'
+            assert room.raw == b'?' * (n + 64), (name, n)
+
+
 own_vault.run(BUILD, globals(), sys.argv[2])
