@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -162,6 +163,33 @@ static inline void cond_signal(struct cond *c)
 static inline void cond_broadcast(struct cond *c)
 {
 	lock_check(pthread_cond_broadcast(&c->c));
+}
+
+/* struct wake: one thread sleeps until others woke it, as often as they did. It needs no lock for that, which
+ * it would find taken by who wakes it; and its memory may go as soon as it wakes. */
+struct wake {
+	sem_t s;
+};
+
+static inline void wake_init(struct wake *w)
+{
+	lock_check(sem_init(&w->s, 0, 0));
+}
+
+static inline void wake_done(struct wake *w)
+{
+	lock_check(sem_destroy(&w->s));
+}
+
+static inline void wake_wait(struct wake *w)
+{
+	while (sem_wait(&w->s) != 0)
+		lock_check(errno == EINTR ? 0 : errno);
+}
+
+static inline void wake_up(struct wake *w)
+{
+	lock_check(sem_post(&w->s));
 }
 
 #endif

@@ -20,16 +20,24 @@ struct link {
 /* struct waiter lives on the stack of the thread that waits. */
 struct waiter {
 	struct map_node by_request;
-	struct cond answered;
+	struct wake answered;
 	struct buf answer;
 	enum hf_err err;
-	bool done;
 };
 
 static _Noreturn void gone(void)
 {
 	log_warn("the keeper is gone; the monitor starts both anew");
 	_exit(EXIT_KEEPER_GONE);
+}
+
+/* who_asked: from here on it waits for us alone. */
+static struct waiter *who_asked(struct link *l, uint64_t request)
+{
+	MUTEX_HOLD(&l->lock);
+	struct map_node *node = map_del(&l->waiting, request);
+
+	return node != NULL ? container_of(node, struct waiter, by_request) : NULL;
 }
 
 static void *reader(void *arg)
@@ -39,20 +47,14 @@ static void *reader(void *arg)
 	struct wire_head head;
 
 	while (wire_recv(l->fd, WIRE_MAX_BYTES, &head, &in) == HF_OK) {
-		struct map_node *node;
+		struct waiter *w = who_asked(l, head.request);
 
-		mutex_lock(&l->lock);
-		node = map_del(&l->waiting, head.request);
-		if (node != NULL) {
-			struct waiter *w = container_of(node, struct waiter, by_request);
-
-			w->answer = in;
-			w->err = head.flags == HF_OK ? HF_OK : err_from_wire(head.flags);
-			w->done = true;
-			in = BUF_MAX(WIRE_MAX_BYTES);
-			cond_signal(&w->answered);
-		}
-		mutex_unlock(&l->lock);
+		if (w == NULL)
+			continue;
+		w->answer = in;
+		w->err = head.flags == HF_OK ? HF_OK : err_from_wire(head.flags);
+		in = BUF_MAX(WIRE_MAX_BYTES);
+		wake_up(&w->answered);
 	}
 	gone();
 }
@@ -68,12 +70,10 @@ static enum hf_err send_request(struct link *l, struct wire_head *head, struct s
 	return e;
 }
 
-static enum hf_err wait_answer(struct link *l, struct waiter *w)
+static enum hf_err wait_answer(struct waiter *w)
 {
-	MUTEX_HOLD(&l->lock);
 	waiting_begin();
-	while (!w->done)
-		cond_wait(&w->answered, &l->lock);
+	wake_wait(&w->answered);
 	waiting_end();
 	return w->err;
 }
@@ -91,7 +91,7 @@ static enum hf_err ask(struct link *l, struct wire_head *head, struct slice fiel
 	}
 	e = send_request(l, head, fields);
 	if (e == HF_OK)
-		return wait_answer(l, w);
+		return wait_answer(w);
 	MUTEX_HOLD(&l->lock);
 	(void)map_del(&l->waiting, head->request);
 	return e;
@@ -106,14 +106,14 @@ static enum hf_err call(struct keeper *k, enum keeper_op op, struct slice fields
 	struct slice kept;
 	enum hf_err e;
 
-	cond_init(&w.answered);
+	wake_init(&w.answered);
 	e = ask(l, &head, fields, &w);
 	if (e == HF_OK)
 		e = arena_dup(a, buf_slice(&w.answer), &kept);
 	if (e == HF_OK)
 		*rest = rd_of(kept);
 	buf_done(&w.answer);
-	cond_done(&w.answered);
+	wake_done(&w.answered);
 	return e;
 }
 

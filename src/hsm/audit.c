@@ -617,51 +617,6 @@ enum hf_err audit_flush(struct audit *a)
 	return audit_wait_kept(a);
 }
 
-uint64_t audit_sequence(struct audit *a)
-{
-	MUTEX_HOLD(&a->lock);
-
-	return a->seq;
-}
-
-uint64_t audit_durable(struct audit *a)
-{
-	MUTEX_HOLD(&a->lock);
-
-	return a->durable;
-}
-
-uint64_t audit_backlog(struct audit *a)
-{
-	MUTEX_HOLD(&a->lock);
-
-	return a->seq - a->durable;
-}
-
-uint64_t audit_dropped(struct audit *a)
-{
-	MUTEX_HOLD(&a->lock);
-
-	return a->dropped;
-}
-
-uint64_t audit_gaps(struct audit *a)
-{
-	MUTEX_HOLD(&a->lock);
-
-	return a->gaps;
-}
-
-bool audit_failing(const struct audit *a)
-{
-	return atomic_load(&a->failing);
-}
-
-const struct audit_keys *audit_keys(const struct audit *a)
-{
-	return &a->keys;
-}
-
 enum hf_err audit_event(struct audit *a, const char *event, const char *detail, enum hf_err result)
 {
 	MUTEX_HOLD(&a->lock);
@@ -720,19 +675,15 @@ static bool waits(const struct audit *a, enum audit_want want)
 	return want == AUDIT_OR_NOTHING || (want == AUDIT_DURABLE && !atomic_load(&a->failing));
 }
 
-/* put appends and waits as far as it is wanted; *ret_kept: it waited, and the record is durable. */
-static enum hf_err put(struct audit *a, struct audit_record *rec, enum audit_want want, bool *ret_kept)
+/* put appends; *ret_wait: it is to be waited for. */
+static enum hf_err put(struct audit *a, struct audit_record *rec, enum audit_want want, bool *ret_wait)
 {
 	bool wait = waits(a, want);
-	enum hf_err e;
-	MUTEX_HOLD(&a->lock);
+	enum hf_err e = append(a, rec, false);
 
-	e = append(a, rec, false);
 	if (e != HF_OK && want != AUDIT_OR_NOTHING)
 		drop(a);
-	else if (e == HF_OK && wait)
-		e = audit_wait_kept(a); /* else it stays in the queue */
-	*ret_kept = e == HF_OK && wait;
+	*ret_wait = e == HF_OK && wait;
 	return want == AUDIT_OR_NOTHING ? e : HF_OK;
 }
 
@@ -748,15 +699,22 @@ enum hf_err audit_uses(struct audit *a, const struct audit_uses *u)
 		.mechanism = UINT32_MAX,
 		.detail = u->detail,
 	};
-	bool kept;
+	bool wait;
+	MUTEX_HOLD(&a->lock);
 
-	return put(a, &rec, AUDIT_QUEUED, &kept);
+	return put(a, &rec, AUDIT_QUEUED, &wait);
 }
 
-enum hf_err audit_call(struct audit *a, const struct calls_ctx *c, struct audit_end *end)
+/* struct told is a record of a call with what it borrows. */
+struct told {
+	struct audit_record rec;
+	char label[33], detail[sizeof(((struct calls_ctx *)0)->audit.detail) + 32];
+};
+
+static void describe(const struct audit *a, const struct calls_ctx *c, const struct audit_end *end,
+	struct told *t)
 {
-	char label[33] = "", detail[sizeof(c->audit.detail) + 32];
-	struct audit_record rec = {
+	t->rec = (struct audit_record){
 		.event = slice_str(c->row->name),
 		.kind = (uint8_t)kind_of(c->row),
 		.role = slice_str(hsm_role_told(c)),
@@ -773,14 +731,59 @@ enum hf_err audit_call(struct audit *a, const struct calls_ctx *c, struct audit_
 		.duration_ns = end->duration_ns,
 		.detail = slice_str(c->audit.detail),
 	};
-
-	describe_part(c, &rec, label);
+	t->label[0] = '\0';
+	describe_part(c, &t->rec, t->label);
 	if (c->audit.has_object)
-		rec.object = SLICE_OF(c->audit.object);
+		t->rec.object = SLICE_OF(c->audit.object);
 	if (audit_counts(end->result)) {
-		(void)snprintf(detail, sizeof(detail), "%s", c->audit.detail);
-		say_store(a, detail, sizeof(detail));
-		rec.detail = slice_str(detail);
+		(void)snprintf(t->detail, sizeof(t->detail), "%s", c->audit.detail);
+		say_store(a, t->detail, sizeof(t->detail));
+		t->rec.detail = slice_str(t->detail);
 	}
-	return put(a, &rec, end->want, &end->kept);
+}
+
+/* put_told is called with the lock held. */
+static void put_told(struct audit *a, struct told *t, struct audit_each *v, size_t n)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < n; i++) {
+		v[i].err = put(a, &t[i].rec, v[i].end->want, &v[i].end->kept);
+		any |= v[i].end->kept;
+	}
+	if (any && audit_wait_kept(a) == HF_OK)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		if (!v[i].end->kept || a->durable >= t[i].rec.seq)
+			continue;
+		v[i].end->kept = false;
+		if (v[i].end->want == AUDIT_OR_NOTHING)
+			v[i].err = HF_E_AUDIT;
+	}
+}
+
+enum hf_err audit_call(struct audit *a, const struct calls_ctx *c, struct audit_end *end)
+{
+	struct audit_each one = { .c = c, .end = end };
+	struct told t;
+
+	describe(a, c, end, &t);
+	MUTEX_HOLD(&a->lock);
+	put_told(a, &t, &one, 1);
+	return one.err;
+}
+
+void audit_calls(struct audit *a, struct audit_each *v, size_t n)
+{
+	struct told *t = hf_alloc(n, sizeof(*t));
+
+	for (size_t i = 0; i < n && t != NULL; i++)
+		describe(a, v[i].c, v[i].end, &t[i]);
+	if (t != NULL) {
+		MUTEX_HOLD(&a->lock);
+		put_told(a, t, v, n);
+	}
+	for (size_t i = 0; i < n && t == NULL; i++)
+		v[i].err = audit_call(a, v[i].c, v[i].end);
+	hf_free(t);
 }

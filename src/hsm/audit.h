@@ -61,6 +61,14 @@ struct audit_end {
 enum hf_err audit_call(struct audit *a, const struct calls_ctx *c, struct audit_end *end)
 	HF_MUST_CHECK;
 
+/* audit_calls records several calls at once, and waits once for all that want it; their threads sleep. */
+struct audit_each {
+	const struct calls_ctx *c;
+	struct audit_end *end;
+	enum hf_err err; /* what audit_call would return */
+};
+void audit_calls(struct audit *a, struct audit_each *v, size_t n);
+
 /* audit_uses records how often a key was used (the level "counted"). */
 struct audit_uses {
 	struct slice serial, label, object, object_label, detail;

@@ -17,9 +17,12 @@
 #define GROUP_BYTES (8u << 20)
 #define NAME_BITS 16384u
 
+enum turn { TURN_WAITS, TURN_CALLED, TURN_DONE };
+
 struct writer {
 	struct writer *next;
-	struct cond turn;         /* it is done, or leads */
+	struct wake turn;         /* it may lead now, or is done */
+	_Atomic int state;        /* enum turn; done: the writer may be gone already */
 	struct change *v;         /* sealed; names are the caller's */
 	size_t n, bytes;
 	struct buf sealed;        /* all values, one behind the other */
@@ -28,7 +31,9 @@ struct writer {
 	unsigned role, fails;
 	uint64_t turn_of_keys;    /* under which v was sealed */
 	bool early;               /* it does not wait for the anchor */
-	bool done, stale;         /* stale: other keys came in force meanwhile */
+	const struct writer *leader; /* NULL: it is in the queue */
+	bool stale;               /* other keys came in force meanwhile */
+	const struct records_behind *behind; /* or NULL */
 	enum hf_err result;
 };
 
@@ -261,13 +266,23 @@ static void join(struct group *g, struct writer *w)
 	}
 }
 
+/* set_done is the last that w's leader does with it. Who was called and has not heard it yet hears this. */
 static void set_done(struct writer *w)
 {
-	w->done = true;
-	cond_signal(&w->turn);
+	if (atomic_exchange(&w->state, TURN_DONE) == TURN_WAITS)
+		wake_up(&w->turn);
 }
 
-static void take_group(struct records *r, struct group *g)
+/* call_up is called with the lock held: w is in the queue. */
+static void call_up(struct writer *w)
+{
+	int waits = TURN_WAITS;
+
+	if (atomic_compare_exchange_strong(&w->state, &waits, TURN_CALLED))
+		wake_up(&w->turn);
+}
+
+static void take_group(struct records *r, struct group *g, const struct writer *leader)
 {
 	while (r->first != NULL && fits(g, r->first)) {
 		struct writer *w = r->first;
@@ -275,6 +290,7 @@ static void take_group(struct records *r, struct group *g)
 		r->first = w->next;
 		if (r->first == NULL)
 			r->last = &r->first;
+		w->leader = leader;
 		w->stale = w->n > 0 && w->turn_of_keys != r->turn_of_keys;
 		if (w->stale)
 			set_done(w);
@@ -288,48 +304,88 @@ static void end_turn(struct records *r)
 {
 	r->busy = false;
 	if (r->first != NULL)
-		cond_signal(&r->first->turn);
+		call_up(r->first);
 	cond_broadcast(&r->rest);
 }
 
-/* lead is called, and returns, with the lock held. */
-static void lead(struct records *r)
+/* finish does what is behind the commit, if the one that led has that to do, too: others may be in the way of
+ * that, like the thread that sends audit records. */
+static void finish(struct group *g, const struct writer *leader)
+{
+	void *ctx[GROUP_WRITERS];
+	const struct records_behind *b = leader->behind;
+	size_t kept = 0, n = 0;
+
+	for (size_t i = 0; i < g->n; i++) {
+		struct writer *w = g->v[i];
+
+		if (b == NULL || w->behind == NULL || w->result != HF_OK) {
+			set_done(w);
+			continue;
+		}
+		ctx[n++] = w->behind->ctx;
+		g->v[kept++] = w;
+	}
+	if (n > 0)
+		b->all(ctx, n);
+	for (size_t i = 0; i < kept; i++)
+		set_done(g->v[i]);
+}
+
+/* lead is called with the lock held, and returns without it. True: w, who leads, is done itself. */
+static bool lead(struct records *r, struct writer *w)
 {
 	struct group g = { .n = 0 };
+	bool own;
 
-	take_group(r, &g);
+	take_group(r, &g, w);
+	own = w->leader == w;
 	r->busy = true;
 	mutex_unlock(&r->lock);
 	if (g.n > 0)
 		run_group(r, &g);
 	mutex_lock(&r->lock);
-	for (size_t i = 0; i < g.n; i++)
-		set_done(g.v[i]);
 	end_turn(r);
+	mutex_unlock(&r->lock);
+	finish(&g, w);
+	return own;
 }
 
-static void wait_turn(struct records *r, struct writer *w)
+/* wait_turn: false: it was called, which tells no more than that there may be something to do. */
+static bool wait_turn(struct writer *w)
 {
+	int called = TURN_CALLED;
+
 	waiting_begin();
-	while (r->busy && !w->done)
-		cond_wait(&w->turn, &r->lock);
+	wake_wait(&w->turn);
 	waiting_end();
+	return !atomic_compare_exchange_strong(&w->state, &called, TURN_WAITS);
+}
+
+static void enqueue(struct records *r, struct writer *w)
+{
+	MUTEX_HOLD(&r->lock);
+
+	*r->last = w;
+	r->last = &w->next;
 }
 
 static enum hf_err submit(struct records *r, struct writer *w)
 {
-	MUTEX_HOLD(&r->lock);
+	bool done = false;
 
-	cond_init(&w->turn);
-	*r->last = w;
-	r->last = &w->next;
-	while (!w->done) {
-		if (r->busy)
-			wait_turn(r, w);
-		else
-			lead(r);
+	wake_init(&w->turn);
+	enqueue(r, w);
+	while (!done) {
+		mutex_lock(&r->lock);
+		if (w->leader == NULL && !r->busy) {
+			done = lead(r, w);
+		} else {
+			mutex_unlock(&r->lock);
+			done = wait_turn(w);
+		}
 	}
-	cond_done(&w->turn);
+	wake_done(&w->turn);
 	return w->result;
 }
 
@@ -396,6 +452,11 @@ static enum hf_err prepare(const struct records *r, const struct record_change *
 	return HF_OK;
 }
 
+struct how {
+	bool early;
+	const struct records_behind *behind;
+};
+
 static enum hf_err prepare_now(struct records *r, const struct record_change *v, size_t n,
 	struct writer *w)
 {
@@ -408,10 +469,11 @@ static enum hf_err prepare_now(struct records *r, const struct record_change *v,
 	return e;
 }
 
-static enum hf_err write_once(struct records *r, const struct record_change *v, size_t n, bool early,
-	bool *ret_stale)
+static enum hf_err write_once(struct records *r, const struct record_change *v, size_t n,
+	const struct how *how, bool *ret_stale)
 {
-	CLEANUP(writer_done) struct writer w = { .sealed = BUF_MAX(WIRE_MAX_BYTES / 2), .early = early };
+	CLEANUP(writer_done) struct writer w = { .sealed = BUF_MAX(WIRE_MAX_BYTES / 2), .early = how->early,
+		.behind = how->behind };
 	enum hf_err e;
 
 	*ret_stale = false;
@@ -437,7 +499,8 @@ static bool by_use(const char *name)
 	return strstr(name, "/gone/") != NULL || strstr(name, "/usage/") != NULL;
 }
 
-static enum hf_err write_records(struct records *r, const struct record_change *v, size_t n, bool early)
+static enum hf_err write_records(struct records *r, const struct record_change *v, size_t n,
+	const struct how *how)
 {
 	enum hf_err e;
 	bool stale;
@@ -446,19 +509,20 @@ static enum hf_err write_records(struct records *r, const struct record_change *
 		if (!by_use(v[i].name))
 			return HF_E_WRITE_PROTECTED;
 	do
-		e = write_once(r, v, n, early, &stale);
+		e = write_once(r, v, n, how, &stale);
 	while (stale);
 	return e;
 }
 
 enum hf_err records_write(struct records *r, const struct record_change *v, size_t n)
 {
-	return write_records(r, v, n, false);
+	return write_records(r, v, n, &(struct how){ .early = false });
 }
 
-enum hf_err records_write_early(struct records *r, const struct record_change *v, size_t n)
+enum hf_err records_write_early(struct records *r, const struct record_change *v, size_t n,
+	const struct records_behind *b)
 {
-	return write_records(r, v, n, true);
+	return write_records(r, v, n, &(struct how){ true, b });
 }
 
 /* Each commit comes after the anchor of the one before: one that changes nothing, too. */

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "ahead.h"
 #include "app.h"
 #include "audit.h"
 #include "audit_level.h"
@@ -211,13 +212,26 @@ static bool has_ended(const struct hsm *h)
 
 /* Where policy says so, a record that cannot be kept takes the call's answer with it;
  * what the call did stays done. */
-static enum hf_err audit(struct calls_ctx *c, enum hf_err e, uint64_t began, bool *ret_kept)
+static enum hf_err withheld(struct calls_ctx *c, enum hf_err e, enum hf_err recorded)
+{
+	if (recorded == HF_OK || has_ended(c->hsm))
+		return e;
+	take_back(c);
+	/* Who cannot compute keeps no record either. */
+	return atomic_load(&c->hsm->state) == HSM_ERROR ? HF_E_SELFTEST : HF_E_AUDIT;
+}
+
+static enum hf_err audit(struct calls_ctx *c, enum hf_err e, bool *ret_kept)
 {
 	struct audit_end end = { .result = e, .want = audit_wants(c, e) };
 	enum hf_err recorded;
 
 	if (end.want == AUDIT_NONE)
 		return e;
+	if (e == HF_OK && c->ahead->made) {
+		*ret_kept = c->ahead->end.kept;
+		return withheld(c, e, c->ahead->recorded);
+	}
 	if (e == HF_E_AUDIT) /* refused for want of a record: this one may be missing, too */
 		end.want = AUDIT_QUEUED;
 	if (c->hsm->audit == NULL) {
@@ -226,14 +240,10 @@ static enum hf_err audit(struct calls_ctx *c, enum hf_err e, uint64_t began, boo
 			e == HF_OK ? "done" : err_text(e));
 		return e;
 	}
-	end.duration_ns = clock_mono_ns() - began;
+	end.duration_ns = clock_mono_ns() - c->ahead->began_ns;
 	recorded = audit_call(c->hsm->audit, c, &end);
 	*ret_kept = end.kept;
-	if (recorded == HF_OK || has_ended(c->hsm))
-		return e;
-	take_back(c);
-	/* Who cannot compute keeps no record either. */
-	return atomic_load(&c->hsm->state) == HSM_ERROR ? HF_E_SELFTEST : HF_E_AUDIT;
+	return withheld(c, e, recorded);
 }
 
 /* says_all: what else the record has (whose PIN, which backup) would not help the caller. */
@@ -297,8 +307,10 @@ static void lock_out(struct calls_ctx *c)
 }
 
 /* A call that failed did no approved service. */
-static void note_service(struct calls_ctx *c, enum hf_err e)
+void gate_service(struct calls_ctx *c, enum hf_err e)
 {
+	if (c->session == NULL || c->service == SERVICE_NONE)
+		return;
 	c->session->service = e == HF_OK ? c->service : SERVICE_NOT_APPROVED;
 	if (e == HF_OK && c->service == SERVICE_NOT_APPROVED)
 		call_detail(c, "%snot approved", c->audit.detail[0] != '\0' ? "; " : "");
@@ -306,21 +318,24 @@ static void note_service(struct calls_ctx *c, enum hf_err e)
 
 static enum hf_err serve_row(struct calls_ctx *c, struct buf *out)
 {
-	uint64_t began = clock_mono_ns();
-	enum hf_err e = run(c, out);
+	struct ahead ahead = { .began_ns = clock_mono_ns() };
+	enum hf_err e;
 	bool kept = false;
 
+	c->ahead = &ahead;
+	e = run(c, out);
+
 	consent_over(c, e);
-	if (c->session != NULL && c->service != SERVICE_NONE)
-		note_service(c, e);
+	if (e != HF_OK || !ahead.made)
+		gate_service(c, e);
 	log_own_fault(c, e);
 	fail_if_untrue(c, e);
 	remember_why(c, e);
 	usage_count(c, e);
 	generation_event(c->hsm, c->row, c->head.opcode, e);
-	e = audit(c, e, began, &kept);
+	e = audit(c, e, &kept);
 	settle(c, kept);
-	metrics_call(c, e, began);
+	metrics_call(c, e, ahead.began_ns);
 	usage_unref(c->usage.u);
 	leave_session(c);
 	if (c->part != NULL && atomic_load_explicit(&c->part->condemned, memory_order_relaxed))

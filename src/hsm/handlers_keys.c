@@ -1,4 +1,5 @@
 /* handlers_keys.c: keys made, wrapped, unwrapped, derived, agreed upon. */
+#include "ahead.h"
 #include "attrs.h"
 #include "guard.h"
 #include "handlers_keys.h"
@@ -224,6 +225,7 @@ enum hf_err on_key_generate(struct calls_ctx *c, const struct key_generate_req *
 	s = attrs_source(&a);
 	TRY(make(&(struct generation){ &u, NULL, &s, &besides, &p }));
 	TRY(arena_dup(c->arena, parts_get(&besides, PARTS_TOLD), &r->told));
+	ahead_last(c);
 	return add_key(c, &a, &p, &r->key);
 }
 
@@ -283,6 +285,7 @@ enum hf_err on_key_pair_generate(struct calls_ctx *c, const struct key_pair_gene
 	TRY(attrs_put_parts(&priv, &priv_parts));
 	TRY(attrs_check_complete(&pub));
 	TRY(attrs_check_complete(&priv));
+	ahead_last(c);
 	TRY(object_add_pair(c, &pub, &priv, &pub_key, &priv_key));
 	r->public_key = pub_key->handle;
 	r->private_key = priv_key->handle;

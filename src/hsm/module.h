@@ -191,6 +191,7 @@ struct calls_ctx {
 	const struct hsm_bulk *bulk; /* or NULL */
 	bool in_sight;            /* bulk may be used where it lies: no record can take the answer back */
 	bool anchor_due;          /* records_write_early was used: no answer before the anchor is in place */
+	struct ahead *ahead;      /* ahead.h; NULL: the record comes at the end */
 	struct arena *arena;
 	struct buf *answer;       /* its fields are appended when the handler is done */
 	uint64_t asks[2];         /* consents that this call uses (consent.h) */

@@ -258,8 +258,11 @@ enum hf_err object_get(struct calls_ctx *c, uint64_t handle, enum hf_err missing
 /* Labels are whatever bytes somebody chose; the audit record takes text. */
 void object_audit(struct calls_ctx *c, const struct object *o)
 {
+	c->audit.has_object = o != NULL;
+	c->audit.object_label[0] = '\0';
+	if (o == NULL)
+		return;
 	memcpy(c->audit.object, o->uid, UID_LEN);
-	c->audit.has_object = true;
 	audit_label(c, attrs_get(&o->attrs, CKA_LABEL));
 }
 

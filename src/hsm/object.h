@@ -125,7 +125,7 @@ size_t object_by_origin(struct calls_ctx *c, struct object *ret[2]);
 enum hf_err objects_find(struct calls_ctx *c, struct attr_list tmpl, uint64_t after, uint32_t max,
 	struct u64_list *ret, uint64_t *ret_cursor) HF_MUST_CHECK;
 
-/* object_audit puts the object's id and label into the call's audit record. */
+/* object_audit puts the object's id and label into the call's audit record; NULL: takes one out. */
 void object_audit(struct calls_ctx *c, const struct object *o);
 /* audit_label puts a label alone there. */
 void audit_label(struct calls_ctx *c, struct slice label);

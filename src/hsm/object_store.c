@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ahead.h"
 #include "gate.h"
 #include "log.h"
 #include "object.h"
@@ -96,7 +97,8 @@ static enum hf_err write_under(struct calls_ctx *c, struct record_change *v, siz
 			TRY(object_tags(secret_slice(&tagging), v[i].plain, &v[i].tags));
 	}
 	c->anchor_due |= early;
-	e = early ? records_write_early(c->hsm->records, v, n) : records_write(c->hsm->records, v, n);
+	e = early ? records_write_early(c->hsm->records, v, n, ahead_behind(c)) :
+		records_write(c->hsm->records, v, n);
 	keep_tags(c->part->tags, v, n, e);
 	return e;
 }
@@ -389,14 +391,25 @@ static enum hf_err add_all(struct calls_ctx *c, struct object **v, size_t n)
 	return e;
 }
 
+/* add_told: the record, which may be made before this returns, names the last of them if they are there. */
+static enum hf_err add_told(struct calls_ctx *c, struct object **v, size_t n)
+{
+	enum hf_err e;
+
+	object_audit(c, v[n - 1]);
+	e = add_all(c, v, n);
+	if (e != HF_OK)
+		object_audit(c, NULL);
+	return e;
+}
+
 enum hf_err object_add(struct calls_ctx *c, struct attrs *a, struct object **ret)
 {
 	CLEANUP(object_release) struct object *o = NULL;
 
 	TRY(object_permit(c, a));
 	TRY(object_new(c, a, &o));
-	TRY(add_all(c, &o, 1));
-	object_audit(c, o);
+	TRY(add_told(c, &o, 1));
 	*ret = o;
 	o = NULL;
 	return HF_OK;
@@ -417,8 +430,7 @@ enum hf_err object_add_pair(struct calls_ctx *c, struct attrs *pub, struct attrs
 	TRY(object_permit(c, priv));
 	TRY(object_new(c, pub, &v[0]));
 	TRY(object_new(c, priv, &v[1]));
-	TRY(add_all(c, v, PAIR));
-	object_audit(c, v[1]);
+	TRY(add_told(c, v, PAIR));
 	*ret_pub = v[0];
 	*ret_priv = v[1];
 	v[0] = v[1] = NULL;

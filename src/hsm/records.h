@@ -101,8 +101,18 @@ enum hf_err records_write(struct records *r, const struct record_change *v, size
 
 /* records_write_early is records_write that returns when the store has the changes. The anchor is in place as
  * well when an audit record made after that is durable, or records_settle returns; before that the call does
- * not answer. */
-enum hf_err records_write_early(struct records *r, const struct record_change *v, size_t n) HF_MUST_CHECK;
+ * not answer.
+ *
+ * struct records_behind: what is to be done for each of the writers of a commit when the store has their
+ * changes, by one of them for all while the others sleep: they would sleep once more for it. all is the
+ * same for all of them. It is not called if the commit failed, nor if somebody led it who has no such thing
+ * to do. */
+struct records_behind {
+	void (*all)(void *const *ctx, size_t n);
+	void *ctx;
+};
+enum hf_err records_write_early(struct records *r, const struct record_change *v, size_t n,
+	const struct records_behind *b) HF_MUST_CHECK;
 enum hf_err records_settle(struct records *r) HF_MUST_CHECK;
 
 /* records_protect: from now on nothing changes but what use itself leaves behind: the audit log's

@@ -12,6 +12,7 @@
 
 #include "audit_check.h"
 #include "box.h"
+#include "tmpl.h"
 
 static struct box box;
 static struct who anna, root;
@@ -524,6 +525,57 @@ static void many_applications_at_once_do_not_disturb_each_other(void **state)
 	assert_int_equal(finds(&anna), THREADS / 2 * ROUNDS);
 }
 
+static void *make_keys(void *ctx)
+{
+	struct who w;
+
+	who_comes(&w, &box, OWNER, (uint8_t)(100 + *(const uint64_t *)ctx));
+	opens(&w, 0, true);
+	logs_in(&w, CKU_USER, USER_PIN, NULL);
+	for (int i = 0; i < ROUNDS; i++) {
+		struct key_generate_req q = { { .type = CKM_GENERIC_SECRET_KEY_GEN },
+			TMPL(B(TOKEN, 1), B(PRIVATE, 1), B(SIGN, 1), U(VALUE_LEN, 32)) };
+		struct key_generate_res r;
+
+		assert_int_equal(do_key_generate(&w, &q, &r), HF_OK);
+		q.attrs = TMPL(B(TOKEN, 1), B(PRIVATE, 1), B(SIGN, 1), U(VALUE_LEN, 0));
+		assert_int_not_equal(do_key_generate(&w, &q, &r), HF_OK);
+	}
+	who_leaves(&w);
+	return NULL;
+}
+
+/* Threads make one another's records; each key has one, which is there when the call is answered. */
+static void keys_made_at_once_have_one_record_each(void **state)
+{
+	struct audit_read_req q = { 1, 4096 };
+	struct audit_read_res r;
+	struct audit_record rec;
+	pthread_t t[THREADS];
+	uint64_t n[THREADS];
+	size_t made = 0, failed = 0;
+
+	(void)state;
+	for (uint64_t i = 0; i < THREADS; i++) {
+		n[i] = i;
+		assert_int_equal(pthread_create(&t[i], NULL, make_keys, &n[i]), 0);
+	}
+	for (uint64_t i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_join(t[i], NULL), 0);
+	assert_int_equal(do_audit_read(&root, &q, &r), HF_OK);
+	for (size_t i = 0; i < r.records.n; i++) {
+		struct rd in = rd_of(r.records.v[i].record);
+
+		assert_true(audit_record_dec(&in, &root.arena, &rec));
+		if (!slice_eq(rec.event, SLICE_STR("key_generate")))
+			continue;
+		made += rec.result == HF_OK && rec.object.n == 16;
+		failed += rec.result != HF_OK && rec.object.n == 0;
+	}
+	assert_int_equal(made, THREADS * ROUNDS);
+	assert_int_equal(failed, THREADS * ROUNDS);
+}
+
 /* Several threads of one application, in sessions that others close under them. */
 static void *share(void *ctx)
 {
@@ -583,6 +635,7 @@ int main(void)
 		T(what_a_rule_refused_is_on_record_even_of_calls_that_are_not),
 		T(the_whole_log_verifies),
 		T(many_applications_at_once_do_not_disturb_each_other),
+		T(keys_made_at_once_have_one_record_each),
 		T(threads_of_one_application_may_close_each_others_sessions),
 	};
 

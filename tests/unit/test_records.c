@@ -2,6 +2,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -190,16 +191,56 @@ static void *write_many(void *ctx)
 	return NULL;
 }
 
-static void many_writers_at_once_lose_nothing(void **state)
+/* struct early_one is what is behind one commit: how often, and with what the store had then. */
+struct early_one {
+	atomic_int done;
+	const char *name;
+};
+
+static void behind_all(void *const *ctx, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct early_one *e = ctx[i];
+		CLEANUP(arena_done) struct arena a = { 0 };
+		struct record rec;
+		bool found = false;
+
+		if (keeper_get(keeper, e->name, &a, &found, &rec) == HF_OK && found)
+			atomic_fetch_add(&e->done, 1);
+	}
+}
+
+static void *write_early(void *ctx)
+{
+	int who = *(const int *)ctx;
+	char name[32];
+
+	for (int i = 0; i < EACH; i++) {
+		struct early_one one = { .name = name };
+		struct record_change c = { name, 0, 1, SEAL_STORE, SLICE_NONE, SLICE_STR("x") };
+		struct records_behind b = { behind_all, &one };
+		bool alone = who % 4 == 3; /* and has nothing to do behind its own */
+
+		(void)snprintf(name, sizeof(name), "t/%d/%d", who, i);
+		if (records_write_early(records, &c, 1, alone ? NULL : &b) != HF_OK ||
+		    atomic_load(&one.done) > !alone)
+			return ctx;
+		if (records_write_early(records, &c, 1, &b) != HF_E_CONFLICT ||
+		    atomic_load(&one.done) > !alone)
+			return ctx;
+	}
+	return NULL;
+}
+
+static void writers(void *(*each)(void *ctx))
 {
 	pthread_t t[WRITERS];
 	int who[WRITERS];
 	void *failed;
 
-	(void)state;
 	for (int i = 0; i < WRITERS; i++) {
 		who[i] = i;
-		assert_int_equal(pthread_create(&t[i], NULL, write_many, &who[i]), 0);
+		assert_int_equal(pthread_create(&t[i], NULL, each, &who[i]), 0);
 	}
 	for (int i = 0; i < WRITERS; i++) {
 		assert_int_equal(pthread_join(t[i], &failed), 0);
@@ -208,6 +249,31 @@ static void many_writers_at_once_lose_nothing(void **state)
 	open_again();
 	assert_as_left();
 	assert_int_equal(scan("t/").n, WRITERS * EACH);
+}
+
+static void many_writers_at_once_lose_nothing(void **state)
+{
+	(void)state;
+	writers(write_many);
+}
+
+static void what_is_behind_a_commit_is_done_once_at_most(void **state)
+{
+	(void)state;
+	writers(write_early);
+}
+
+static void what_is_behind_ones_own_commit_is_done(void **state)
+{
+	struct early_one one = { .name = "r/d" };
+	struct records_behind b = { behind_all, &one };
+	struct record_change c = { "r/d", 0, 1, SEAL_STORE, SLICE_NONE, SLICE_STR("4") };
+
+	(void)state;
+	assert_int_equal(records_write_early(records, &c, 1, &b), HF_OK);
+	assert_int_equal(atomic_load(&one.done), 1);
+	assert_int_equal(records_write_early(records, &c, 1, &b), HF_E_CONFLICT);
+	assert_int_equal(atomic_load(&one.done), 1);
 }
 
 /* --- damage --------------------------------------------------------------------------- */
@@ -439,7 +505,7 @@ static void an_early_write_is_settled(void **state)
 
 	(void)state;
 	three();
-	assert_int_equal(records_write_early(records, &c, 1), HF_OK);
+	assert_int_equal(records_write_early(records, &c, 1, NULL), HF_OK);
 	assert_int_equal(records_settle(records), HF_OK);
 	open_again();
 	assert_as_left();
@@ -468,6 +534,8 @@ int main(void)
 		T(a_partitions_record_opens_with_its_key_only),
 		T(wiping_a_prefix_takes_all_of_it_and_nothing_else),
 		T(many_writers_at_once_lose_nothing),
+		T(what_is_behind_a_commit_is_done_once_at_most),
+		T(what_is_behind_ones_own_commit_is_done),
 		T(a_flipped_bit_is_found_and_the_others_serve),
 		T(a_truncated_record_is_found),
 		T(swapped_records_are_found),
