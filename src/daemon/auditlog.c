@@ -15,6 +15,7 @@
 #include "log.h"
 #include "secret.h"
 
+#define LET_GO_BYTES (1 << 20)
 #define INDEX_STEP 1024 /* every so many records one place is remembered */
 
 /* struct mark: where a record begins in its segment. */
@@ -42,6 +43,7 @@ struct auditlog {
 	int fd;             /* the last segment; -1: none yet */
 	uint64_t turn;      /* counted up with each other fd; what was in the one before is durable */
 	off_t size, synced; /* of it */
+	off_t let_go;       /* of it: what is not in the page cache any more */
 	bool doubt;         /* the kernel may have dropped what follows `synced` */
 	uint64_t last;
 	uint64_t complained; /* about this record, the last that could not be written; 0: none yet */
@@ -198,7 +200,7 @@ static enum hf_err rotate(struct auditlog *l, uint64_t first)
 		close(l->fd);
 	l->fd = fd;
 	l->turn++;
-	l->size = l->synced = 0;
+	l->size = l->synced = l->let_go = 0;
 	l->began_us = clock_wall_us();
 	auditkeep_wake();
 	return HF_OK;
@@ -416,6 +418,16 @@ static enum hf_err flush_begin(struct auditlog *l, struct flushing *ret)
 	return ret->fd >= 0 ? HF_OK : auditlog_sync(l);
 }
 
+/* let_go: the next pages are these again. Ever new ones cost several times as much as writing to them does
+ * where a hypervisor has yet to find each. */
+static void let_go(struct auditlog *l, int fd, off_t size)
+{
+	if (size - l->let_go < LET_GO_BYTES)
+		return;
+	(void)posix_fadvise(fd, 0, size, POSIX_FADV_DONTNEED);
+	l->let_go = size;
+}
+
 static enum hf_err flush_end(struct auditlog *l, const struct flushing *f, bool ok)
 {
 	MUTEX_HOLD(&l->lock);
@@ -426,6 +438,7 @@ static enum hf_err flush_end(struct auditlog *l, const struct flushing *f, bool 
 		return not_durable(l);
 	if (l->synced < f->size)
 		l->synced = f->size;
+	let_go(l, f->fd, f->size);
 	return HF_OK;
 }
 

@@ -192,7 +192,7 @@ static const int keeper_calls[] = {
 	CALL(unlinkat), CALL(renameat), CALL(rename), CALL(mkdirat), CALL(getdents64), CALL(dup),
 	CALL(fchmod), CALL(fchown), CALL(readlink), CALL(readlinkat), CALL(getcwd), CALL(umask),
 	CALL(fallocate), CALL(statx), CALL(pwritev), CALL(preadv), CALL(fstatfs), CALL(newfstatat),
-	CALL(setpriority), CALL(dup3),
+	CALL(setpriority), CALL(dup3), CALL(fadvise64),
 };
 
 static bool allow(scmp_filter_ctx f, const int *calls, size_t n)

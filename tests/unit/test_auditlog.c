@@ -628,6 +628,23 @@ static void a_compressed_segment_of_many_pieces_is_read_to_its_end(void **state)
 	assert_int_equal(last, 41);
 }
 
+static void what_was_let_go_of_in_memory_is_read_from_the_disk(void **state)
+{
+	uint64_t last = 0;
+	char bytes[60001];
+
+	(void)state;
+	memset(bytes, 'x', sizeof(bytes) - 1);
+	bytes[sizeof(bytes) - 1] = '\0';
+	again_with(1 << 26);
+	for (uint64_t seq = 1; seq <= 41; seq++) {
+		assert_int_equal(append(seq, bytes), HF_OK);
+		assert_int_equal(auditlog_flush(audit), HF_OK);
+	}
+	assert_int_equal(auditlog_read(audit, 1, count_one, &last), HF_OK);
+	assert_int_equal(last, 41);
+}
+
 static atomic_bool many_wait;
 
 /* grow has the log grow fast for longer than a look at it takes, then lets many segments wait. */
@@ -810,6 +827,7 @@ int main(void)
 		TEST(a_directory_that_cannot_be_made_is_refused),
 		TEST(closed_segments_are_compressed_and_read_as_before),
 		TEST(a_compressed_segment_of_many_pieces_is_read_to_its_end),
+		TEST(what_was_let_go_of_in_memory_is_read_from_the_disk),
 		TEST(nothing_is_compressed_while_the_log_grows_fast_unless_many_segments_wait),
 		TEST(what_waits_is_compressed_when_the_log_grows_slowly),
 		TEST(a_crash_between_both_files_leaves_one_segment),
