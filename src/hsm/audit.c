@@ -30,6 +30,7 @@
 #define RETRY_NS 200000000u
 #define ROOM_NS 10000000000u         /* how long a call waits for room */
 #define CHECKPOINT_RECORDS AUDIT_UNSIGNED_MOST
+#define CHECKPOINT_SOON (CHECKPOINT_RECORDS / 2) /* by the thread that sends, so that no call has to */
 #define CHECKPOINT_NS 60000000000u
 #define WITNESS_NS 1000000000u      /* the store is told at most so often */
 #define CLOCK_BACK_US 5000000u      /* a clock that went back by less is no event */
@@ -47,12 +48,18 @@ static void tally(struct audit *a, uint64_t seq, uint64_t untold)
 
 /* --- making a record ------------------------------------------------------------- */
 
+/* has_room: what cannot be kept at all need not fill the memory. */
+static bool has_room(const struct audit *a)
+{
+	return audit_batch_has_room(a->fill, atomic_load(&a->failing) ? APPEND_RECORDS : BATCH_RECORDS);
+}
+
 /* When the keeper does not keep up, or restarts, calls wait; when it fails they do not. */
 static enum hf_err wait_for_room(struct audit *a)
 {
 	uint64_t until = clock_mono_ns() + ROOM_NS;
 
-	while (!audit_batch_has_room(a->fill))
+	while (!has_room(a))
 		if (atomic_load(&a->failing) || !cond_wait_until(&a->room, &a->lock, until))
 			return HF_E_AUDIT;
 	return HF_OK;
@@ -161,14 +168,15 @@ static void say_store(const struct audit *a, char *detail, size_t size)
 			(unsigned long long)records_sequence(a->witness->records));
 }
 
-static void checkpoint_if_due(struct audit *a)
+/* checkpoint_if_due: after so many records without a signature, or some time. */
+static void checkpoint_if_due(struct audit *a, uint64_t records)
 {
 	uint64_t since = a->seq - a->signed_seq;
 	char detail[48] = "";
 
-	if (!audit_batch_has_room(a->fill)) /* this thread is the one that makes room */
+	if (!has_room(a)) /* this thread may be the one that makes room */
 		return;
-	if (since >= CHECKPOINT_RECORDS ||
+	if (since >= records ||
 	    (since > 0 && clock_mono_ns() - a->signed_ns >= CHECKPOINT_NS)) {
 		say_store(a, detail, sizeof(detail));
 		if (audit_append_event(a, "checkpoint", detail, HF_OK, true) != HF_OK)
@@ -194,39 +202,6 @@ enum hf_err audit_wait_kept(struct audit *a)
 }
 
 /* --- the thread that sends ---------------------------------------------------------- */
-
-static void lay_out(struct batch *b)
-{
-	size_t at = 0;
-
-	for (size_t i = 0; i < b->n; at += b->v[i].record.n, i++)
-		b->v[i].record.p = b->bytes.p + at;
-}
-
-/* An append that ended in an error may have been kept, whole or in part. */
-static size_t already_kept(struct audit *a, const struct batch *b)
-{
-	CLEANUP(arena_done) struct arena arena = { 0 };
-	struct audit_tail_res r;
-
-	if (keeper_audit_tail(a->k, &arena, &r) != HF_OK || r.seq < b->first)
-		return 0;
-	return r.seq - b->first + 1 < b->n ? (size_t)(r.seq - b->first + 1) : b->n;
-}
-
-static enum hf_err send_batch(struct audit *a, const struct batch *b, bool again, bool *ret_mended)
-{
-	size_t skip = again ? already_kept(a, b) : 0;
-	struct audit_append_req q = {
-		.first = b->first + skip,
-		.records = { b->v + skip, b->n - skip },
-		.sync = b->sync || again,
-		.jump = b->jump && skip == 0,
-		.last = b->last,
-	};
-
-	return keeper_audit_append(a->k, &q, ret_mended);
-}
 
 static void pause_before_retry(struct audit *a)
 {
@@ -258,10 +233,10 @@ static bool finish(struct audit *a)
 	bool again = false, mended = false;
 	enum hf_err e;
 
-	lay_out(a->send);
+	audit_batch_lay_out(a->send);
 	for (;;) {
 		mutex_unlock(&a->lock);
-		e = send_batch(a, a->send, again, &mended);
+		e = audit_batch_send(a->send, a->k, again, &mended);
 		mutex_lock(&a->lock);
 		if (e == HF_OK)
 			break;
@@ -316,7 +291,7 @@ static void tell_witness(struct audit *a, const struct audit_mark *m)
 /* tell_mended is called with the lock held, at once behind what was mended. */
 static void tell_mended(struct audit *a)
 {
-	if (!a->mended || !audit_batch_has_room(a->fill))
+	if (!a->mended || !has_room(a))
 		return;
 	if (audit_append_event(a, "audit-mended", "the log's open file was deleted or replaced by somebody; "
 		"it was written anew, no record is missing", HF_E_DAMAGED, true) != HF_OK)
@@ -331,12 +306,12 @@ static void wait_for_work(struct audit *a)
 		if (a->seq == a->signed_seq)
 			cond_wait(&a->work, &a->lock);
 		else if (!cond_wait_until(&a->work, &a->lock, a->signed_ns + CHECKPOINT_NS))
-			checkpoint_if_due(a);
+			checkpoint_if_due(a, CHECKPOINT_RECORDS);
 	}
 	if (!a->fill->sync && !a->stop) {
 		uint64_t until = clock_mono_ns() + GATHER_NS;
 
-		while (!a->fill->sync && !a->stop && audit_batch_has_room(a->fill) &&
+		while (!a->fill->sync && !a->stop && has_room(a) &&
 		       cond_wait_until(&a->work, &a->lock, until))
 			;
 	}
@@ -361,7 +336,7 @@ static enum hf_err go_back(struct audit *a)
 static void last_words(struct audit *a)
 {
 	uint64_t numbered = a->seq - 1, untold = a->untold; /* without the stop's */
-	bool mended;
+	bool mended = false;
 	enum hf_err e = go_back(a);
 
 	audit_batch_empty(a->send);
@@ -372,9 +347,9 @@ static void last_words(struct audit *a)
 	if (e == HF_OK)
 		e = audit_append_event(a, "stop", "", HF_OK, true);
 	a->fill->sync = a->fill->last = true;
-	lay_out(a->fill);
+	audit_batch_lay_out(a->fill);
 	if (e == HF_OK)
-		e = send_batch(a, a->fill, false, &mended);
+		e = audit_batch_send(a->fill, a->k, false, &mended);
 	if (e == HF_OK)
 		return;
 	tally(a, numbered, untold);
@@ -400,7 +375,7 @@ static void *run(void *ctx)
 		b->sync |= due.seq != 0; /* when power fails, the store must not know of more than there is */
 		cond_broadcast(&a->room);
 		tell_dropped(a);
-		checkpoint_if_due(a);
+		checkpoint_if_due(a, CHECKPOINT_SOON);
 		if (!finish(a)) {
 			last_words(a);
 			return NULL;
@@ -681,6 +656,8 @@ static enum hf_err put(struct audit *a, struct audit_record *rec, enum audit_wan
 	bool wait = waits(a, want);
 	enum hf_err e = append(a, rec, false);
 
+	if (e == HF_OK && a->seq - a->signed_seq >= CHECKPOINT_RECORDS)
+		checkpoint_if_due(a, CHECKPOINT_RECORDS);
 	if (e != HF_OK && want != AUDIT_OR_NOTHING)
 		drop(a);
 	*ret_wait = e == HF_OK && wait;

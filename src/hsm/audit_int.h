@@ -8,7 +8,8 @@
 #include "keeper_ask.h"
 #include "lock.h"
 
-#define BATCH_RECORDS 4096u          /* audit_append's limit */
+#define APPEND_RECORDS 4096u /* audit_append's limit */
+#define BATCH_RECORDS 16384u /* more come while the keeper waits for the disk: in 0.1 s of very short calls */
 
 struct batch {
 	struct buf bytes;
@@ -23,7 +24,13 @@ struct batch {
 struct batch *audit_batch_new(void); /* NULL: no memory */
 void audit_batch_free(struct batch *b); /* NULL-safe */
 void audit_batch_empty(struct batch *b);
-bool audit_batch_has_room(const struct batch *b); /* for any record */
+bool audit_batch_has_room(const struct batch *b, size_t most); /* for any record, of `most` */
+/* audit_batch_lay_out makes views of the lengths; nothing is added after it. */
+void audit_batch_lay_out(struct batch *b);
+/* audit_batch_send sends it by parts that audit_append takes; again: the keeper may have some of it.
+ * *ret_mended becomes true where it says so of a part. */
+enum hf_err audit_batch_send(const struct batch *b, struct keeper *k, bool again, bool *ret_mended)
+	HF_MUST_CHECK;
 
 struct audit {
 	struct keeper *k;
