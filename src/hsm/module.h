@@ -275,6 +275,7 @@ struct hsm {
 	_Atomic int state;        /* enum hsm_state */
 	char serial[SERIAL_LEN + 1];
 	uint64_t boot;            /* random, one per start */
+	_Atomic uint64_t uids;    /* unique ids drawn since the start */
 	struct secret root;       /* the root key; empty while locked */
 	uint64_t root_version;    /* of the record hsm/root; 0: none yet */
 	struct secret old_root;   /* while records need it (rotate.h); else empty */

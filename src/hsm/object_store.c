@@ -19,6 +19,7 @@
 
 #define NAME_MAX_LEN 80
 #define PAIR 2
+#define ALIKE 32u /* unique ids whose first two bytes are the same */
 
 /* struct staged is a change on its way to the store. */
 struct staged {
@@ -186,11 +187,14 @@ static bool handle_taken(struct objects *t, uint64_t handle)
 	return taken;
 }
 
-static enum hf_err draw_uid(struct objects *t, uint8_t uid[UID_LEN])
+/* draw_uid: what is made one after another begins alike. The store keeps records by their names, so it
+ * writes a page for several of them; it wrote one for each. Where a start begins to count is random. */
+static enum hf_err draw_uid(struct hsm *h, struct objects *t, uint8_t uid[UID_LEN])
 {
-	do
+	do {
 		TRY(crypto_random(uid, UID_LEN));
-	while (handle_taken(t, object_handle(uid)));
+		put_u16(uid, (uint16_t)(h->boot + atomic_fetch_add(&h->uids, 1) / ALIKE));
+	} while (handle_taken(t, object_handle(uid)));
 	return HF_OK;
 }
 
@@ -202,7 +206,7 @@ static enum hf_err object_new(struct calls_ctx *c, struct attrs *a, struct objec
 	if (o == NULL)
 		return HF_E_MEMORY;
 	atomic_init(&o->refs, 1);
-	TRY(draw_uid(c->part->objects, o->uid));
+	TRY(draw_uid(c->hsm, c->part->objects, o->uid));
 	TRY(origin_of(c, o->origin));
 	hex_encode((struct slice){ o->uid, UID_LEN }, hex);
 	TRY(attrs_set(a, CKA_UNIQUE_ID, slice_str(hex)));

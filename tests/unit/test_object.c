@@ -125,6 +125,22 @@ static void handles_have_48_bits_and_follow_the_unique_id(void **state)
 	assert_true(o->handle != 0 && o->handle >> 48 == 0);
 }
 
+static void objects_made_one_after_another_stand_side_by_side(void **state)
+{
+	enum { MANY = 100 };
+	struct engine *e = *state;
+	uint8_t uid[MANY][UID_LEN];
+	size_t runs = 1;
+
+	for (size_t i = 0; i < MANY; i++) {
+		memcpy(uid[i], engine_add(e, TMPL(DATA))->uid, UID_LEN);
+		runs += i > 0 && memcmp(uid[i], uid[i - 1], 2) != 0;
+		for (size_t j = 0; j < i; j++)
+			assert_memory_not_equal(uid[i] + 2, uid[j] + 2, UID_LEN - 2);
+	}
+	assert_int_equal(runs, 4);
+}
+
 static void a_handle_in_use_is_drawn_again(void **state)
 {
 	struct engine *e = *state;
@@ -594,6 +610,7 @@ int main(void)
 		T(nothing_appears_that_the_store_refused),
 		T(a_session_object_is_never_stored),
 		T(handles_have_48_bits_and_follow_the_unique_id),
+		T(objects_made_one_after_another_stand_side_by_side),
 		T(a_handle_in_use_is_drawn_again),
 		T(a_read_only_session_makes_no_token_objects),
 		T(nobody_makes_private_objects_without_the_user),
