@@ -463,6 +463,13 @@ static struct conn *next_conn(struct server *s, struct lane *l, struct epoll_eve
 	return c;
 }
 
+/* too_many: but whoever put a connection into the round while others fell asleep alone looks there. */
+static bool too_many(const struct server *s)
+{
+	return atomic_load_explicit(&s->running, memory_order_relaxed) > s->most &&
+	       (round_empty(&s->round) || atomic_load(&s->asleep) == 0);
+}
+
 static void *worker(void *arg)
 {
 	CLEANUP(lane_done) struct lane lane = { 0 };
@@ -475,7 +482,7 @@ static void *worker(void *arg)
 	for (;;) {
 		e = next;
 		next.data.ptr = NULL;
-		if (e.data.ptr == NULL && atomic_load_explicit(&s->running, memory_order_relaxed) > s->most) {
+		if (e.data.ptr == NULL && too_many(s)) {
 			lane_done(&lane);
 			stand_by(s);
 		}
