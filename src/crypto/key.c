@@ -385,14 +385,21 @@ enum hf_err key_pair_agrees(EVP_PKEY *pkey)
 	return selftest_told("pair-wise") ? HF_E_SELFTEST : test_public(pkey);
 }
 
-enum hf_err key_half_output(uint32_t cko, uint32_t ckk, EVP_PKEY *pkey, struct parts *ret)
+static enum hf_err half_output(uint32_t cko, uint32_t ckk, EVP_PKEY *pkey, const struct parts *told,
+	struct parts *ret)
 {
 	CLEANUP(key_free_p) struct key *k = NULL;
 
 	if (EVP_PKEY_up_ref(pkey) != 1)
 		return ossl_err(HF_E_INTERNAL);
 	TRY(key_adopt(cko, ckk, pkey, &k));
+	k->told = told;
 	return k->kind->output(k, ret);
+}
+
+enum hf_err key_half_output(uint32_t cko, uint32_t ckk, EVP_PKEY *pkey, struct parts *ret)
+{
+	return half_output(cko, ckk, pkey, NULL, ret);
 }
 
 enum hf_err key_public_half(const struct key *k, struct parts *ret)
@@ -407,7 +414,7 @@ enum hf_err key_public_half(const struct key *k, struct parts *ret)
 enum hf_err key_pair_parts(uint32_t ckk, EVP_PKEY *pkey, struct parts *pub, struct parts *priv)
 {
 	TRY(key_half_output(CKO_PUBLIC_KEY, ckk, pkey, pub));
-	return key_half_output(CKO_PRIVATE_KEY, ckk, pkey, priv);
+	return half_output(CKO_PRIVATE_KEY, ckk, pkey, pub, priv);
 }
 
 enum hf_err key_pair_output(uint32_t ckk, EVP_PKEY *pkey, struct parts *pub, struct parts *priv)

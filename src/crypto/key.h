@@ -30,6 +30,7 @@ struct key {
 	size_t half;               /* CKK_DSA: bytes of the subprime */
 	const struct ml_set *set;  /* CKK_ML_DSA, CKK_ML_KEM, CKK_SLH_DSA */
 	EVP_PKEY *pkey;            /* public and private keys */
+	const struct parts *told;  /* of the public half, while a pair is put out; or NULL */
 	struct hbs *hbs;           /* CKK_HSS, CKK_XMSS, CKK_XMSSMT */
 	struct secret value;       /* secret keys */
 	_Atomic(struct kept *) *kept; /* KEPT_MAX of them; behind a pointer, since

@@ -41,12 +41,14 @@ static enum hf_err put_info(const struct curve *c, struct slice point, struct pa
 	return parts_put_spki(ret, buf_slice(&algorithm), point);
 }
 
-/* put_public: what tells the point; computing its coordinates is done once. */
+/* put_public: what tells the point; computing its coordinates is done once, for both halves of a pair. */
 static enum hf_err put_public(const struct key *k, struct parts *ret)
 {
 	uint8_t raw[POINT_MAX];
 	struct slice point = { raw, 0 };
 
+	if (k->told != NULL)
+		return parts_put(ret, CKA_PUBLIC_KEY_INFO, parts_get(k->told, CKA_PUBLIC_KEY_INFO));
 	OSSL_TRY(EVP_PKEY_get_octet_string_param(k->pkey, OSSL_PKEY_PARAM_PUB_KEY, raw, sizeof(raw),
 			 &point.n), HF_E_INTERNAL);
 	TRY(put_info(k->curve, point, ret));
