@@ -20,11 +20,21 @@ uint64_t clock_mono_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-uint64_t clock_wall_us(void)
+static uint64_t us_of(clockid_t id)
 {
-	struct timespec t = now(CLOCK_REALTIME);
+	struct timespec t = now(id);
 
 	return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
+}
+
+uint64_t clock_wall_us(void)
+{
+	return us_of(CLOCK_REALTIME);
+}
+
+uint64_t clock_coarse_us(void)
+{
+	return us_of(CLOCK_REALTIME_COARSE);
 }
 
 /* Days since 1970 to a civil date; years count from March so that the leap day

@@ -6,6 +6,7 @@
 
 #define DEAR_NS 1000000u /* longer than any call that is worth waiting awake for */
 #define REMEMBERED 16u /* times what a dear turn took: so little is lost by trying again */
+#define DEAREST_NS 4000000u /* a slice; more than that (a stopped process) says nothing of the next one */
 #define TURNS_MAX 4u   /* of one wait */
 #define WAITS_REMEMBERED 256u
 
@@ -27,7 +28,7 @@ bool turn_give(struct turn *t)
 	t->now = clock_mono_ns();
 	took = t->now - before;
 	if (took > DEAR_NS)
-		t->dear_until = t->now + REMEMBERED * took;
+		t->dear_until = t->now + REMEMBERED * (took < DEAREST_NS ? took : DEAREST_NS);
 	return true;
 }
 

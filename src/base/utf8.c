@@ -37,12 +37,25 @@ static bool rest_valid(const struct lead *l, const uint8_t *p)
 	return true;
 }
 
+/* ascii: how many plain characters s begins with. */
+static size_t ascii(struct slice s)
+{
+	size_t n = 0;
+
+	while (n < s.n && s.p[n] >= 0x01 && s.p[n] <= 0x7f)
+		n++;
+	return n;
+}
+
 bool utf8_valid(struct slice s)
 {
+	size_t plain = ascii(s); /* most texts are no more than that */
 	struct rd r = rd_of(s);
 	const uint8_t *p;
 	uint8_t c;
 
+	if (!rd_take(&r, plain, &p))
+		return false;
 	while (rd_u8(&r, &c)) {
 		const struct lead *l = lead_of(c);
 

@@ -314,8 +314,9 @@ static enum conn_next linger(struct server *s, struct conn *c, struct lane *l, s
 			return next;
 		crowd = how_crowded(s, now);
 		conn_crowded(c, crowd);
-		wait_turn(s, c, l, crowd != CROWD_NONE && served - first > SETTLED);
-		if (c->channel == NULL || (crowd == CROWD_NONE ? conn_asked_soon(c) : conn_asked(c)))
+		if (crowd != CROWD_NONE || !conn_asked_soon(c))
+			wait_turn(s, c, l, crowd != CROWD_NONE && served - first > SETTLED);
+		if (c->channel == NULL || conn_asked(c))
 			next = conn_advance(c, l, false);
 		now = clock_mono_ns();
 		if (c->served != served) {

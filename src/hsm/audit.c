@@ -57,8 +57,11 @@ static bool has_room(const struct audit *a)
 /* When the keeper does not keep up, or restarts, calls wait; when it fails they do not. */
 static enum hf_err wait_for_room(struct audit *a)
 {
-	uint64_t until = clock_mono_ns() + ROOM_NS;
+	uint64_t until;
 
+	if (has_room(a))
+		return HF_OK;
+	until = clock_mono_ns() + ROOM_NS;
 	while (!has_room(a))
 		if (atomic_load(&a->failing) || !cond_wait_until(&a->room, &a->lock, until))
 			return HF_E_AUDIT;

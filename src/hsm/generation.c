@@ -317,6 +317,8 @@ static bool lasting(const struct call_row *row, unsigned opcode)
 		CALLS_GUARD_SET, CALLS_GUARD_PIN, CALLS_GUARD_APPROVE };
 	bool found = row->audit == CALL_AUDIT_ADMIN && opcode != CALLS_STOP;
 
+	if (row->audit == CALL_AUDIT_USE)
+		return false;
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		found = found || all[i] == opcode;
 	return found;

@@ -52,6 +52,10 @@ void object_born(struct object *o)
 	o->ckk = (uint32_t)attrs_u64(&o->attrs, CKA_KEY_TYPE, ATTRS_AS_GIVEN);
 	o->token = attrs_bool(&o->attrs, CKA_TOKEN);
 	o->private_ = attrs_bool(&o->attrs, CKA_PRIVATE);
+	o->local = attrs_bool(&o->attrs, CKA_LOCAL);
+	o->wants_login = attrs_bool(&o->attrs, CKA_ALWAYS_AUTHENTICATE);
+	o->lists_mechanisms = attrs_has(&o->attrs, CKA_ALLOWED_MECHANISMS);
+	o->strength = strength_of(&o->attrs);
 	attrs_shrink(&o->attrs);
 }
 

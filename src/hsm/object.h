@@ -4,6 +4,7 @@
 
 #include "attrs.h"
 #include "module.h"
+#include "strength.h"
 
 /* enum object_way: how a table finds objects besides by handle: the objects of
  * one label, of one CKA_ID, of one creating call, the session objects of one
@@ -30,6 +31,10 @@ struct object {
 	const struct app *app;    /* session object: whose (not a reference) */
 	uint32_t cko, ckk;
 	bool token, private_;
+	/* What every use of a key asks of its attributes: CKA_LOCAL, CKA_ALWAYS_AUTHENTICATE, whether
+	 * there is a CKA_ALLOWED_MECHANISMS. */
+	bool local, wants_login, lists_mechanisms;
+	struct strength strength;
 	struct attrs attrs;
 	_Atomic(struct key *) key; /* parsed on first use, freed with the object */
 	_Atomic(struct usage *) usage; /* usage.h; a reference; NULL: not looked up yet */

@@ -117,7 +117,7 @@ static enum hf_err op_new(struct calls_ctx *c, enum op_kind k, const struct mech
 	op->use = op_sorts[k].use;
 	if (op->key != NULL && !op_is_message(k)) /* messages are counted one by one */
 		TRY(begin_use(c, op));
-	op->wants_login = op->key != NULL && attrs_bool(&op->key->attrs, CKA_ALWAYS_AUTHENTICATE);
+	op->wants_login = op->key != NULL && op->key->wants_login;
 	TRY(op_is_message(k) ? message_first(k, op) : op_start(op));
 	*ret = op;
 	op = NULL;

@@ -106,7 +106,7 @@ static bool listed(struct slice mechs, uint32_t type)
 enum hf_err mech_lets(struct calls_ctx *c, const struct mech *m, uint32_t use,
 	const struct object *key)
 {
-	if (!listed(attrs_get(&key->attrs, CKA_ALLOWED_MECHANISMS), m->type))
+	if (key->lists_mechanisms && !listed(attrs_get(&key->attrs, CKA_ALLOWED_MECHANISMS), m->type))
 		return HF_E_MECHANISM;
 	return policy_use(c, use, key);
 }

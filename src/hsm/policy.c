@@ -7,7 +7,6 @@
 #include "curve_group.h"
 #include "gate.h"
 #include "pkcs11_numbers.h"
-#include "xmss.h"
 
 #define US_PER_DAY 86400000000ull
 
@@ -48,7 +47,7 @@ static void today(char day[9])
 static uint32_t day_number(void)
 {
 	static _Atomic uint64_t made;
-	uint64_t since = clock_wall_us() / US_PER_DAY, was = atomic_load(&made);
+	uint64_t since = clock_coarse_us() / US_PER_DAY, was = atomic_load(&made);
 	char day[9];
 	uint32_t n = 0;
 
@@ -73,71 +72,6 @@ static bool in_time(const struct object *key)
 }
 
 /* --- sizes ------------------------------------------------------------------- */
-
-static uint64_t bits_of(struct slice number)
-{
-	size_t i = 0;
-	uint64_t bits;
-
-	while (i < number.n && number.p[i] == 0)
-		i++;
-	bits = (number.n - i) * 8;
-	for (unsigned top = i < number.n ? number.p[i] : 0x80; top < 0x80; top <<= 1)
-		bits--;
-	return bits;
-}
-
-static struct strength rsa_strength(const struct attrs *a)
-{
-	struct slice n = attrs_get(a, CKA_MODULUS);
-	uint64_t bits = n.n > 0 ? bits_of(n) : attrs_u64(a, CKA_MODULUS_BITS, 0);
-
-	return (struct strength){ bits > 0 ? STRENGTH_RSA : STRENGTH_OTHER, bits, 0 };
-}
-
-static struct strength ec_strength(const struct attrs *a, uint32_t ckk)
-{
-	struct slice params = attrs_get(a, CKA_EC_PARAMS);
-	size_t bits = 0;
-	unsigned group = params.n > 0 ? curve_group_of(ckk, params, &bits) : 0;
-
-	return (struct strength){ group != 0 ? STRENGTH_EC : STRENGTH_OTHER, bits, group };
-}
-
-static struct strength secret_strength(const struct attrs *a)
-{
-	size_t n = attrs_get(a, CKA_VALUE).n;
-	size_t only = key_only_size((uint32_t)attrs_u64(a, CKA_KEY_TYPE, 0));
-	uint64_t bytes = n > 0 ? n : attrs_u64(a, CKA_VALUE_LEN, only);
-
-	return (struct strength){ bytes > 0 ? STRENGTH_SECRET : STRENGTH_OTHER, bytes * 8, 0 };
-}
-
-/* SP 800-208 §5 has fewer sets than RFC 8391. */
-static struct strength xmss_strength(const struct attrs *a, uint32_t ckk)
-{
-	const struct xmss_set *s = xmss_set_of(ckk, attrs_u64(a, CKA_PARAMETER_SET, 0));
-
-	return (struct strength){ s == NULL || s->approved ? STRENGTH_OTHER : STRENGTH_UNAPPROVED, 0, 0 };
-}
-
-struct strength strength_of(const struct attrs *a)
-{
-	uint64_t cko = attrs_u64(a, CKA_CLASS, ATTRS_AS_GIVEN);
-	uint32_t ckk = (uint32_t)attrs_u64(a, CKA_KEY_TYPE, ATTRS_AS_GIVEN);
-
-	if (cko == CKO_SECRET_KEY)
-		return secret_strength(a);
-	if (cko != CKO_PRIVATE_KEY && cko != CKO_PUBLIC_KEY)
-		return (struct strength){ 0 };
-	if (ckk == CKK_RSA)
-		return rsa_strength(a);
-	if (ckk == CKK_EC || ckk == CKK_EC_EDWARDS || ckk == CKK_EC_MONTGOMERY)
-		return ec_strength(a, ckk);
-	if (ckk == CKK_XMSS || ckk == CKK_XMSSMT)
-		return xmss_strength(a, ckk);
-	return (struct strength){ 0 };
-}
 
 static const struct approved {
 	enum strength_kind kind;
@@ -176,23 +110,21 @@ static const struct {
 	{ STRENGTH_SECRET, POLICY_MIN_SECRET },
 };
 
-static enum hf_err check_strength(struct calls_ctx *c, const struct attrs *a,
-	enum strength_use use)
+static enum hf_err check_strength(struct calls_ctx *c, const struct strength *s, enum strength_use use)
 {
-	struct strength s = strength_of(a);
 	bool good;
 
-	if (s.kind == STRENGTH_OTHER)
+	if (s->kind == STRENGTH_OTHER)
 		return HF_OK;
-	good = approved_size(&s, use, day_number());
+	good = approved_size(s, use, day_number());
 	if (!good)
 		c->service = SERVICE_NOT_APPROVED;
 	if (policy_value(c->part, POLICY_NON_APPROVED) == 0 && !good)
 		return policy_forbids(c, POLICY_NON_APPROVED, HF_E_SIZE_FORBIDDEN);
-	if (s.kind == STRENGTH_EC && (policy_value(c->part, POLICY_CURVES) & s.group) == 0)
+	if (s->kind == STRENGTH_EC && (policy_value(c->part, POLICY_CURVES) & s->group) == 0)
 		return policy_forbids(c, POLICY_CURVES, HF_E_CURVE_FORBIDDEN);
 	for (size_t i = 0; use == USE_PROTECT && i < sizeof(leasts) / sizeof(leasts[0]); i++)
-		if (leasts[i].kind == s.kind && s.bits < policy_value(c->part, leasts[i].least))
+		if (leasts[i].kind == s->kind && s->bits < policy_value(c->part, leasts[i].least))
 			return policy_forbids(c, leasts[i].least, HF_E_SIZE_FORBIDDEN);
 	return HF_OK;
 }
@@ -266,9 +198,9 @@ enum hf_err policy_use(struct calls_ctx *c, uint32_t ckf, const struct object *k
 {
 	if (policy_value(c->part, POLICY_DATES) != 0 && !in_time(key))
 		return policy_forbids(c, POLICY_DATES, HF_E_KEY_FUNCTION);
-	if ((ckf & (CKF_SIGN | CKF_SIGN_RECOVER)) != 0 && !attrs_bool(&key->attrs, CKA_LOCAL))
+	if ((ckf & (CKF_SIGN | CKF_SIGN_RECOVER)) != 0 && !key->local)
 		TRY(policy_need(c, POLICY_IMPORTED_SIGNING));
-	return check_strength(c, &key->attrs, strength_use_of(ckf));
+	return check_strength(c, &key->strength, strength_use_of(ckf));
 }
 
 /* need_by_class: private and secret keys have a policy each. */
@@ -335,11 +267,12 @@ enum hf_err policy_unwrapped(struct calls_ctx *c, const struct attrs *a)
 enum hf_err policy_birth(struct calls_ctx *c, const struct attrs *a)
 {
 	uint64_t cko = attrs_u64(a, CKA_CLASS, ATTRS_AS_GIVEN);
+	struct strength s = strength_of(a);
 
 	if (holds_secret(cko) && count_purposes(a) > 1)
 		TRY(policy_need(c, POLICY_MULTIPURPOSE));
 	/* A public key is there to check what others made, too. */
-	return check_strength(c, a, cko != CKO_PUBLIC_KEY || attrs_bool(a, CKA_LOCAL) ?
+	return check_strength(c, &s, cko != CKO_PUBLIC_KEY || attrs_bool(a, CKA_LOCAL) ?
 		USE_PROTECT : USE_VERIFY);
 }
 

@@ -38,17 +38,6 @@ bool holds_secret(uint64_t cko);
 enum hf_err policy_change(struct calls_ctx *c, const struct object *o, const struct attrs *next)
 	HF_MUST_CHECK;
 
-/* struct strength is what the rules about sizes look at. */
-enum strength_kind {
-	STRENGTH_OTHER, STRENGTH_RSA, STRENGTH_EC, STRENGTH_SECRET,
-	STRENGTH_UNAPPROVED, /* a parameter set that no rule approves */
-};
-struct strength {
-	enum strength_kind kind; /* STRENGTH_OTHER: no rule, or not known yet */
-	uint64_t bits;
-	unsigned group;          /* enum curve_group */
-};
-struct strength strength_of(const struct attrs *a);
 /* enum strength_use: what a key's size has to be good for (spec/approved.def). */
 enum strength_use { USE_PROTECT, USE_VERIFY, USE_PROCESS };
 /* approved_size reads spec/approved.def; day as yyyymmdd. */

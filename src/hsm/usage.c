@@ -191,7 +191,7 @@ void usage_count(struct calls_ctx *c, enum hf_err e)
 		return;
 	atomic_fetch_add_explicit(e == HF_OK ? &u->uses[c->usage.kind] : &u->failures, 1,
 		memory_order_relaxed);
-	atomic_store_explicit(&u->last_us, clock_wall_us(), memory_order_relaxed);
+	atomic_store_explicit(&u->last_us, clock_coarse_us(), memory_order_relaxed);
 }
 
 bool usage_first(struct usage *u, unsigned kind)

@@ -18,7 +18,7 @@
 
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 #define NEAR_SPINS 40      /* before the processor is offered to others */
-#define FAR_SPIN_NS 1000000u /* most calls are answered by then; waking costs 60 us */
+#define FAR_SPIN_NS 4000000u /* most calls are answered by then; waking costs 60 us */
 #define WIPED ((size_t)4096) /* of a request: a PIN is short */
 
 #define NAP_NS 100000000u    /* a vault that has died is noticed then */
@@ -453,24 +453,30 @@ static bool give_turn(struct channel *c)
 	       turn_give_in_crowd(&c->turn);
 }
 
+/* look watches for the answer for a microsecond or two; in a crowd that would take the processor from who
+ * makes it. */
+static bool look(struct channel *c)
+{
+	for (int i = 0; i < NEAR_SPINS && crowd(c) == CROWD_NONE; i++) {
+		if (answered(c))
+			return true;
+		relax();
+	}
+	return answered(c);
+}
+
 /* spin: in a crowd it is worth while only if it makes room for the vault's thread. */
 static bool spin(struct channel *c)
 {
 	uint64_t until;
 
 	turn_begin(&c->turn);
-	for (int i = 0; i < NEAR_SPINS && crowd(c) == CROWD_NONE; i++) {
-		if (answered(c))
-			return true;
-		relax();
-	}
-	if (crowd(c) == CROWD_QUEUE)
+	if (look(c) || crowd(c) == CROWD_QUEUE)
 		return answered(c);
 	until = clock_mono_ns() + FAR_SPIN_NS;
-	do {
-		if (answered(c))
+	while (give_turn(c) && c->turn.now < until)
+		if (look(c))
 			return true;
-	} while (give_turn(c) && c->turn.now < until);
 	return answered(c);
 }
 
