@@ -318,15 +318,11 @@ void gate_service(struct calls_ctx *c, enum hf_err e)
 
 static enum hf_err serve_row(struct calls_ctx *c, struct buf *out)
 {
-	struct ahead ahead = { .began_ns = clock_mono_ns() };
-	enum hf_err e;
+	enum hf_err e = run(c, out);
 	bool kept = false;
 
-	c->ahead = &ahead;
-	e = run(c, out);
-
 	consent_over(c, e);
-	if (e != HF_OK || !ahead.made)
+	if (e != HF_OK || !c->ahead->made)
 		gate_service(c, e);
 	log_own_fault(c, e);
 	fail_if_untrue(c, e);
@@ -335,7 +331,7 @@ static enum hf_err serve_row(struct calls_ctx *c, struct buf *out)
 	generation_event(c->hsm, c->row, c->head.opcode, e);
 	e = audit(c, e, &kept);
 	settle(c, kept);
-	metrics_call(c, e, ahead.began_ns);
+	metrics_call(c, e, c->ahead->began_ns);
 	usage_unref(c->usage.u);
 	leave_session(c);
 	if (c->part != NULL && atomic_load_explicit(&c->part->condemned, memory_order_relaxed))
@@ -375,6 +371,7 @@ bool hsm_serve_bulk(struct hsm_conn *conn, const struct wire_head *head, struct 
 	const struct hsm_bulk *bulk, struct buf *out)
 {
 	CLEANUP(arena_done) struct arena a = { 0 };
+	struct ahead ahead = { .began_ns = clock_mono_ns() };
 	struct calls_ctx c = {
 		.hsm = conn->hsm,
 		.conn = conn,
@@ -386,6 +383,7 @@ bool hsm_serve_bulk(struct hsm_conn *conn, const struct wire_head *head, struct 
 		.fields = fields,
 		.bulk = bulk,
 		.arena = &a,
+		.ahead = &ahead,
 		.audit.mechanism = UINT32_MAX,
 	};
 	size_t at = out->n;
