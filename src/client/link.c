@@ -61,8 +61,12 @@ struct conn *link_take(struct client *c)
 
 void link_give(struct client *c, struct conn *k)
 {
+	struct transport *t = k->t;
+
 	buf_reset(&k->in);
 	k->answer = SLICE_NONE;
+	if (t != NULL && t->ops->done != NULL)
+		t->ops->done(t);
 	atomic_store(&k->busy, false);
 	if (c->waiting == 0)
 		return;

@@ -247,12 +247,15 @@ static void refuse(struct conn *c, const struct wire_head *head, enum hf_err e)
 /* share answers with memory of the client's and ours. */
 static void share(struct conn *c, const struct wire_head *head)
 {
+	struct channel *made;
 	enum hf_err e = c->channel != NULL || head->session != CHANNEL_LAYOUT ? HF_E_STATE :
-		channel_make(&c->channel, &c->give_fd);
+		channel_make(&made, &c->give_fd);
 
 	answer_error(c, *head, e);
-	if (e == HF_OK)
-		channel_watch(c->channel);
+	if (e != HF_OK)
+		return;
+	channel_watch(made);
+	c->channel = made;
 }
 
 bool conn_asked(const struct conn *c)
@@ -298,6 +301,13 @@ void conn_nap(struct conn *c, uint64_t ns)
 {
 	if (c->channel != NULL)
 		channel_nap(c->channel, ns);
+}
+
+bool conn_trim(struct conn *c, uint64_t now)
+{
+	struct channel *shared = c->channel;
+
+	return shared != NULL && channel_trim(shared, now);
 }
 
 static bool there(const struct hsm_bulk *b, size_t n)

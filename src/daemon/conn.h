@@ -32,7 +32,7 @@ struct conn {
 	struct hsm_conn *hsm;     /* NULL: refused, every request is answered `refused` */
 	enum hf_err refused;
 	size_t max_message;       /* bytes of a request's fields */
-	struct channel *channel;  /* memory shared with the client, or NULL */
+	struct channel *_Atomic channel; /* memory shared with the client, or NULL */
 	bool by_channel;          /* the request in hand came through it */
 	struct slice bulk;        /* the data of the last request in `in`, still there; or none */
 	struct slice in_place;    /* the answer, where it was written in that memory */
@@ -76,6 +76,9 @@ bool conn_rests(const struct conn *c);
 void conn_crowded(struct conn *c, enum channel_crowd crowd);
 unsigned conn_seat(const struct conn *c);
 void conn_nap(struct conn *c, uint64_t ns);
+
+/* conn_trim is channel_trim. */
+bool conn_trim(struct conn *c, uint64_t now);
 
 /* conn_advance does what can be done now. may_be_slow: on a thread for slow calls. */
 enum conn_next conn_advance(struct conn *c, struct lane *l, bool may_be_slow);

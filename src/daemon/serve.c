@@ -31,6 +31,7 @@
 #define WORKERS_MIN 2u
 #define SLOW_MAX 4u
 #define SLOW_MIN 2u
+#define TRIMS 16u /* at one tick: each takes a fraction of a millisecond, under the lock */
 #define SLOW_THREADS 128u /* most of them wait for the disk */
 
 struct server {
@@ -609,6 +610,7 @@ enum hf_err serve_start(struct hsm *h, int listen_fd, const struct config *c, st
 void serve_tick(struct server *s)
 {
 	uint64_t now = clock_mono_ns();
+	unsigned trimmed = 0;
 
 	accept_again(s);
 	MUTEX_HOLD(&s->lock);
@@ -617,6 +619,7 @@ void serve_tick(struct server *s)
 
 		if (since != 0 && now > since && now - since > STALL_NS)
 			shutdown(c->fd, SHUT_RDWR);
+		trimmed += trimmed < TRIMS && conn_trim(c, now);
 	}
 }
 

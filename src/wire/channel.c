@@ -23,7 +23,7 @@
 
 #define NAP_NS 100000000u    /* a vault that has died is noticed then */
 
-enum state { FREE, ASKED, ANSWERED, ELSEWHERE, NAPS = 0x40, SLEEPS = 0x80 };
+enum state { FREE, ASKED, ANSWERED, ELSEWHERE, WRITES, HELD, NAPS = 0x40, SLEEPS = 0x80 };
 enum watch { AWAY, WATCHING, NAPPING };
 
 #define SHORT ((size_t)1984)       /* bytes of a frame, at most */
@@ -71,7 +71,10 @@ struct channel {
 	struct early *early; /* while it waits; or NULL */
 	uint8_t *rest;       /* where data that are on their way go */
 	size_t rest_n;       /* bytes of them */
+	bool claimed;        /* by the client */
 	uint64_t patience;   /* the vault's: ns */
+	atomic_bool longs;   /* a long frame has passed since channel_trim looked */
+	uint64_t long_at;    /* channel_trim's: when it saw that last; 0: the pages went back since */
 };
 
 static void relax(void)
@@ -105,6 +108,7 @@ static size_t place(struct channel *c, const struct sort *s, size_t n)
 		return s->in_short;
 	if (n < LONG)
 		return s->in_area;
+	atomic_store_explicit(&c->longs, true, memory_order_relaxed);
 	c->next = (at + n + 4095) & ~(size_t)4095;
 	return s->in_area + at;
 }
@@ -211,6 +215,8 @@ bool channel_take(struct channel *c, struct buf *in, struct slice *ret_whole)
 	if (!is_frame(n, at) || (p = buf_add(in, some)) == NULL)
 		return false;
 	c->patience = PATIENCE_NS;
+	if (n >= LONG)
+		atomic_store_explicit(&c->longs, true, memory_order_relaxed);
 	memcpy(p, bytes_at(c, at), some);
 	if (some == n)
 		secret_wipe(bytes_at(c, at), n < WIPED ? n : WIPED);
@@ -322,6 +328,29 @@ unsigned channel_seat(const struct channel *c)
 	return atomic_load_explicit(&c->at->seat, memory_order_relaxed);
 }
 
+/* give_back may meet a client that writes all the same: it will find zeros. */
+static bool give_back(const struct channel *c)
+{
+	uint32_t s = FREE;
+
+	if (!atomic_compare_exchange_strong(&c->at->state, &s, HELD))
+		return false;
+	(void)madvise(bytes_at(c, requests.in_area), sizeof(struct shared) - requests.in_area, MADV_REMOVE);
+	s = HELD;
+	(void)atomic_compare_exchange_strong(&c->at->state, &s, FREE);
+	return true;
+}
+
+bool channel_trim(struct channel *c, uint64_t now)
+{
+	if (atomic_exchange_explicit(&c->longs, false, memory_order_relaxed))
+		c->long_at = now;
+	if (c->long_at == 0 || now - c->long_at < CHANNEL_RESTS_NS || !give_back(c))
+		return false;
+	c->long_at = 0;
+	return true;
+}
+
 void channel_nap(struct channel *c, uint64_t ns)
 {
 	atomic_store(&c->at->watched, NAPPING);
@@ -373,6 +402,25 @@ static size_t at_once(const struct channel *c, const struct request *q, size_t a
 		crowd(c) == CROWD_NONE;
 
 	return pours ? POUR : q->data.n;
+}
+
+bool channel_claim(struct channel *c)
+{
+	uint32_t s = atomic_load_explicit(&c->at->state, memory_order_relaxed);
+
+	do {
+		if (s == HELD)
+			return false;
+	} while (!atomic_compare_exchange_weak(&c->at->state, &s, WRITES));
+	c->claimed = true;
+	return true;
+}
+
+void channel_done(struct channel *c)
+{
+	if (c->claimed)
+		atomic_store_explicit(&c->at->state, FREE, memory_order_release);
+	c->claimed = false;
 }
 
 static void tell_missing(struct channel *c, const struct request *q)
@@ -508,6 +556,5 @@ enum hf_err channel_read(struct channel *c, struct answer *ret)
 	if (room < WIRE_HEAD || wire_head_get(bytes_at(c, at), room - WIRE_HEAD, &h) != HF_OK)
 		return HF_E_CONNECTION;
 	*ret = (struct answer){ h, { bytes_at(c, at + WIRE_HEAD), h.length } };
-	atomic_store(&c->at->state, FREE);
 	return HF_OK;
 }

@@ -4,11 +4,14 @@
  * The socket stays: who sleeps is woken through it, what does not fit goes over
  * it, and its end is the end of the channel. One request at a time:
  *
- *   client  writes a request, state = ASKED; nobody watches: rings (WIRE_OP_RING)
+ *   client  state = WRITES, writes a request, state = ASKED; nobody watches: rings (WIRE_OP_RING)
  *   vault   copies it before it looks at it (but large data), answers, state = ANSWERED;
  *           the client naps: wakes it; it sleeps: rings
  *   client  spins for a while, naps for a while (a futex), then marks that it
- *           sleeps and reads the socket, whose end it then sees
+ *           sleeps and reads the socket, whose end it then sees; state = FREE when it has
+ *           taken the answer out
+ *   vault   now and then: of what has been FREE for long the pages of long frames go back to the
+ *           kernel; meanwhile state = HELD, and the client keeps to the socket
  *
  * Either side may write anything there at any time: nothing is read twice, and
  * no length is believed. Large data to be encrypted may stay there, and their ciphertext be written there,
@@ -23,7 +26,7 @@
 
 /* CHANNEL_LAYOUT is raised with every change of struct shared and of what is done with it. Who asks for a
  * channel says it, in the head's session. */
-#define CHANNEL_LAYOUT 2u
+#define CHANNEL_LAYOUT 3u
 
 struct channel; /* one side's view */
 void channel_close(struct channel *c); /* NULL-safe; unmaps */
@@ -78,6 +81,11 @@ enum channel_crowd {
 };
 void channel_crowded(struct channel *c, enum channel_crowd crowd);
 unsigned channel_seat(const struct channel *c);
+/* channel_trim gives the pages of long frames back to the kernel, if none has passed for CHANNEL_RESTS_NS
+ * and the client is not about to use them; false: nothing was to be done. For one thread, beside the
+ * one that serves; now: CLOCK_MONOTONIC, ns. */
+#define CHANNEL_RESTS_NS 10000000000u
+bool channel_trim(struct channel *c, uint64_t now);
 /* channel_nap sleeps until a request comes or ns nanoseconds are over; while it is watched. */
 void channel_nap(struct channel *c, uint64_t ns);
 
@@ -89,6 +97,10 @@ enum hf_err channel_open(int fd, struct channel **ret) HF_MUST_CHECK;
 
 /* channel_fits: q, and what is ahead of it, have room there. */
 bool channel_fits(const struct request *q);
+/* channel_claim comes before channel_ask; false: the vault holds the memory for a moment. channel_done: what
+ * was answered is not needed any more. */
+bool channel_claim(struct channel *c);
+void channel_done(struct channel *c);
 /* channel_ask leaves a request that fits; true: the vault has to be rung. */
 bool channel_ask(struct channel *c, const struct request *q);
 /* channel_pour leaves what channel_ask has left out, of a long request that pours. */

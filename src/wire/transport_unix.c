@@ -157,7 +157,7 @@ static enum hf_err unix_call(struct transport *t, const struct request *q, struc
 	*ret_sent = false;
 	if (l->fd < 0)
 		return HF_E_CONNECTION;
-	if (l->channel != NULL && channel_fits(q))
+	if (l->channel != NULL && channel_fits(q) && channel_claim(l->channel))
 		e = over_channel(l, q, in, &got, ret_sent);
 	else
 		e = over_socket(l, q, in, &got, ret_sent);
@@ -191,7 +191,17 @@ static int unix_peer(struct transport *t)
 	return getsockopt(l->fd, SOL_SOCKET, SO_PEERCRED, &u, &n) == 0 ? u.pid : 0;
 }
 
-static const struct transport_ops unix_ops = { unix_call, unix_close, unix_peer, .pairs = true };
+static void unix_done(struct transport *t)
+{
+	const struct unix_link *l = container_of(t, struct unix_link, t);
+
+	if (l->channel != NULL)
+		channel_done(l->channel);
+}
+
+static const struct transport_ops unix_ops = {
+	unix_call, unix_close, unix_peer, .done = unix_done, .pairs = true,
+};
 
 enum hf_err transport_unix(const char *dir, const char *name, unsigned timeout_ms,
 	struct transport **ret)

@@ -150,6 +150,7 @@ struct transport_ops {
 		struct answer *ret, bool *ret_sent);
 	void (*close)(struct transport *t); /* and frees it */
 	int (*peer)(struct transport *t);   /* id of the process that listens; 0: none, unknown */
+	void (*done)(struct transport *t);  /* the last answer is not needed any more; or NULL */
 	bool pairs; /* a request may have one ahead */
 };
 struct transport {

@@ -57,13 +57,15 @@ static struct channel *client[CONNS];
 
 static int setup(void **state)
 {
+	struct channel *made;
 	int fd;
 
 	(void)state;
 	round_init(&round_of);
 	for (unsigned i = 0; i < CONNS; i++) {
 		conn[i] = (struct conn){ 0 };
-		assert_int_equal(channel_make(&conn[i].channel, &fd), HF_OK);
+		assert_int_equal(channel_make(&made, &fd), HF_OK);
+		conn[i].channel = made;
 		assert_int_equal(channel_open(fd, &client[i]), HF_OK);
 		close(fd);
 		conn_watch(&conn[i]);

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -531,6 +532,102 @@ static void frames_of_all_lengths_pass(void **state)
 	}
 }
 
+/* --- memory of long frames ---------------------------------------------------- */
+
+static size_t kept(void)
+{
+	struct stat st;
+
+	assert_int_equal(fstat(shared, &st), 0);
+	return (size_t)st.st_blocks * 512;
+}
+
+/* trim_in looks twice, the second time so many nanoseconds later. */
+static bool trim_in(uint64_t ns)
+{
+	static uint64_t now = 1;
+
+	(void)channel_trim(vault, now);
+	now += ns;
+	return channel_trim(vault, now);
+}
+
+/* exchange is a call of n bytes each way whose answer was not taken out yet. */
+static void exchange(size_t n, uint8_t fill)
+{
+	CLEANUP(buf_done) struct buf in = BUF_MAX(CHANNEL_ROOM), data = BUF_MAX(CHANNEL_ROOM);
+	struct answer got;
+
+	memset(buf_add(&data, n), fill, n);
+	assert_true(channel_claim(client));
+	(void)ask(n, buf_slice(&data));
+	assert_true(take(&in));
+	assert_memory_equal(in.p + WIRE_HEAD, data.p, n);
+	assert_int_equal(give(n, n), CHANNEL_SEEN);
+	assert_int_equal(channel_read(client, &got), HF_OK);
+	assert_int_equal(got.fields.p[n - 1], 'a');
+}
+
+static void memory_of_long_frames_goes_back(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		exchange(1000000, 'b');
+		channel_done(client);
+		assert_true(kept() > 2000000);
+		assert_false(trim_in(CHANNEL_RESTS_NS - 1)); /* soon the next one may come */
+		exchange(20, 'c');
+		channel_done(client);
+		assert_true(trim_in(CHANNEL_RESTS_NS));
+		assert_true(kept() <= 4096);
+		assert_false(trim_in(CHANNEL_RESTS_NS));
+	}
+}
+
+static void memory_in_use_is_left(void **state)
+{
+	(void)state;
+	exchange(1000000, 'b');
+	assert_false(trim_in(CHANNEL_RESTS_NS)); /* the answer is still to be read */
+	channel_done(client);
+	assert_true(channel_claim(client));
+	assert_false(trim_in(CHANNEL_RESTS_NS)); /* a request is being written */
+	assert_true(kept() > 2000000);
+	channel_done(client);
+	(void)trim_in(CHANNEL_RESTS_NS);
+	assert_true(kept() <= 4096);
+}
+
+static atomic_bool trimmed_enough;
+
+static void *trim_all_the_time(void *arg)
+{
+	uint64_t now = 1;
+
+	(void)arg;
+	for (unsigned n = 0; n < 50; now += CHANNEL_RESTS_NS)
+		n += channel_trim(vault, now);
+	atomic_store(&trimmed_enough, true);
+	return NULL;
+}
+
+static void no_long_frame_loses_its_memory(void **state)
+{
+	pthread_t t;
+
+	(void)state;
+	atomic_store(&trimmed_enough, false);
+	assert_int_equal(pthread_create(&t, NULL, trim_all_the_time, NULL), 0);
+	for (uint8_t fill = 1; !atomic_load(&trimmed_enough); fill++) {
+		while (!channel_claim(client))
+			(void)sched_yield();
+		exchange(100000, fill | 1);
+		channel_done(client);
+		(void)sched_yield();
+	}
+	assert_int_equal(pthread_join(t, NULL), 0);
+}
+
 static void a_pin_does_not_stay_there(void **state)
 {
 	CLEANUP(buf_done) struct buf in = BUF_MAX(4096);
@@ -669,6 +766,9 @@ int main(void)
 		TEST(an_answer_outside_is_refused),
 		TEST(a_short_call_stays_within_one_page),
 		TEST(frames_of_all_lengths_pass),
+		TEST(memory_of_long_frames_goes_back),
+		TEST(memory_in_use_is_left),
+		TEST(no_long_frame_loses_its_memory),
 		TEST(a_pin_does_not_stay_there),
 		TEST(the_client_cannot_shrink_it),
 		TEST(other_files_are_refused),
