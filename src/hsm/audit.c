@@ -588,11 +588,13 @@ void audit_close(struct audit *a)
 
 /* --- for callers --------------------------------------------------------------------------- */
 
-enum hf_err audit_flush(struct audit *a)
+uint64_t audit_flush(struct audit *a)
 {
 	MUTEX_HOLD(&a->lock);
 
-	return audit_wait_kept(a);
+	if (audit_wait_kept(a) != HF_OK)
+		log_warn("audit: records after %llu are not kept yet", (unsigned long long)a->durable);
+	return a->durable;
 }
 
 enum hf_err audit_event(struct audit *a, const char *event, const char *detail, enum hf_err result)

@@ -79,10 +79,10 @@ enum hf_err audit_uses(struct audit *a, const struct audit_uses *u) HF_MUST_CHEC
  * HF_E_AUDIT: it is not durable. */
 enum hf_err audit_event(struct audit *a, const char *event, const char *detail, enum hf_err result)
 	HF_MUST_CHECK;
-/* audit_flush waits until what was recorded before is kept. */
-enum hf_err audit_flush(struct audit *a) HF_MUST_CHECK;
+/* audit_flush waits until what was recorded before is kept, or cannot be; it returns the number of
+ * the last record that is kept. */
+uint64_t audit_flush(struct audit *a);
 uint64_t audit_sequence(struct audit *a); /* of the last record */
-uint64_t audit_durable(struct audit *a);  /* of the last record that is kept */
 uint64_t audit_backlog(struct audit *a);  /* records that are not kept yet */
 uint64_t audit_dropped(struct audit *a);  /* since the start, and lost before it */
 uint64_t audit_gaps(struct audit *a);     /* the log was found cut, replaced or deleted; ever */

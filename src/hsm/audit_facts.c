@@ -8,13 +8,6 @@ uint64_t audit_sequence(struct audit *a)
 	return a->seq;
 }
 
-uint64_t audit_durable(struct audit *a)
-{
-	MUTEX_HOLD(&a->lock);
-
-	return a->durable;
-}
-
 uint64_t audit_backlog(struct audit *a)
 {
 	MUTEX_HOLD(&a->lock);

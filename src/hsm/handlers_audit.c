@@ -30,8 +30,7 @@ enum hf_err on_audit_read(struct calls_ctx *c, const struct audit_read_req *q,
 
 	if (key == NULL)
 		return HF_E_SECRET_MEMORY;
-	/* What cannot be kept now is not there yet; the rest is. */
-	last = audit_flush(audit) == HF_OK ? audit_sequence(audit) : audit_durable(audit);
+	last = audit_flush(audit); /* what was recorded since is not there yet */
 	if (from == 0)
 		from = last > max ? last - max + 1 : 1;
 	if (max > 0 && from <= last)

@@ -186,6 +186,16 @@ def test_a_log_that_was_put_back_or_deleted_does_not_verify_and_uses_no_number_a
         shutil.rmtree(f'{i.home}-before')
 
 
+def test_the_end_of_the_log_is_told_while_it_grows(i):
+    i.must('init', 'e2e')
+    signer, ends = i.popen('sign', '2', '2'), []
+    while signer.poll() is None:
+        told = json.loads(i.cli('audit', 'key', '--json').stdout)
+        ends.append(told['last'])
+        assert told['hash'] != '0' * 64, told
+    assert 0 < ends[0] < ends[-1] and ends == sorted(ends), ends
+
+
 def test_an_open_file_that_is_deleted_or_replaced_is_written_anew_and_on_record(i):
     i.must('init', 'e2e')
     d = f'{i.home}/data/audit'

@@ -53,7 +53,7 @@ static enum hf_err write_all(struct audit *a, uint64_t n)
 		c.head.request = i;
 		TRY(audit_call(a, &c, &end));
 	}
-	return audit_flush(a);
+	return audit_flush(a) == audit_sequence(a) ? HF_OK : HF_E_AUDIT;
 }
 
 static enum hf_err tell(struct keeper *k, struct audit *a, uint64_t ns)
