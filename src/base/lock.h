@@ -165,6 +165,38 @@ static inline void cond_broadcast(struct cond *c)
 	lock_check(pthread_cond_broadcast(&c->c));
 }
 
+/* struct baton: a lock that another thread may give back than the one that took it. */
+struct baton {
+	sem_t s;
+};
+
+static inline void baton_init(struct baton *b)
+{
+	lock_check(sem_init(&b->s, 0, 1));
+}
+
+static inline void baton_done(struct baton *b)
+{
+	lock_check(sem_destroy(&b->s));
+}
+
+static inline void baton_take(struct baton *b)
+{
+	while (sem_wait(&b->s) != 0)
+		lock_check(errno == EINTR ? 0 : errno);
+}
+
+/* baton_try: false: somebody has it. */
+static inline bool baton_try(struct baton *b)
+{
+	return sem_trywait(&b->s) == 0;
+}
+
+static inline void baton_give(struct baton *b)
+{
+	lock_check(sem_post(&b->s));
+}
+
 /* struct wake: one thread sleeps until others woke it, as often as they did. It needs no lock for that, which
  * it would find taken by who wakes it; and its memory may go as soon as it wakes. */
 struct wake {

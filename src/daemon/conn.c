@@ -13,7 +13,7 @@
 #define REQUESTS_IN_A_ROW 64      /* of one client, before others are served */
 #define LANE_KEEPS ((size_t)3 << 20) /* a longer buffer goes back to the allocator */
 
-enum progress { DONE, WAIT, CLOSE };
+enum progress { DONE, WAIT, CLOSE, ASIDE };
 
 void conn_open(struct conn *c, int fd, struct hsm_conn *hsm, enum hf_err refused,
 	size_t max_message)
@@ -350,6 +350,9 @@ static bool serve(struct conn *c, const struct wire_head *head, struct slice fie
 	h.flags &= (uint16_t)~WIRE_FLAG_QUIET;
 	if (c->bulk.n > 0 && WIRE_HEAD + fields.n == c->in.n)
 		return serve_bulk(c, head, fields) && buf_err(&c->out) == HF_OK;
+	if (c->aside != NULL && (head->flags & WIRE_FLAG_QUIET) == 0)
+		return hsm_serve_later(c->hsm, &h, fields, &c->later, &c->out) &&
+			(c->later.call != NULL || buf_err(&c->out) == HF_OK);
 	if (!hsm_serve(c->hsm, &h, fields, &c->out) || buf_err(&c->out) != HF_OK)
 		return false;
 	if ((head->flags & WIRE_FLAG_QUIET) != 0) {
@@ -384,7 +387,7 @@ static enum progress answer(struct conn *c, const struct wire_head *head)
 	} else if (!serve(c, head, fields)) {
 		return CLOSE;
 	}
-	return DONE;
+	return c->later.call != NULL ? ASIDE : DONE;
 }
 
 /* last_frame finds where the last of the frames begins whose first bytes are in in, all `whole` long. */
@@ -500,11 +503,44 @@ static enum conn_next go_on(struct conn *c, bool may_be_slow)
 			return CONN_SLOW;
 		may_be_slow = false;
 		from_channel = c->by_channel;
-		if (answer(c, &head) == CLOSE) {
+		p = answer(c, &head);
+		if (p == ASIDE)
+			return CONN_ASIDE;
+		if (p == CLOSE) {
 			(void)flush(c);
 			return CONN_CLOSE;
 		}
 	}
+}
+
+/* finish_aside: others of this connection's requests may have come with the one that is answered now. */
+static enum conn_next finish_aside(struct conn *c)
+{
+	enum progress p;
+
+	if (!hsm_go_on(&c->later))
+		return CONN_ASIDE;
+	if (buf_err(&c->out) != HF_OK)
+		return CONN_CLOSE;
+	p = flush(c);
+	if (p != DONE)
+		return p == WAIT ? CONN_WRITE : CONN_CLOSE;
+	drop(c);
+	return c->in.n > 0 ? CONN_AGAIN : CONN_READ;
+}
+
+static void give_back_both(struct conn *c, struct lane *l)
+{
+	give_back(&c->in, &l->in);
+	give_back(&c->out, &l->out);
+}
+
+enum conn_next conn_go_on(struct conn *c, struct lane *l)
+{
+	enum conn_next next = finish_aside(c);
+
+	give_back_both(c, l);
+	return next;
 }
 
 enum conn_next conn_advance(struct conn *c, struct lane *l, bool may_be_slow)
@@ -518,7 +554,6 @@ enum conn_next conn_advance(struct conn *c, struct lane *l, bool may_be_slow)
 		waits(c);
 	if (c->drain)
 		buf_reset(&c->in);
-	give_back(&c->in, &l->in);
-	give_back(&c->out, &l->out);
+	give_back_both(c, l);
 	return next;
 }

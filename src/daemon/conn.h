@@ -27,6 +27,10 @@ struct conn {
 	unsigned passed_over;     /* the round's: times since then */
 	bool asks;                /* the round's: since then it has been seen to ask, */
 	unsigned asks_from;       /* from this processor's seat */
+	struct aside *aside;      /* aside.h's, with what follows; NULL: no call is put aside */
+	struct conn *next_aside;
+	_Atomic unsigned aside_halves;
+	struct hsm_later later;
 	int fd;
 	bool awaited;             /* the server's: in its epoll set */
 	struct hsm_conn *hsm;     /* NULL: refused, every request is answered `refused` */
@@ -54,6 +58,7 @@ enum conn_next {
 	CONN_AGAIN, /* nothing, but others are due */
 	CONN_TURN,  /* to be looked at in its turn */
 	CONN_SLOW,  /* a thread for slow calls */
+	CONN_ASIDE, /* nothing until its call is ready (later) */
 	CONN_CLOSE,
 };
 
@@ -82,6 +87,9 @@ bool conn_trim(struct conn *c, uint64_t now);
 
 /* conn_advance does what can be done now. may_be_slow: on a thread for slow calls. */
 enum conn_next conn_advance(struct conn *c, struct lane *l, bool may_be_slow);
+
+/* conn_go_on goes on with the call that was put aside, and sends its answer. */
+enum conn_next conn_go_on(struct conn *c, struct lane *l);
 
 /* conn_done closes the socket and releases the rest. */
 void conn_done(struct conn *c);

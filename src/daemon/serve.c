@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "aside.h"
 #include "clock.h"
 #include "conn.h"
 #include "lock.h"
@@ -48,6 +49,7 @@ struct server {
 	unsigned most;
 	_Atomic uint64_t crowded_until; /* ns */
 	_Atomic unsigned asleep;   /* workers that are called by the epoll set alone */
+	struct aside aside;
 	struct round round;        /* empty while one is asleep, or soon */
 	_Atomic bool accept_later; /* no descriptor was left */
 	struct mutex lock;         /* what follows */
@@ -141,6 +143,7 @@ static struct conn *conn_new(struct server *s, int fd)
 	}
 	refused = hsm_conn_open(s->hsm, &p, &hsm);
 	conn_open(c, fd, refused == HF_OK ? hsm : NULL, refused, s->max_message);
+	aside_welcome(&s->aside, c);
 	conn_link(s, c);
 	return c;
 }
@@ -259,7 +262,8 @@ static void arm(struct server *s, struct conn *c, uint32_t events)
  * more clients than workers. */
 static enum channel_crowd how_crowded(struct server *s, uint64_t now)
 {
-	if (!round_empty(&s->round))
+	if (!round_empty(&s->round) ||
+	    atomic_load_explicit(&s->aside.count, memory_order_relaxed) > 2 * s->cores)
 		return CROWD_QUEUE;
 	if (2 * atomic_load_explicit(&s->active, memory_order_relaxed) > s->cores)
 		atomic_store_explicit(&s->crowded_until, now + CROWD_NS, memory_order_relaxed);
@@ -368,15 +372,9 @@ static enum conn_next serve_on(struct server *s, struct conn *c, struct lane *l,
 	return next;
 }
 
-static void advance(struct server *s, struct conn *c, struct lane *l, struct epoll_event *other)
+/* put_down: nobody has the connection any more, but for who serves it next. */
+static void put_down(struct server *s, struct conn *c, enum conn_next next)
 {
-	enum conn_next next = serve_on(s, c, l, other);
-
-	if (hsm_stop_wanted(s->hsm)) {
-		const uint64_t one = 1;
-
-		(void)!write(s->wake, &one, sizeof(one));
-	}
 	switch (next) {
 	case CONN_READ:
 		arm(s, c, EPOLLIN);
@@ -392,10 +390,26 @@ static void advance(struct server *s, struct conn *c, struct lane *l, struct epo
 	case CONN_SLOW:
 		to_slow(s, c);
 		break;
+	case CONN_ASIDE:
+		conn_crowded(c, CROWD_QUEUE);
+		aside_put(&s->aside, c);
+		break;
 	case CONN_CLOSE:
 		conn_close(s, c);
 		break;
 	}
+}
+
+static void advance(struct server *s, struct conn *c, struct lane *l, struct epoll_event *other)
+{
+	enum conn_next next = serve_on(s, c, l, other);
+
+	if (hsm_stop_wanted(s->hsm)) {
+		const uint64_t one = 1;
+
+		(void)!write(s->wake, &one, sizeof(one));
+	}
+	put_down(s, c, next);
 }
 
 /* --- threads ---------------------------------------------------------------- */
@@ -418,6 +432,25 @@ static struct conn *break_up(struct server *s)
 		c = round_pop(&s->round);
 	while (c != NULL && !asks_still(s, c));
 	return c;
+}
+
+/* go_on serves a connection whose call was put aside. The worker that would look at the round may have fallen
+ * asleep meanwhile. */
+static bool go_on(void *ctx, struct conn *c, struct lane *l)
+{
+	struct server *s = ctx;
+	enum conn_next next = conn_go_on(c, l);
+
+	if (next == CONN_ASIDE)
+		return false;
+	if (next == CONN_READ && atomic_load(&s->asleep) == 0 && conn_rests(c))
+		next = CONN_TURN;
+	else if (next == CONN_READ && conn_unwatch(c))
+		next = CONN_AGAIN;
+	put_down(s, c, next);
+	while (next == CONN_TURN && atomic_load(&s->asleep) > 0 && (c = break_up(s)) != NULL)
+		put_down(s, c, CONN_AGAIN);
+	return true;
 }
 
 /* look_round: a connection of the round that asks. NULL: e has got what comes by the socket, or
@@ -604,6 +637,7 @@ enum hf_err serve_start(struct hsm *h, int listen_fd, const struct config *c, st
 		return HF_E_INTERNAL;
 	}
 	*ret = s;
+	TRY(aside_start(&s->aside, &(struct aside_server){ go_on, s }));
 	return start_threads(s, (unsigned)c->workers);
 }
 
@@ -659,6 +693,7 @@ bool serve_stop(struct server *s)
 		pthread_join(s->worker[i], NULL);
 	if (!end_slow(s))
 		return false;
+	aside_stop(&s->aside);
 	while (s->conns != NULL)
 		conn_close(s, s->conns);
 	return true;

@@ -11,6 +11,11 @@ void ahead_last(struct calls_ctx *c)
 		c->ahead->last = true;
 }
 
+bool ahead_is_last(const struct calls_ctx *c)
+{
+	return c->ahead != NULL && c->ahead->last;
+}
+
 static void make_record(struct audit_each *e, struct calls_ctx *c)
 {
 	gate_service(c, HF_OK);
@@ -42,7 +47,7 @@ const struct records_behind *ahead_behind(struct calls_ctx *c)
 {
 	struct ahead *a = c->ahead;
 
-	if (a == NULL || !a->last || a->made || c->hsm->audit == NULL || c->session == NULL)
+	if (!ahead_is_last(c) || a->made || c->hsm->audit == NULL || c->session == NULL)
 		return NULL;
 	a->end = (struct audit_end){ .result = HF_OK, .want = audit_wants(c, HF_OK) };
 	if (a->end.want != AUDIT_DURABLE && a->end.want != AUDIT_OR_NOTHING)

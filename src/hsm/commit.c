@@ -2,7 +2,8 @@
  *
  * The writer that finds nobody at work leads: it takes what others have queued,
  * sends all of it with one new hsm/state and one anchor, and hands out the
- * results, while the next group gathers behind it. So the order of hsm/state's
+ * results, while the next group gathers behind it. The others sleep, or are put aside by
+ * their threads (struct records_later). So the order of hsm/state's
  * versions is nobody's problem, and a full disk fails whole groups, never
  * followers of a failed one. */
 #include <string.h>
@@ -17,11 +18,13 @@
 #define GROUP_BYTES (8u << 20)
 #define NAME_BITS 16384u
 
-enum turn { TURN_WAITS, TURN_CALLED, TURN_DONE };
+/* Who is awake looks whether it may lead before it waits. */
+enum turn { TURN_AWAKE, TURN_WAITS, TURN_DONE };
 
 struct writer {
 	struct writer *next;
 	struct wake turn;         /* it may lead now, or is done */
+	const struct records_later *later; /* is told that, if it is not NULL */
 	_Atomic int state;        /* enum turn; done: the writer may be gone already */
 	struct change *v;         /* sealed; names are the caller's */
 	size_t n, bytes;
@@ -266,11 +269,19 @@ static void join(struct group *g, struct writer *w)
 	}
 }
 
-/* set_done is the last that w's leader does with it. Who was called and has not heard it yet hears this. */
+static void rouse(struct writer *w)
+{
+	if (w->later != NULL)
+		w->later->ready(w->later->ctx);
+	else
+		wake_up(&w->turn);
+}
+
+/* set_done is the last that w's leader does with it. Who is awake hears it before it waits. */
 static void set_done(struct writer *w)
 {
 	if (atomic_exchange(&w->state, TURN_DONE) == TURN_WAITS)
-		wake_up(&w->turn);
+		rouse(w);
 }
 
 /* call_up is called with the lock held: w is in the queue. */
@@ -278,8 +289,8 @@ static void call_up(struct writer *w)
 {
 	int waits = TURN_WAITS;
 
-	if (atomic_compare_exchange_strong(&w->state, &waits, TURN_CALLED))
-		wake_up(&w->turn);
+	if (atomic_compare_exchange_strong(&w->state, &waits, TURN_AWAKE))
+		rouse(w);
 }
 
 static void take_group(struct records *r, struct group *g, const struct writer *leader)
@@ -351,17 +362,6 @@ static bool lead(struct records *r, struct writer *w)
 	return own;
 }
 
-/* wait_turn: false: it was called, which tells no more than that there may be something to do. */
-static bool wait_turn(struct writer *w)
-{
-	int called = TURN_CALLED;
-
-	waiting_begin();
-	wake_wait(&w->turn);
-	waiting_end();
-	return !atomic_compare_exchange_strong(&w->state, &called, TURN_WAITS);
-}
-
 static void enqueue(struct records *r, struct writer *w)
 {
 	MUTEX_HOLD(&r->lock);
@@ -370,20 +370,34 @@ static void enqueue(struct records *r, struct writer *w)
 	r->last = &w->next;
 }
 
-static enum hf_err submit(struct records *r, struct writer *w)
+/* go_on: true: w is done. false: it waits, to be roused; it began to with the lock held, under which it is
+ * called up. */
+static bool go_on(struct records *r, struct writer *w)
 {
-	bool done = false;
+	for (;;) {
+		int awake = TURN_AWAKE;
+		bool waits;
 
-	wake_init(&w->turn);
-	enqueue(r, w);
-	while (!done) {
 		mutex_lock(&r->lock);
 		if (w->leader == NULL && !r->busy) {
-			done = lead(r, w);
-		} else {
-			mutex_unlock(&r->lock);
-			done = wait_turn(w);
+			if (lead(r, w))
+				return true;
+			continue;
 		}
+		waits = atomic_compare_exchange_strong(&w->state, &awake, TURN_WAITS);
+		mutex_unlock(&r->lock);
+		return !waits;
+	}
+}
+
+static enum hf_err submit(struct records *r, struct writer *w)
+{
+	wake_init(&w->turn);
+	enqueue(r, w);
+	while (!go_on(r, w)) {
+		waiting_begin();
+		wake_wait(&w->turn);
+		waiting_end();
 	}
 	wake_done(&w->turn);
 	return w->result;
@@ -499,15 +513,21 @@ static bool by_use(const char *name)
 	return strstr(name, "/gone/") != NULL || strstr(name, "/usage/") != NULL;
 }
 
+static enum hf_err may_write(const struct records *r, const struct record_change *v, size_t n)
+{
+	for (size_t i = 0; r->read_only && i < n; i++)
+		if (!by_use(v[i].name))
+			return HF_E_WRITE_PROTECTED;
+	return HF_OK;
+}
+
 static enum hf_err write_records(struct records *r, const struct record_change *v, size_t n,
 	const struct how *how)
 {
 	enum hf_err e;
 	bool stale;
 
-	for (size_t i = 0; r->read_only && i < n; i++)
-		if (!by_use(v[i].name))
-			return HF_E_WRITE_PROTECTED;
+	TRY(may_write(r, v, n));
 	do
 		e = write_once(r, v, n, how, &stale);
 	while (stale);
@@ -523,6 +543,49 @@ enum hf_err records_write_early(struct records *r, const struct record_change *v
 	const struct records_behind *b)
 {
 	return write_records(r, v, n, &(struct how){ true, b });
+}
+
+static void later_done(struct records_later *l)
+{
+	writer_done(l->w);
+	hf_free(l->w);
+	l->w = NULL;
+}
+
+static enum hf_err later_begin(struct records_later *l)
+{
+	TRY(may_write(l->r, l->v, l->n));
+	l->w = hf_alloc(1, sizeof(*l->w));
+	if (l->w == NULL)
+		return HF_E_MEMORY;
+	*l->w = (struct writer){ .sealed = BUF_MAX(WIRE_MAX_BYTES / 2), .early = true, .behind = l->behind,
+		.later = l };
+	TRY(prepare_now(l->r, l->v, l->n, l->w));
+	enqueue(l->r, l->w);
+	return HF_OK;
+}
+
+bool records_write_later(struct records_later *l)
+{
+	bool stale = l->w == NULL;
+
+	for (;;) {
+		if (stale) {
+			l->result = later_begin(l);
+			if (l->result != HF_OK)
+				break;
+		}
+		if (!go_on(l->r, l->w))
+			return false;
+		stale = l->w->stale;
+		l->result = l->w->result;
+		if (!stale)
+			break;
+		later_done(l);
+	}
+	if (l->w != NULL)
+		later_done(l);
+	return true;
 }
 
 /* Each commit comes after the anchor of the one before: one that changes nothing, too. */

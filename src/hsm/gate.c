@@ -16,6 +16,7 @@
 #include "log.h"
 #include "login.h"
 #include "metrics.h"
+#include "object.h"
 #include "op.h"
 #include "partition.h"
 #include "policy.h"
@@ -143,7 +144,7 @@ static enum hf_err enter_session(struct calls_ctx *c)
 
 	if (s == NULL)
 		return HF_E_SESSION_HANDLE;
-	mutex_lock(&s->lock);
+	baton_take(&s->lock);
 	c->session = s;
 	if (s->closed)
 		return HF_E_SESSION_CLOSED;
@@ -162,7 +163,7 @@ static void leave_session(struct calls_ctx *c)
 		return;
 	if (!s->closed)
 		session_catch_up(s);
-	mutex_unlock(&s->lock);
+	baton_give(&s->lock);
 	session_unref(s);
 }
 
@@ -316,9 +317,9 @@ void gate_service(struct calls_ctx *c, enum hf_err e)
 		call_detail(c, "%snot approved", c->audit.detail[0] != '\0' ? "; " : "");
 }
 
-static enum hf_err serve_row(struct calls_ctx *c, struct buf *out)
+/* row_over: e is what the row's work came to. */
+static enum hf_err row_over(struct calls_ctx *c, enum hf_err e)
 {
-	enum hf_err e = run(c, out);
 	bool kept = false;
 
 	consent_over(c, e);
@@ -361,6 +362,61 @@ bool hsm_takes_bulk(const struct wire_head *head)
 	return head->opcode == CALLS_ENCRYPT;
 }
 
+/* --- calls -------------------------------------------------------------------------------- */
+
+/* struct hsm_call is a call from its frame to its answer. It stays where it is. */
+struct hsm_call {
+	struct calls_ctx c;
+	struct arena arena;
+	struct ahead ahead;
+	struct buf *out;
+	size_t at; /* where its answer begins there */
+};
+
+/* begin: false: the peer broke the protocol. */
+static bool begin(struct hsm_call *k, struct hsm_conn *conn, const struct wire_head *head,
+	struct slice fields, struct buf *out)
+{
+	k->ahead.began_ns = clock_mono_ns();
+	k->out = out;
+	k->at = out->n;
+	k->c.hsm = conn->hsm;
+	k->c.conn = conn;
+	k->c.role = ROLE_PUBLIC;
+	k->c.rights.may = RIGHTS_ALL;
+	k->c.admin = peer_is_admin(conn->hsm, &conn->peer);
+	k->c.row = row_of(head->opcode);
+	k->c.head = *head;
+	k->c.fields = fields;
+	k->c.arena = &k->arena;
+	k->c.ahead = &k->ahead;
+	k->c.audit.mechanism = UINT32_MAX;
+	return head->length == fields.n && buf_add(out, WIRE_HEAD) != NULL;
+}
+
+static void over(struct hsm_call *k, enum hf_err e)
+{
+	finish(&k->c.head, e, k->at, k->out);
+	arena_done(&k->arena);
+}
+
+/* go_on: e is how it went so far. False: it is put aside. */
+static bool go_on(struct hsm_call *k, enum hf_err e)
+{
+	if (k->c.adding != NULL && !object_added(&k->c, e, &e))
+		return false;
+	over(k, row_over(&k->c, e));
+	return true;
+}
+
+static bool serve(struct hsm_call *k)
+{
+	if (k->c.row != NULL)
+		return go_on(k, run(&k->c, k->out));
+	over(k, HF_E_UNSUPPORTED);
+	return true;
+}
+
 bool hsm_serve(struct hsm_conn *conn, const struct wire_head *head, struct slice fields,
 	struct buf *out)
 {
@@ -370,26 +426,45 @@ bool hsm_serve(struct hsm_conn *conn, const struct wire_head *head, struct slice
 bool hsm_serve_bulk(struct hsm_conn *conn, const struct wire_head *head, struct slice fields,
 	const struct hsm_bulk *bulk, struct buf *out)
 {
-	CLEANUP(arena_done) struct arena a = { 0 };
-	struct ahead ahead = { .began_ns = clock_mono_ns() };
-	struct calls_ctx c = {
-		.hsm = conn->hsm,
-		.conn = conn,
-		.role = ROLE_PUBLIC,
-		.rights.may = RIGHTS_ALL,
-		.admin = peer_is_admin(conn->hsm, &conn->peer),
-		.row = row_of(head->opcode),
-		.head = *head,
-		.fields = fields,
-		.bulk = bulk,
-		.arena = &a,
-		.ahead = &ahead,
-		.audit.mechanism = UINT32_MAX,
-	};
-	size_t at = out->n;
+	struct hsm_call k = { 0 };
 
-	if (head->length != fields.n || buf_add(out, WIRE_HEAD) == NULL)
+	if (!begin(&k, conn, head, fields, out))
 		return false;
-	finish(head, c.row == NULL ? HF_E_UNSUPPORTED : serve_row(&c, out), at, out);
+	k.c.bulk = bulk;
+	return serve(&k); /* without c.later it is not put aside */
+}
+
+/* makes_keys: the calls that may wait with others. */
+static bool makes_keys(const struct wire_head *head)
+{
+	return head->opcode == CALLS_KEY_PAIR_GENERATE || head->opcode == CALLS_KEY_GENERATE;
+}
+
+bool hsm_serve_later(struct hsm_conn *conn, const struct wire_head *head, struct slice fields,
+	struct hsm_later *l, struct buf *out)
+{
+	struct hsm_call *k = makes_keys(head) ? hf_alloc(1, sizeof(*k)) : NULL;
+	bool ok;
+
+	if (k == NULL)
+		return hsm_serve(conn, head, fields, out);
+	ok = begin(k, conn, head, fields, out);
+	k->c.later = l;
+	l->call = k;
+	if (!ok || serve(k)) {
+		l->call = NULL;
+		hf_free(k);
+	}
+	return ok;
+}
+
+bool hsm_go_on(struct hsm_later *l)
+{
+	struct hsm_call *k = l->call;
+
+	if (!go_on(k, HF_OK))
+		return false;
+	l->call = NULL;
+	hf_free(k);
 	return true;
 }

@@ -118,6 +118,22 @@ bool hsm_is_slow(const struct hsm_conn *c, const struct wire_head *head, struct 
 bool hsm_serve(struct hsm_conn *c, const struct wire_head *head, struct slice fields,
 	struct buf *out);
 
+/* struct hsm_later lets a call be put aside while it waits for a disk together with others: its thread
+ * goes on to other work, and no other call of that connection is served meanwhile. head and fields are
+ * the caller's until the call is over, and out and this, at the same place. */
+struct hsm_later {
+	/* ready: hsm_go_on is to be called, by any thread that holds no lock and serves no call. It comes
+	 * once each time that the call was put aside, perhaps before the caller has heard of that. */
+	void (*ready)(void *ctx);
+	void *ctx;
+	struct hsm_call *call; /* the module's; NULL: no call is aside */
+};
+/* hsm_serve_later is hsm_serve of a call that may be put aside: then l->call is not NULL, and out is not yet
+ * the answer. hsm_go_on goes on with it: true: it is over, and out is the answer. */
+bool hsm_serve_later(struct hsm_conn *c, const struct wire_head *head, struct slice fields,
+	struct hsm_later *l, struct buf *out);
+bool hsm_go_on(struct hsm_later *l);
+
 /* struct hsm_bulk: data of a request, and room for its answer, in memory that the client sees and
  * may change at any time. What is not fit for that copies the data first, and does not use the room. */
 struct hsm_bulk {

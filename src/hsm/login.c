@@ -175,10 +175,10 @@ static void cancel_idle(struct app *app, const struct partition *p, const struct
 	     n = map_next(&app->sessions, n)) {
 		struct session *s = container_of(n, struct session, by_id);
 
-		if (s == own || s->part != p || pthread_mutex_trylock(&s->lock.m) != 0)
+		if (s == own || s->part != p || !baton_try(&s->lock))
 			continue;
 		ops_drop_private(s);
-		mutex_unlock(&s->lock);
+		baton_give(&s->lock);
 	}
 }
 

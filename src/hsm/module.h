@@ -1,10 +1,10 @@
 /* module.h: the structures of the module and who locks what.
  *
  * Order of locks, outermost first: session.lock (the gate holds it during the
- * call), hsm.lock, app.lock, roles.lock (roles.c), partition.lock, partition.iv_lock,
- * records (inside records.c), audit (inside audit.c), a table of objects or of tags. But for
- * session.lock nobody holds one while a family computes. partition.keeping is outside of
- * roles.lock. */
+ * call, which another thread may bring to its end), hsm.lock, app.lock, roles.lock (roles.c),
+ * partition.lock, partition.iv_lock, records (inside records.c), audit (inside audit.c), a table
+ * of objects or of tags. But for session.lock nobody holds one while a family computes.
+ * partition.keeping is outside of roles.lock. */
 #ifndef HF_MODULE_H
 #define HF_MODULE_H
 
@@ -161,7 +161,7 @@ struct session {
 	struct app_login *login;  /* of this partition; lives as long as a session */
 	bool rw;
 	uint64_t owner;           /* 0, or the session whose session objects it makes (jobs.c) */
-	struct mutex lock;        /* what follows: calls in one session run one by one */
+	struct baton lock;        /* what follows: calls in one session run one by one */
 	uint64_t ended;           /* app_login.ended when its operations began: a logout
 	                           * ends them (gate.c) */
 	enum service service;     /* the last one's */
@@ -192,6 +192,8 @@ struct calls_ctx {
 	bool in_sight;            /* bulk may be used where it lies: no record can take the answer back */
 	bool anchor_due;          /* records_write_early was used: no answer before the anchor is in place */
 	struct ahead *ahead;      /* ahead.h; NULL: the record comes at the end */
+	const struct hsm_later *later; /* the call may be put aside; or NULL */
+	struct addition *adding;  /* object.h: what the store has to have yet; or NULL */
 	struct arena *arena;
 	struct buf *answer;       /* its fields are appended when the handler is done */
 	uint64_t asks[2];         /* consents that this call uses (consent.h) */

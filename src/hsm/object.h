@@ -110,6 +110,11 @@ enum hf_err object_role(struct calls_ctx *c, const struct call_row *row) HF_MUST
 enum hf_err object_add(struct calls_ctx *c, struct attrs *a, struct object **ret) HF_MUST_CHECK;
 enum hf_err object_add_pair(struct calls_ctx *c, struct attrs *pub, struct attrs *priv,
 	struct object **ret_pub, struct object **ret_priv) HF_MUST_CHECK;
+/* Where the call may be put aside and has no other work left (ahead_last), both only begin, in c->adding:
+ * object_added then brings it to an end, before the call ends. so_far: whether the call went well up to
+ * there; *ret is what it comes to. False: the call is put aside (records_write_later); call again when it
+ * is ready. */
+bool object_added(struct calls_ctx *c, enum hf_err so_far, enum hf_err *ret) HF_MUST_CHECK;
 /* object_replace and object_destroy: HF_E_CONFLICT if the object is no longer
  * the one in the table; get it anew and try again. */
 enum hf_err object_replace(struct calls_ctx *c, struct object *old, struct attrs *a) HF_MUST_CHECK;

@@ -68,7 +68,6 @@ static enum hf_err stage(struct calls_ctx *c, const struct object *o, uint64_t e
 	return HF_OK;
 }
 
-/* write_under: with a copy of the key, since a logout may wipe the partition's meanwhile. */
 /* keep_tags: after a failure that leaves open what the store has, finds wait for the records. */
 static void keep_tags(struct tags *t, const struct record_change *v, size_t n, enum hf_err e)
 {
@@ -81,37 +80,44 @@ static void keep_tags(struct tags *t, const struct record_change *v, size_t n, e
 			tags_gone(t, v[i].name);
 }
 
-static enum hf_err write_under(struct calls_ctx *c, struct record_change *v, size_t n, bool early)
+/* give_keys gives each change its tags and a copy of the key: a logout may wipe the partition's meanwhile. */
+static enum hf_err give_keys(struct calls_ctx *c, struct record_change *v, size_t n, struct secret *key)
 {
-	CLEANUP(secret_done) struct secret key = { 0 }, tagging = { 0 };
-	enum hf_err e;
+	CLEANUP(secret_done) struct secret tagging = { 0 };
 
 	for (size_t i = 0; i < n; i++) {
 		if (v[i].seal != SEAL_PARTITION)
 			continue;
-		if (key.n == 0) {
-			TRY(partition_key(c->part, &key));
-			TRY(tags_key(secret_slice(&key), &tagging));
+		if (key->n == 0) {
+			TRY(partition_key(c->part, key));
+			TRY(tags_key(secret_slice(key), &tagging));
 		}
-		v[i].key = secret_slice(&key);
+		v[i].key = secret_slice(key);
 		if (v[i].version != 0)
 			TRY(object_tags(secret_slice(&tagging), v[i].plain, &v[i].tags));
 	}
-	c->anchor_due |= early;
-	e = early ? records_write_early(c->hsm->records, v, n, ahead_behind(c)) :
-		records_write(c->hsm->records, v, n);
+	return HF_OK;
+}
+
+/* write_under is called with partition.keeping held: no other key takes the partition's place between the
+ * sealing and the store. */
+static enum hf_err write_under(struct calls_ctx *c, struct record_change *v, size_t n)
+{
+	CLEANUP(secret_done) struct secret key = { 0 };
+	enum hf_err e;
+
+	TRY(give_keys(c, v, n, &key));
+	e = records_write(c->hsm->records, v, n);
 	keep_tags(c->part->tags, v, n, e);
 	return e;
 }
 
-/* write_staged: no other key takes the partition's place between the sealing and the store. early: the anchor
- * comes while the call is recorded (gate.c). */
-static enum hf_err write_staged(struct calls_ctx *c, struct record_change *v, size_t n, bool early)
+static enum hf_err write_staged(struct calls_ctx *c, struct record_change *v, size_t n)
 {
 	enum hf_err e;
 
 	rwlock_read(&c->part->keeping);
-	e = write_under(c, v, n, early);
+	e = write_under(c, v, n);
 	rwlock_unlock(&c->part->keeping);
 	return e;
 }
@@ -123,10 +129,10 @@ static enum hf_err write_one(struct calls_ctx *c, const struct object *o, uint64
 	struct record_change ch;
 
 	TRY(stage(c, o, expect, version, &s, &ch));
-	return write_staged(c, &ch, 1, false);
+	return write_staged(c, &ch, 1);
 }
 
-/* write_gone deletes the record of a token object, and its count. */
+/* write_gone deletes the record of a token object, and its count; partition.keeping is held. */
 static enum hf_err write_gone(struct calls_ctx *c, const struct object *o)
 {
 	CLEANUP(staged_done) struct staged s = { 0 };
@@ -137,34 +143,11 @@ static enum hf_err write_gone(struct calls_ctx *c, const struct object *o)
 	TRY(stage(c, o, o->version, 0, &s, &ch[0]));
 	if (attrs_one_time(&o->attrs) && onetime_stage_gone(c, o, &count, &ch[1]))
 		n = 2;
-	TRY(write_staged(c, ch, n, false));
+	TRY(write_under(c, ch, n));
 	(void)atomic_fetch_sub(&c->part->stored, 1);
 	if (attrs_one_time(&o->attrs))
 		onetime_gone(c, o);
 	return HF_OK;
-}
-
-/* write_new writes the token objects among v, all or none. A pair has one half that counts. */
-static enum hf_err write_new(struct calls_ctx *c, struct object *const *v, size_t n)
-{
-	CLEANUP(staged_done) struct staged s0 = { 0 };
-	CLEANUP(staged_done) struct staged s1 = { 0 };
-	CLEANUP(onetime_change_done) struct onetime_change count = { 0 };
-	struct staged *s[PAIR] = { &s0, &s1 };
-	struct record_change ch[PAIR + 1];
-	size_t k = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		if (!v[i]->token)
-			continue;
-		TRY(stage(c, v[i], 0, 1, s[i], &ch[k]));
-		k++;
-		if (attrs_one_time(&v[i]->attrs)) {
-			TRY(onetime_stage_new(c, v[i], &count, &ch[k]));
-			k++;
-		}
-	}
-	return k == 0 ? HF_OK : write_staged(c, ch, k, true);
 }
 
 static enum hf_err origin_of(const struct calls_ctx *c, uint8_t out[24])
@@ -372,39 +355,134 @@ static enum hf_err publish(struct calls_ctx *c, struct object **v, size_t n)
 	return e;
 }
 
-static enum hf_err add_all(struct calls_ctx *c, struct object **v, size_t n)
+/* --- new ones --------------------------------------------------------------- */
+
+/* struct addition: new objects on their way to the store; it lies in the call's arena. */
+struct addition {
+	struct object *v[PAIR];
+	size_t n, claimed;                 /* places taken, of token objects */
+	struct staged s[PAIR];
+	struct onetime_change count;       /* a pair has one half that counts */
+	struct record_change ch[PAIR + 1];
+	size_t changes;
+	struct secret key;
+	struct records_later later;
+};
+
+/* add_stage: what the store is to have of the token objects, all or none. */
+static enum hf_err add_stage(struct calls_ctx *c, struct addition *x)
+{
+	for (size_t i = 0; i < x->n; i++) {
+		if (!x->v[i]->token)
+			continue;
+		TRY(stage(c, x->v[i], 0, 1, &x->s[i], &x->ch[x->changes]));
+		x->changes++;
+		if (attrs_one_time(&x->v[i]->attrs)) {
+			TRY(onetime_stage_new(c, x->v[i], &x->count, &x->ch[x->changes]));
+			x->changes++;
+		}
+	}
+	return give_keys(c, x->ch, x->changes, &x->key);
+}
+
+/* add_begin does what comes before the store. No other key takes the partition's place between the
+ * sealing and the store. The record, which may be made before the call is over, names the last of them. */
+static enum hf_err add_begin(struct calls_ctx *c, struct addition *x)
 {
 	size_t kept = 0;
-	enum hf_err e;
 
-	for (size_t i = 0; i < n; i++)
-		kept += v[i]->token;
+	object_audit(c, x->v[x->n - 1]);
+	for (size_t i = 0; i < x->n; i++)
+		kept += x->v[i]->token;
 	TRY(claim(c, kept));
-	e = write_new(c, v, n);
-	if (e != HF_OK) {
-		(void)atomic_fetch_sub(&c->part->stored, kept);
-		return e;
-	}
-	for (size_t i = 0; e == HF_OK && i < n; i++)
-		e = onetime_born(c, v[i]);
+	x->claimed = kept;
+	if (kept > 0)
+		rwlock_read(&c->part->keeping);
+	TRY(add_stage(c, x));
+	c->anchor_due |= x->changes > 0; /* it comes while the call is recorded (gate.c) */
+	x->later = (struct records_later){ .r = c->hsm->records, .v = x->ch, .n = x->changes,
+		.behind = x->changes > 0 ? ahead_behind(c) : NULL };
+	return HF_OK;
+}
+
+static enum hf_err add_show(struct calls_ctx *c, struct addition *x)
+{
+	enum hf_err e = HF_OK;
+
+	for (size_t i = 0; e == HF_OK && i < x->n; i++)
+		e = onetime_born(c, x->v[i]);
 	if (e == HF_OK)
-		e = publish(c, v, n);
-	for (size_t i = 0; e != HF_OK && i < n; i++)
-		if (v[i]->token && write_gone(c, v[i]) != HF_OK)
+		e = publish(c, x->v, x->n);
+	for (size_t i = 0; e != HF_OK && i < x->n; i++)
+		if (x->v[i]->token && write_gone(c, x->v[i]) != HF_OK)
 			log_error("an object that could not be shown stays in the store");
 	return e;
 }
 
-/* add_told: the record, which may be made before this returns, names the last of them if they are there. */
-static enum hf_err add_told(struct calls_ctx *c, struct object **v, size_t n)
+/* add_end: e is what came of it so far. */
+static enum hf_err add_end(struct calls_ctx *c, struct addition *x, enum hf_err e)
 {
-	enum hf_err e;
-
-	object_audit(c, v[n - 1]);
-	e = add_all(c, v, n);
+	if (e == HF_OK)
+		e = add_show(c, x);
+	else
+		(void)atomic_fetch_sub(&c->part->stored, x->claimed);
+	if (x->claimed > 0) /* perhaps by another thread than locked it */
+		rwlock_unlock(&c->part->keeping);
+	for (size_t i = 0; i < x->n; i++) {
+		object_unref(x->v[i]);
+		staged_done(&x->s[i]);
+	}
+	onetime_change_done(&x->count);
+	secret_done(&x->key);
 	if (e != HF_OK)
 		object_audit(c, NULL);
 	return e;
+}
+
+static enum hf_err add_written(struct calls_ctx *c, struct addition *x, enum hf_err e)
+{
+	keep_tags(c->part->tags, x->ch, x->changes, e);
+	return add_end(c, x, e);
+}
+
+bool object_added(struct calls_ctx *c, enum hf_err so_far, enum hf_err *ret)
+{
+	struct addition *x = c->adding;
+
+	if (so_far == HF_OK && !records_write_later(&x->later))
+		return false;
+	c->adding = NULL;
+	*ret = so_far != HF_OK ? add_end(c, x, so_far) : add_written(c, x, x->later.result);
+	return true;
+}
+
+static bool add_later(struct calls_ctx *c, struct addition *x)
+{
+	if (c->later == NULL || !ahead_is_last(c) || x->changes == 0)
+		return false;
+	x->later.ready = c->later->ready;
+	x->later.ctx = c->later->ctx;
+	c->adding = x;
+	return true;
+}
+
+static enum hf_err add_all(struct calls_ctx *c, struct object *const *v, size_t n)
+{
+	struct addition *x = arena_alloc(c->arena, 1, sizeof(*x));
+	enum hf_err e;
+
+	if (x == NULL)
+		return HF_E_SECRET_MEMORY;
+	x->n = n;
+	memcpy(x->v, v, n * sizeof(struct object *));
+	for (size_t i = 0; i < n; i++)
+		object_ref(v[i]);
+	e = add_begin(c, x);
+	if (e != HF_OK || x->changes == 0)
+		return add_end(c, x, e);
+	if (add_later(c, x))
+		return HF_OK;
+	return add_written(c, x, records_write_early(c->hsm->records, x->ch, x->changes, x->later.behind));
 }
 
 enum hf_err object_add(struct calls_ctx *c, struct attrs *a, struct object **ret)
@@ -413,7 +491,7 @@ enum hf_err object_add(struct calls_ctx *c, struct attrs *a, struct object **ret
 
 	TRY(object_permit(c, a));
 	TRY(object_new(c, a, &o));
-	TRY(add_told(c, &o, 1));
+	TRY(add_all(c, &o, 1));
 	*ret = o;
 	o = NULL;
 	return HF_OK;
@@ -434,7 +512,7 @@ enum hf_err object_add_pair(struct calls_ctx *c, struct attrs *pub, struct attrs
 	TRY(object_permit(c, priv));
 	TRY(object_new(c, pub, &v[0]));
 	TRY(object_new(c, priv, &v[1]));
-	TRY(add_told(c, v, PAIR));
+	TRY(add_all(c, v, PAIR));
 	*ret_pub = v[0];
 	*ret_priv = v[1];
 	v[0] = v[1] = NULL;
@@ -541,6 +619,16 @@ enum hf_err object_count(struct calls_ctx *c, uint64_t handle, uint32_t cka, uin
 	return e;
 }
 
+static enum hf_err destroy_kept(struct calls_ctx *c, const struct object *o)
+{
+	enum hf_err e;
+
+	rwlock_read(&c->part->keeping);
+	e = write_gone(c, o);
+	rwlock_unlock(&c->part->keeping);
+	return e;
+}
+
 enum hf_err object_destroy(struct calls_ctx *c, struct object *o)
 {
 	if (o->token)
@@ -550,7 +638,7 @@ enum hf_err object_destroy(struct calls_ctx *c, struct object *o)
 	if (o->token && o->private_) /* a record that was read before its end would come again */
 		TRY(opening_wait(c->part));
 	if (o->token)
-		TRY(write_gone(c, o));
+		TRY(destroy_kept(c, o));
 	usage_gone(c->part->usages, o->handle);
 	return swap(c->part->objects, o, NULL);
 }
@@ -594,7 +682,7 @@ static enum hf_err stage_all(struct calls_ctx *c, struct object **v, const uint6
 		return HF_E_MEMORY;
 	for (size_t i = 0; i < n; i++)
 		TRY(stage(c, v[i], expect[i], v[i]->version, &s[i], &ch[i]));
-	return write_staged(c, ch, n, false);
+	return write_staged(c, ch, n);
 }
 
 static enum hf_err write_all(struct calls_ctx *c, struct object **v, const uint64_t *expect, size_t n)

@@ -115,6 +115,23 @@ enum hf_err records_write_early(struct records *r, const struct record_change *v
 	const struct records_behind *b) HF_MUST_CHECK;
 enum hf_err records_settle(struct records *r) HF_MUST_CHECK;
 
+/* struct records_later is a records_write_early by who does not sleep while others' commit goes on. What it
+ * points to stays until it is done. */
+struct writer;
+struct records_later {
+	struct records *r;
+	const struct record_change *v;
+	size_t n;
+	const struct records_behind *behind; /* or NULL */
+	void (*ready)(void *ctx); /* from another thread; it must not wait for a lock of a call's */
+	void *ctx;
+	struct writer *w;         /* commit.c's; NULL at first */
+	enum hf_err result;
+};
+/* records_write_later begins, or goes on. True: it is done, see result. False: it is put aside until ready is
+ * called, once; then any thread calls this again, soon, since it may be the one to lead the next commit. */
+bool records_write_later(struct records_later *l) HF_MUST_CHECK;
+
 /* records_protect: from now on nothing changes but what use itself leaves behind: the audit log's
  * witness, tamper events, counts of wrong PINs, logins that ended, statistics; else
  * HF_E_WRITE_PROTECTED. */

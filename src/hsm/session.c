@@ -11,7 +11,7 @@ void session_unref(struct session *s)
 	if (s == NULL || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	partition_unref(s->part);
-	mutex_done(&s->lock);
+	baton_done(&s->lock);
 	hf_free(s);
 }
 
@@ -122,7 +122,7 @@ enum hf_err session_new(struct hsm *h, struct app *app, struct partition *p, str
 	s->rw = w.rw;
 	s->ivs_before = w.ivs;
 	partition_ref(p);
-	mutex_init(&s->lock);
+	baton_init(&s->lock);
 	{
 		MUTEX_HOLD(&app->lock);
 		e = app->sessions.n >= h->cfg.max_sessions ? HF_E_SESSION_COUNT : enter(app, s);
@@ -188,9 +188,9 @@ void session_end(struct hsm *h, struct session *s, bool revoke)
 
 static void end_one(struct hsm *h, struct session *s, bool revoke)
 {
-	mutex_lock(&s->lock);
+	baton_take(&s->lock);
 	session_end(h, s, revoke);
-	mutex_unlock(&s->lock);
+	baton_give(&s->lock);
 	session_unref(s);
 }
 

@@ -200,6 +200,53 @@ static int cmd_make(char **arg)
 	return 0;
 }
 
+/* struct pairs is what the threads of "pairs" share. */
+struct pairs {
+	const char *prefix;
+	unsigned long each; /* 0: until the end */
+	CK_SESSION_HANDLE shared;
+	atomic_ulong threads;
+};
+
+static void *pairs_thread(void *arg)
+{
+	struct pairs *p = arg;
+	unsigned long who = atomic_fetch_add(&p->threads, 1);
+	CK_SESSION_HANDLE s = who % 2 == 0 ? p->shared : session();
+	char label[64];
+
+	for (unsigned long i = 0; p->each == 0 || i < p->each; i++) {
+		CK_RV rv;
+
+		snprintf(label, sizeof(label), "%s-%lu-%lu", p->prefix, who, i);
+		rv = make_pair(s, label, &yes);
+		if (rv != CKR_OK && p->each != 0)
+			must(rv, "C_GenerateKeyPair");
+		if (rv != CKR_OK)
+			continue;
+		printf("%s\n", label);
+		fflush(stdout);
+	}
+	return NULL;
+}
+
+/* pairs PREFIX THREADS EACH: many threads make so many durable pairs each, or (0) until they are killed,
+ * every other one in a session that those share; prints each label once the HSM has acknowledged it. */
+static int cmd_pairs(char **arg)
+{
+	struct pairs p = { arg[0], strtoul(arg[2], NULL, 10), logged_in(), 0 };
+	int threads = atoi(arg[1]);
+	pthread_t *t = calloc((size_t)threads, sizeof(*t));
+
+	for (int i = 0; i < threads; i++)
+		if (pthread_create(&t[i], NULL, pairs_thread, &p) != 0)
+			must(CKR_HOST_MEMORY, "a thread");
+	for (int i = 0; i < threads; i++)
+		pthread_join(t[i], NULL);
+	free(t);
+	return 0;
+}
+
 static CK_RV make_aes(CK_SESSION_HANDLE s, const char *label)
 {
 	CK_MECHANISM m = { CKM_AES_KEY_GEN, NULL, 0 };
@@ -603,7 +650,8 @@ static const struct {
 	int (*run)(char **arg);
 } commands[] = {
 	{ "init", 1, cmd_init }, { "sign", 2, cmd_sign }, { "encrypt", 1, cmd_encrypt },
-	{ "make", 1, cmd_make }, { "many", 3, cmd_many }, { "use", 0, cmd_use },
+	{ "make", 1, cmd_make }, { "pairs", 3, cmd_pairs }, { "many", 3, cmd_many },
+	{ "use", 0, cmd_use },
 	{ "check", 0, cmd_check }, { "sessions", 1, cmd_sessions }, { "wrong-pin", 1, cmd_wrong_pin },
 	{ "right-pin", 0, cmd_right_pin }, { "multipart", 0, cmd_multipart },
 	{ "store-secret", 0, cmd_store_secret }, { "use-secret", 0, cmd_use_secret },

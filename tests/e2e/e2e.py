@@ -138,11 +138,11 @@ def test_large_data_are_encrypted_right_while_the_vault_is_killed(i):
     work_while_killing(i, ['vault'], 0.5, 'encrypt', '6')
 
 
-def test_acknowledged_keys_survive_the_death_of_everything(i):
+def acknowledged_keys_survive(i, *make):
     i.must('init', 'e2e')
     acknowledged = []
     for turn in range(6):
-        p = i.popen('make', f'turn{turn}', stderr=subprocess.DEVNULL)
+        p = i.popen(make[0], f'turn{turn}', *make[1:], stderr=subprocess.DEVNULL)
         time.sleep(random.uniform(0.3, 0.8))
         for role in ('monitor', 'vault', 'keeper'):
             i.kill(role)
@@ -152,6 +152,22 @@ def test_acknowledged_keys_survive_the_death_of_everything(i):
     print(i.must('check', input='\n'.join(acknowledged)))
     facts = json.loads(i.cli('status', '--json').stdout)
     assert facts['damaged records'] == '0' and facts['store'] == 'as it was left', facts
+
+
+def test_acknowledged_keys_survive_the_death_of_everything(i):
+    acknowledged_keys_survive(i, 'make')
+
+
+def test_acknowledged_keys_of_many_threads_survive_the_death_of_everything(i):
+    acknowledged_keys_survive(i, 'pairs', '40', '0')
+
+
+def test_more_threads_than_the_vault_s_end_though_they_share_a_session(i):
+    """Calls that are put aside keep their session: threads of the vault's that wait for it must not be all."""
+    i.must('init', 'e2e')
+    made = i.must('pairs', 'many', '300', '4').split()
+    assert len(made) == 1200
+    i.must('check', input='\n'.join(made))
 
 
 def test_fifty_programs_start_one_daemon(i):

@@ -78,6 +78,18 @@ enum hf_err records_write_early(struct records *r, const struct record_change *v
 	return records_write(r, v, n);
 }
 
+bool records_write_later(struct records_later *l)
+{
+	l->result = records_write(l->r, l->v, l->n);
+	return true;
+}
+
+bool ahead_is_last(const struct calls_ctx *c)
+{
+	(void)c;
+	return false;
+}
+
 const struct records_behind *ahead_behind(struct calls_ctx *c)
 {
 	(void)c;

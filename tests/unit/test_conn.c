@@ -1,5 +1,6 @@
 /* test_conn.c: one client's connection, with a module that is only made up: a
- * request's fields come back as they are, opcode SLOW is slow, BREAK breaks, FAIL fails. */
+ * request's fields come back as they are, opcode SLOW is slow, BREAK breaks, FAIL fails,
+ * LATER is put aside for as long as the test says. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,9 +17,10 @@
 #define BREAK 8
 #define FAIL 9
 #define BULK 10
+#define LATER 11
 #define MOST 100000u
 
-static unsigned served, closed;
+static unsigned served, closed, aside;
 
 bool hsm_is_slow(const struct hsm_conn *c, const struct wire_head *head, struct slice fields)
 {
@@ -42,6 +44,38 @@ bool hsm_serve(struct hsm_conn *c, const struct wire_head *head, struct slice fi
 	wire_head_put(&h, p);
 	buf_raw(out, fields);
 	return head->opcode != BREAK;
+}
+
+static struct {
+	struct hsm_conn *c;
+	struct wire_head head;
+	struct slice fields;
+	struct buf *out;
+} later;
+
+bool hsm_serve_later(struct hsm_conn *c, const struct wire_head *head, struct slice fields,
+	struct hsm_later *l, struct buf *out)
+{
+	if (head->opcode != LATER)
+		return hsm_serve(c, head, fields, out);
+	later.c = c;
+	later.head = *head;
+	later.fields = fields;
+	later.out = out;
+	l->call = (struct hsm_call *)&later;
+	return true;
+}
+
+bool hsm_go_on(struct hsm_later *l)
+{
+	assert_ptr_equal(l->call, &later);
+	if (aside > 0) {
+		aside--;
+		return false;
+	}
+	l->call = NULL;
+	assert_true(hsm_serve(later.c, &later.head, later.fields, later.out));
+	return true;
 }
 
 bool hsm_takes_bulk(const struct wire_head *head)
@@ -336,6 +370,53 @@ static void the_client_goes_in_the_middle(void **state)
 	assert_int_equal(served, 0);
 }
 
+static void a_call_is_put_aside_and_answered_when_it_is_ready(void **state)
+{
+	struct env *e = *state;
+	struct lane other = { 0 };
+	uint8_t byte;
+
+	e->c.aside = (struct aside *)e; /* there is one */
+	say(e, 1, 4, 3);
+	say(e, LATER, 5, 10);
+	say(e, 1, 6, 7);
+	assert_int_equal(go(e), CONN_ASIDE);
+	hear(e, 4, HF_OK, 3);
+	assert_int_equal(recv(e->peer, &byte, 1, MSG_DONTWAIT), -1);
+	aside = 1;
+	assert_int_equal(conn_go_on(&e->c, &other), CONN_ASIDE);
+	assert_int_equal(recv(e->peer, &byte, 1, MSG_DONTWAIT), -1);
+	assert_int_equal(conn_go_on(&e->c, &other), CONN_AGAIN);
+	hear(e, 5, HF_OK, 10);
+	assert_int_equal(go(e), CONN_READ);
+	hear(e, 6, HF_OK, 7);
+	assert_null(e->c.in.p);
+	lane_done(&other);
+}
+
+static void where_no_call_is_put_aside_it_is_served_at_once(void **state)
+{
+	struct env *e = *state;
+
+	say(e, LATER, 5, 10);
+	assert_int_equal(go(e), CONN_READ);
+	hear(e, 5, HF_OK, 10);
+}
+
+static void the_call_aside_is_the_last_of_what_was_read(void **state)
+{
+	struct env *e = *state;
+
+	e->c.aside = (struct aside *)e;
+	aside = 0;
+	say(e, LATER, 5, 10);
+	assert_int_equal(go(e), CONN_ASIDE);
+	assert_int_equal(conn_go_on(&e->c, &e->lane), CONN_READ);
+	hear(e, 5, HF_OK, 10);
+	assert_null(e->c.in.p);
+	assert_null(e->c.out.p);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -355,6 +436,9 @@ int main(void)
 		CASE(who_does_not_read_holds_no_thread),
 		CASE(a_broken_protocol_closes),
 		CASE(the_client_goes_in_the_middle),
+		CASE(a_call_is_put_aside_and_answered_when_it_is_ready),
+		CASE(where_no_call_is_put_aside_it_is_served_at_once),
+		CASE(the_call_aside_is_the_last_of_what_was_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

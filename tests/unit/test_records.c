@@ -1,5 +1,6 @@
 /* Sealed records over a keeper in memory, with a thief at the store. */
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -13,6 +14,7 @@
 #include "crypto.h"
 #include "keeper_ask.h"
 #include "keeper_memory.h"
+#include "lock.h"
 #include "log.h"
 #include "records.h"
 
@@ -276,6 +278,148 @@ static void what_is_behind_ones_own_commit_is_done(void **state)
 	assert_int_equal(atomic_load(&one.done), 1);
 }
 
+/* --- writes that are put aside ----------------------------------------------------------- */
+
+#define LATE 40 /* at once, of each thread */
+#define GO_ON 2 /* threads for what is ready */
+
+struct late {
+	struct records_later l;
+	struct record_change c;
+	struct records_behind b;
+	struct early_one one;
+	char name[32];
+	_Atomic unsigned halves;
+	struct late *next;
+};
+
+static struct {
+	struct mutex lock;
+	struct late *first;
+	sem_t some;
+	_Atomic unsigned over, failed;
+	struct late v[WRITERS][LATE];
+} late;
+
+static void late_over(const struct late *x)
+{
+	if (x->l.result != HF_OK || atomic_load(&x->one.done) > 1)
+		atomic_fetch_add(&late.failed, 1);
+	atomic_fetch_add(&late.over, 1);
+}
+
+/* With the second half of it, somebody may go on. */
+static void late_half(void *ctx)
+{
+	struct late *x = ctx;
+
+	if (atomic_fetch_add(&x->halves, 1) != 1)
+		return;
+	{
+		MUTEX_HOLD(&late.lock);
+		x->next = late.first;
+		late.first = x;
+	}
+	sem_post(&late.some);
+}
+
+static void late_go_on(struct late *x)
+{
+	atomic_store(&x->halves, 0);
+	if (records_write_later(&x->l))
+		late_over(x);
+	else
+		late_half(x);
+}
+
+static void *late_goes_on(void *arg)
+{
+	(void)arg;
+	for (;;) {
+		struct late *x;
+
+		while (sem_wait(&late.some) != 0)
+			continue;
+		{
+			MUTEX_HOLD(&late.lock);
+			x = late.first;
+			if (x != NULL)
+				late.first = x->next;
+		}
+		if (x == NULL)
+			return NULL;
+		late_go_on(x);
+	}
+}
+
+/* write_late begins all before one of them has to be over, with one that its thread waits for between. */
+static void *write_late(void *ctx)
+{
+	int who = *(const int *)ctx;
+	char name[32];
+
+	for (int i = 0; i < LATE; i++) {
+		struct late *x = &late.v[who][i];
+
+		(void)snprintf(x->name, sizeof(x->name), "t/%d/%d", who, i);
+		x->c = (struct record_change){ x->name, 0, 1, SEAL_STORE, SLICE_NONE, SLICE_STR("x") };
+		x->one.name = x->name;
+		x->b = (struct records_behind){ behind_all, &x->one };
+		x->l = (struct records_later){ .r = records, .v = &x->c, .n = 1,
+			.behind = i % 3 == 0 ? NULL : &x->b, .ready = late_half, .ctx = x };
+		late_go_on(x);
+	}
+	(void)snprintf(name, sizeof(name), "u/%d", who);
+	return put(name, 0, "y") == HF_OK ? NULL : ctx;
+}
+
+static void writes_put_aside_take_no_thread_each(void **state)
+{
+	pthread_t t[WRITERS + GO_ON];
+	int who[WRITERS];
+	void *failed;
+
+	(void)state;
+	mutex_init(&late.lock);
+	assert_int_equal(sem_init(&late.some, 0, 0), 0);
+	for (int i = 0; i < GO_ON; i++)
+		assert_int_equal(pthread_create(&t[WRITERS + i], NULL, late_goes_on, NULL), 0);
+	for (int i = 0; i < WRITERS; i++) {
+		who[i] = i;
+		assert_int_equal(pthread_create(&t[i], NULL, write_late, &who[i]), 0);
+	}
+	for (int i = 0; i < WRITERS; i++) {
+		assert_int_equal(pthread_join(t[i], &failed), 0);
+		assert_null(failed);
+	}
+	while (atomic_load(&late.over) < WRITERS * LATE)
+		sched_yield();
+	for (int i = 0; i < GO_ON; i++)
+		sem_post(&late.some);
+	for (int i = 0; i < GO_ON; i++)
+		assert_int_equal(pthread_join(t[WRITERS + i], NULL), 0);
+	assert_int_equal(late.failed, 0);
+	open_again();
+	assert_as_left();
+	assert_int_equal(scan("t/").n, WRITERS * LATE);
+	assert_int_equal(scan("u/").n, WRITERS);
+}
+
+static void a_write_put_aside_that_fails_says_so(void **state)
+{
+	static struct late x;
+
+	(void)state;
+	assert_int_equal(put("r/a", 0, "1"), HF_OK);
+	x.c = (struct record_change){ "r/a", 0, 1, SEAL_STORE, SLICE_NONE, SLICE_STR("2") };
+	x.l = (struct records_later){ .r = records, .v = &x.c, .n = 1, .ready = late_half, .ctx = &x };
+	assert_true(records_write_later(&x.l)); /* nobody else leads */
+	assert_int_equal(x.l.result, HF_E_CONFLICT);
+	records_protect(records);
+	assert_true(records_write_later(&x.l));
+	assert_int_equal(x.l.result, HF_E_WRITE_PROTECTED);
+}
+
 /* --- damage --------------------------------------------------------------------------- */
 
 static void a_flipped_bit_is_found_and_the_others_serve(void **state)
@@ -536,6 +680,8 @@ int main(void)
 		T(many_writers_at_once_lose_nothing),
 		T(what_is_behind_a_commit_is_done_once_at_most),
 		T(what_is_behind_ones_own_commit_is_done),
+		T(writes_put_aside_take_no_thread_each),
+		T(a_write_put_aside_that_fails_says_so),
 		T(a_flipped_bit_is_found_and_the_others_serve),
 		T(a_truncated_record_is_found),
 		T(swapped_records_are_found),
