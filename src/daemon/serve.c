@@ -434,8 +434,9 @@ static struct conn *break_up(struct server *s)
 	return c;
 }
 
-/* go_on serves a connection whose call was put aside. The worker that would look at the round may have fallen
- * asleep meanwhile. */
+/* go_on serves a connection whose call was put aside. Where there are workers to spare one of them sits down
+ * beside the client, as behind any answer; where not, it goes into the round, though who would look there may
+ * have fallen asleep meanwhile. */
 static bool go_on(void *ctx, struct conn *c, struct lane *l)
 {
 	struct server *s = ctx;
@@ -443,10 +444,8 @@ static bool go_on(void *ctx, struct conn *c, struct lane *l)
 
 	if (next == CONN_ASIDE)
 		return false;
-	if (next == CONN_READ && atomic_load(&s->asleep) == 0 && conn_rests(c))
-		next = CONN_TURN;
-	else if (next == CONN_READ && conn_unwatch(c))
-		next = CONN_AGAIN;
+	if (next == CONN_READ)
+		next = atomic_load(&s->asleep) == 0 && conn_rests(c) ? CONN_TURN : CONN_AGAIN;
 	put_down(s, c, next);
 	while (next == CONN_TURN && atomic_load(&s->asleep) > 0 && (c = break_up(s)) != NULL)
 		put_down(s, c, CONN_AGAIN);
