@@ -1,6 +1,6 @@
 /* commit.c: how many writers share one durable commit.
  *
- * The writer that finds nobody at work leads: it takes what others have queued,
+ * The writer that finds nobody at work leads: it waits a little for others (gather.h), takes what is queued,
  * sends all of it with one new hsm/state and one anchor, and hands out the
  * results, while the next group gathers behind it. The others sleep, or are put aside by
  * their threads (struct records_later). So the order of hsm/state's
@@ -8,6 +8,7 @@
  * followers of a failed one. */
 #include <string.h>
 
+#include "clock.h"
 #include "log.h"
 #include "crypto.h"
 #include "records_int.h"
@@ -301,6 +302,7 @@ static void take_group(struct records *r, struct group *g, const struct writer *
 		r->first = w->next;
 		if (r->first == NULL)
 			r->last = &r->first;
+		r->gather.queued--;
 		w->leader = leader;
 		w->stale = w->n > 0 && w->turn_of_keys != r->turn_of_keys;
 		if (w->stale)
@@ -347,15 +349,19 @@ static void finish(struct group *g, const struct writer *leader)
 static bool lead(struct records *r, struct writer *w)
 {
 	struct group g = { .n = 0 };
+	uint64_t began_ns;
 	bool own;
 
+	r->busy = true;
+	gather_wait(&r->gather, &r->lock);
 	take_group(r, &g, w);
 	own = w->leader == w;
-	r->busy = true;
 	mutex_unlock(&r->lock);
+	began_ns = clock_mono_ns();
 	if (g.n > 0)
 		run_group(r, &g);
 	mutex_lock(&r->lock);
+	gather_ended(&r->gather, g.n, clock_mono_ns() - began_ns);
 	end_turn(r);
 	mutex_unlock(&r->lock);
 	finish(&g, w);
@@ -368,6 +374,7 @@ static void enqueue(struct records *r, struct writer *w)
 
 	*r->last = w;
 	r->last = &w->next;
+	gather_came(&r->gather);
 }
 
 /* go_on: true: w is done. false: it waits, to be roused; it began to with the lock held, under which it is

@@ -118,6 +118,7 @@ void records_close(struct records *r)
 	secret_done(&r->old_digest_key);
 	(void)pthread_rwlock_destroy(&r->key_lock);
 	cond_done(&r->rest);
+	gather_done(&r->gather);
 	mutex_done(&r->lock);
 	hf_free(r);
 }
@@ -157,6 +158,7 @@ enum hf_err records_open(struct keeper *k, const struct records_keys *keys,
 	r->last = &r->first;
 	mutex_init(&r->lock);
 	cond_init(&r->rest);
+	gather_init(&r->gather);
 	(void)pthread_rwlock_init(&r->key_lock, NULL);
 	TRY(seal_key_for(keys->now, &r->seal_key));
 	TRY(crypto_derive(keys->now, "holdfast digest", SLICE_NONE, &r->digest_key));

@@ -3,6 +3,7 @@
 #define HF_RECORDS_INT_H
 
 #include "anchor_state.h"
+#include "gather.h"
 #include "keeper_ask.h"
 #include "lock.h"
 #include "records.h"
@@ -30,6 +31,7 @@ struct records {
 	struct mutex lock;
 	struct cond rest;         /* nobody leads */
 	struct writer *first, **last;
+	struct gather gather;     /* who leads, for company */
 	bool busy;                /* one of them leads: what follows is its */
 	struct anchor_state now;  /* as far as the keeper has it; read under lock */
 	uint64_t state_version;   /* of hsm/state */
