@@ -19,7 +19,7 @@
 
 #define NAME_MAX_LEN 80
 #define PAIR 2
-#define ALIKE 32u /* unique ids whose first two bytes are the same */
+#define COUNTED 3u /* bytes of a unique id: ids drawn one after another are one after another */
 
 /* struct staged is a change on its way to the store. */
 struct staged {
@@ -170,13 +170,16 @@ static bool handle_taken(struct objects *t, uint64_t handle)
 	return taken;
 }
 
-/* draw_uid: what is made one after another begins alike. The store keeps records by their names, so it
+/* draw_uid: what is made one after another stands so. The store keeps records by their names, so it
  * writes a page for several of them; it wrote one for each. Where a start begins to count is random. */
 static enum hf_err draw_uid(struct hsm *h, struct objects *t, uint8_t uid[UID_LEN])
 {
+	uint8_t count[4];
+
 	do {
 		TRY(crypto_random(uid, UID_LEN));
-		put_u16(uid, (uint16_t)(h->boot + atomic_fetch_add(&h->uids, 1) / ALIKE));
+		put_u32(count, (uint32_t)(h->boot + atomic_fetch_add(&h->uids, 1)));
+		memcpy(uid, count + 1, COUNTED);
 	} while (handle_taken(t, object_handle(uid)));
 	return HF_OK;
 }
