@@ -312,12 +312,25 @@ static void take_group(struct records *r, struct group *g, const struct writer *
 	}
 }
 
-/* end_turn: the first who waits leads next. */
+/* call_sleeper: the first whose own thread sleeps. */
+static void call_sleeper(const struct records *r)
+{
+	struct writer *w = r->first;
+
+	while (w != NULL && w->later != NULL)
+		w = w->next;
+	if (w != NULL)
+		call_up(w);
+}
+
+/* end_turn: the first who waits leads next. If it was put aside, a sleeper may, too: all threads that go on
+ * with what was put aside may wait for audit records, and who sends those may be that sleeper. */
 static void end_turn(struct records *r)
 {
 	r->busy = false;
 	if (r->first != NULL)
 		call_up(r->first);
+	call_sleeper(r);
 	cond_broadcast(&r->rest);
 }
 
