@@ -32,6 +32,12 @@ known answers of the standards, a second implementation's answers (`tests/pkcs11
 must be refused. Legacy mechanisms are a partition's policy, approved ones are allowed in approved mode.
 Sizes are as `C_GetMechanismInfo` tells them. What others offer and Holdfast does not stands
 [at the end](#left-out).
+
+Data may be of any length, in one call or in parts. But what must be seen whole before any of it may be given
+out, or changed, is gathered in the vault's protected memory, 64 MiB with its tag at most: decryption with
+AES-GCM and ChaCha20-Poly1305, and both ways with AES-CCM, AES-CTS and key wraps. Longer data are refused
+(`CKR_DATA_LEN_RANGE`), though AES-GCM encrypts them. Of more than 32 MiB in one call, decryption that takes off
+padding wants room for as much as it is given.
 """
 
 

@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#define GROWTH 1024u /* what ciphertext may be longer than plaintext, amply */
-
 /* --- answers with a length ------------------------------------------------ */
 
 uint32_t output_max(const void *p, const CK_ULONG *len)
@@ -77,6 +75,18 @@ static CK_RV output_otp(struct entry *e, const struct step *s, CK_BYTE_PTR p, CK
 	return otp_give(o.n, p, len);
 }
 
+/* apart keeps data as they are while p, n bytes, is written: in a copy, if both overlap. */
+static enum hf_err apart(struct slice *data, const CK_BYTE *p, CK_ULONG n, struct buf *copy)
+{
+	uintptr_t out = (uintptr_t)p, in = (uintptr_t)data->p;
+
+	if (out < in ? in - out >= n : out - in >= data->n)
+		return HF_OK;
+	buf_raw(copy, *data);
+	*data = buf_slice(copy);
+	return buf_err(copy);
+}
+
 static CK_RV output(struct entry *e, const struct step *s, CK_BYTE_PTR p, CK_ULONG_PTR len)
 {
 	CK_ULONG room = *len;
@@ -118,8 +128,7 @@ static enum hf_err cancel(struct entry *e, CK_SESSION_HANDLE session, uint32_t o
 }
 
 /* feed sends data in parts that a message holds; output goes to p, room bytes, *ret_n of them used.
- * p NULL: the calls answer nothing. A mechanism that takes no parts refuses the
- * first one: then the data is simply too long for it. */
+ * p NULL: the calls answer nothing. */
 static enum hf_err feed(struct entry *e, const struct family *f, CK_SESSION_HANDLE session,
 	struct slice data, CK_BYTE_PTR p, CK_ULONG room, CK_ULONG *ret_n)
 {
@@ -136,7 +145,7 @@ static enum hf_err feed(struct entry *e, const struct family *f, CK_SESSION_HAND
 					      ask_output(e, &s, p + *ret_n, left, &o);
 
 		if (err != HF_OK)
-			return done == 0 && err_blame(err) != HF_BLAME_HSM ? HF_E_DATA_LEN : err;
+			return err;
 		if (o.need > left)
 			return HF_E_DATA_LEN;
 		*ret_n += o.n;
@@ -145,20 +154,45 @@ static enum hf_err feed(struct entry *e, const struct family *f, CK_SESSION_HAND
 	return HF_OK;
 }
 
-/* large_cipher does all of a single-part call, or one update. */
+#define STRIDE 64u /* a multiple of every cipher's block */
+
+/* large_need: what a call with so much data has to have room for. That grows with the data, or not at all
+ * (they are gathered, or answered by one number): two short lengths with the same remainder tell. */
+static enum hf_err large_need(struct entry *e, const struct step *s, CK_ULONG *ret)
+{
+	struct slice part = { s->data->p, STRIDE + s->data->n % STRIDE };
+	struct step ask = { s->op, s->session, &part, NULL };
+	struct transfer_out less, more;
+
+	TRY(ask_output(e, &ask, NULL, 0, &less));
+	part.n += STRIDE;
+	TRY(ask_output(e, &ask, NULL, 0, &more));
+	*ret = more.need;
+	if (more.need > less.need)
+		*ret += s->data->n - part.n;
+	return HF_OK;
+}
+
+/* large_cipher does all of a single-part call, or one update. Too small a buffer leaves the operation as it
+ * was, so it has to hold what padding might turn out to be, too. */
 static CK_RV large_cipher(struct entry *e, const struct family *f, const struct step *s,
 	CK_BYTE_PTR p, CK_ULONG_PTR len)
 {
+	CLEANUP(buf_done) struct buf copy = BUF_MAX(SIZE_MAX);
 	struct step final = { f->final, s->session, NULL, NULL };
-	CK_ULONG most = s->data->n + GROWTH, fed, rest = 0;
+	struct slice data = *s->data;
+	CK_ULONG need, fed, rest = 0;
 	enum hf_err err;
 	CK_RV rv;
 
-	if (p == NULL || *len + GROWTH < s->data->n) {
-		*len = most;
+	TRY_CKR(large_need(e, s, &need));
+	if (p == NULL || *len < need) {
+		*len = need;
 		return p == NULL ? CKR_OK : CKR_BUFFER_TOO_SMALL;
 	}
-	err = feed(e, f, s->session, *s->data, p, *len, &fed);
+	if (p > data.p) /* what comes out of one part would be the next part's data */
+		TRY_CKR(apart(&data, p, *len, &copy));
+	err = feed(e, f, s->session, data, p, *len, &fed);
 	rv = err_ckr(err);
 	if (err == HF_OK && s->op == f->single) {
 		rest = *len - fed;
@@ -512,6 +546,7 @@ static CK_RV dual(enum calls_op cipher, enum calls_op other, const struct step *
 	CK_BYTE_PTR p, CK_ULONG_PTR len)
 {
 	ENTER(e);
+	CLEANUP(buf_done) struct buf copy = BUF_MAX(WIRE_MAX_BYTES);
 	struct slice nothing = SLICE_NONE, plain = *in->data;
 	struct step first = { cipher, in->session, in->data, NULL };
 	struct step second = { other, in->session, &nothing, NULL };
@@ -521,6 +556,8 @@ static CK_RV dual(enum calls_op cipher, enum calls_op other, const struct step *
 	if (plain.n > client_part_max(e.client))
 		return CKR_DATA_LEN_RANGE;
 	TRY_CKR(ask_silent(&e, &second));
+	if (cipher == CALLS_ENCRYPT_UPDATE && p != NULL)
+		TRY_CKR(apart(&plain, p, *len, &copy));
 	rv = output(&e, &first, p, len);
 	if (rv != CKR_OK || p == NULL)
 		return rv;

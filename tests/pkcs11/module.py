@@ -55,6 +55,59 @@ def test_too_small_a_buffer_leaves_a_large_part_for_later(t):
     assert update(t, 'Encrypt', data, BIG) + final(t, 'Encrypt') == t.encrypt(m, key, data)
 
 
+def single(t, verb, data, room, at=None):
+    """single does all at once, into a buffer of its own or `at` bytes behind where the data begin."""
+    own, n = ctypes.create_string_buffer(max(len(data), room) + (at or 0) + 1), ULONG(room)
+    out = ctypes.c_void_p(ctypes.addressof(own) + (at or 0))
+    if at is not None:
+        ctypes.memmove(own, data, len(data))
+    rv = refused(t.call, f'C_{verb}', t.h, buffer(data) if at is None else own, ULONG(len(data)), out,
+                 ctypes.byref(n))
+    return rv, ctypes.string_at(out.value, n.value) if rv == 'CKR_OK' else n.value
+
+
+def test_too_small_a_buffer_leaves_large_data_for_later(t):
+    key, data = aes(t), os.urandom(BIG + 5)
+    for name, param, more in (('AES_GCM', Params('PuPu', bytes(12), 96, b'', 128), 16),
+                              ('AES_CBC_PAD', Params('x', bytes(16)), 16 - len(data) % 16),
+                              ('AES_CTR', Params('ux', 128, bytes(16)), 0)):
+        m, n, whole = t.mechanism(name, param), len(data), len(data) + more
+        t.call('C_EncryptInit', t.h, m, key)
+        for room in (0, 100, n - 1, whole - 1):
+            assert single(t, 'Encrypt', data, room) == ('CKR_BUFFER_TOO_SMALL', whole), (name, room)
+        rv, sealed = single(t, 'Encrypt', data, whole)
+        assert rv == 'CKR_OK' and len(sealed) == whole
+        assert refused(final, t, 'Encrypt') == 'CKR_OPERATION_NOT_INITIALIZED'
+        need = whole if name == 'AES_CBC_PAD' else n  # what padding is, only its decryption tells
+        t.call('C_DecryptInit', t.h, m, key)
+        for room in (0, need - 17, need - 1, need // 2):
+            assert single(t, 'Decrypt', sealed, room) == ('CKR_BUFFER_TOO_SMALL', need), (name, room)
+        assert single(t, 'Decrypt', sealed, need) == ('CKR_OK', data), name
+
+
+def test_large_data_may_overlap_what_comes_of_them(t):
+    key, data = aes(t), os.urandom(BIG)
+    m = t.mechanism('AES_GCM', Params('PuPu', bytes(12), 96, b'', 128))
+    want = t.encrypt(m, key, data)
+    for at in (0, 1, 16, 4095, BIG // 2):
+        t.call('C_EncryptInit', t.h, m, key)
+        assert single(t, 'Encrypt', data, BIG + 16, at) == ('CKR_OK', want), at
+
+
+def test_a_part_may_be_digested_and_encrypted_in_place(t):
+    key, m = aes(t), t.mechanism('AES_CBC', Params('x', bytes(16)))
+    data = os.urandom(4096)
+    want = t.encrypt(m, key, data)
+    for at in (0, 16, 4080, 4096):
+        t.call('C_DigestInit', t.h, t.mechanism('SHA256'))
+        t.call('C_EncryptInit', t.h, m, key)
+        room, n = ctypes.create_string_buffer(data, 3 * len(data)), ULONG(len(data))
+        out = ctypes.c_void_p(ctypes.addressof(room) + at)
+        t.call('C_DigestEncryptUpdate', t.h, room, ULONG(len(data)), out, ctypes.byref(n))
+        assert room.raw[at:at + len(data)] == want and final(t, 'Encrypt') == b''
+        assert final(t, 'Digest') == hashlib.sha256(data).digest(), at
+
+
 def test_a_failed_large_part_ends_the_operation(t):
     key = aes(t)
     m = t.mechanism('AES_GCM', Params('PuPu', bytes(12), 96, b'', 128))
