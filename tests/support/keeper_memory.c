@@ -25,7 +25,8 @@ struct keeper_memory {
 	struct keeper_ctx ctx;
 	pthread_mutex_t lock;
 	pthread_cond_t unheld;
-	bool hold, full;
+	bool hold, hold_commits, full;
+	unsigned held; /* commits that wait */
 	char dir[64];
 	unsigned fail_commits, fail_audit, pass_commits;
 	struct copy *saved;
@@ -95,8 +96,10 @@ static enum hf_err call(struct keeper *k, enum keeper_op op, struct slice fields
 	enum hf_err e;
 
 	pthread_mutex_lock(&m->lock);
-	while (m->hold && is_shard(op, fields, a))
+	m->held += op == KEEPER_STORE_COMMIT;
+	while ((m->hold && is_shard(op, fields, a)) || (m->hold_commits && op == KEEPER_STORE_COMMIT))
 		pthread_cond_wait(&m->unheld, &m->lock);
+	m->held -= op == KEEPER_STORE_COMMIT;
 	e = run(m, op, fields, a, rest);
 	pthread_mutex_unlock(&m->lock);
 	return e;
@@ -173,6 +176,24 @@ void keeper_memory_hold_opening(struct keeper_memory *m, bool on)
 	m->hold = on;
 	pthread_cond_broadcast(&m->unheld);
 	pthread_mutex_unlock(&m->lock);
+}
+
+void keeper_memory_hold_commits(struct keeper_memory *m, bool on)
+{
+	pthread_mutex_lock(&m->lock);
+	m->hold_commits = on;
+	pthread_cond_broadcast(&m->unheld);
+	pthread_mutex_unlock(&m->lock);
+}
+
+unsigned keeper_memory_held(struct keeper_memory *m)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&m->lock);
+	n = m->held;
+	pthread_mutex_unlock(&m->lock);
+	return n;
 }
 
 void keeper_memory_fail_audit(struct keeper_memory *m, unsigned n)

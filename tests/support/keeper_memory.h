@@ -23,6 +23,10 @@ void keeper_memory_fail_audit(struct keeper_memory *m, unsigned n);
  * being opened stays so. */
 void keeper_memory_hold_opening(struct keeper_memory *m, bool on);
 
+/* While on, commits wait; so many do. */
+void keeper_memory_hold_commits(struct keeper_memory *m, bool on);
+unsigned keeper_memory_held(struct keeper_memory *m);
+
 /* Playing the thief: a copy of the store (without anchor) is taken and put back. */
 void keeper_memory_snapshot(struct keeper_memory *m);
 void keeper_memory_rollback(struct keeper_memory *m);

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -405,6 +406,53 @@ static void writes_put_aside_take_no_thread_each(void **state)
 	assert_int_equal(scan("u/").n, WRITERS);
 }
 
+static void not_gone_on_with(void *ctx)
+{
+	(void)ctx;
+}
+
+static void *put_one(void *name)
+{
+	return put(name, 0, "1") == HF_OK ? NULL : name;
+}
+
+static pthread_t putting(const char *name)
+{
+	static char names[2][8];
+	char *own = names[name[2] - 'a'];
+	pthread_t t;
+
+	strcpy(own, name);
+	assert_int_equal(pthread_create(&t, NULL, put_one, own), 0);
+	return t;
+}
+
+/* All who go on with what is put aside may themselves wait for the one who sleeps behind it in the queue. */
+static void who_sleeps_for_a_commit_needs_nobody_that_is_put_aside(void **state)
+{
+	struct record_change c = { "q/aside", 0, 1, SEAL_STORE, SLICE_NONE, SLICE_STR("1") };
+	struct records_later l = { .r = records, .v = &c, .n = 1, .ready = not_gone_on_with };
+	pthread_t t[2];
+	void *failed;
+
+	(void)state;
+	keeper_memory_hold_commits(memory, true);
+	t[0] = putting("q/a");
+	while (keeper_memory_held(memory) == 0)
+		sched_yield();
+	assert_false(records_write_later(&l));
+	t[1] = putting("q/b");
+	usleep(50000); /* until it sleeps, as a rule; else this shows nothing */
+	keeper_memory_hold_commits(memory, false);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(pthread_join(t[i], &failed), 0);
+		assert_null(failed);
+	}
+	assert_true(records_write_later(&l));
+	assert_int_equal(l.result, HF_OK);
+	assert_int_equal(scan("q/").n, 3);
+}
+
 static void a_write_put_aside_that_fails_says_so(void **state)
 {
 	static struct late x;
@@ -681,6 +729,7 @@ int main(void)
 		T(what_is_behind_a_commit_is_done_once_at_most),
 		T(what_is_behind_ones_own_commit_is_done),
 		T(writes_put_aside_take_no_thread_each),
+		T(who_sleeps_for_a_commit_needs_nobody_that_is_put_aside),
 		T(a_write_put_aside_that_fails_says_so),
 		T(a_flipped_bit_is_found_and_the_others_serve),
 		T(a_truncated_record_is_found),
