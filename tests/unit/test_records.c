@@ -416,14 +416,11 @@ static void *put_one(void *name)
 	return put(name, 0, "1") == HF_OK ? NULL : name;
 }
 
-static pthread_t putting(const char *name)
+static pthread_t putting(char *name)
 {
-	static char names[2][8];
-	char *own = names[name[2] - 'a'];
 	pthread_t t;
 
-	strcpy(own, name);
-	assert_int_equal(pthread_create(&t, NULL, put_one, own), 0);
+	assert_int_equal(pthread_create(&t, NULL, put_one, name), 0);
 	return t;
 }
 
@@ -432,16 +429,17 @@ static void who_sleeps_for_a_commit_needs_nobody_that_is_put_aside(void **state)
 {
 	struct record_change c = { "q/aside", 0, 1, SEAL_STORE, SLICE_NONE, SLICE_STR("1") };
 	struct records_later l = { .r = records, .v = &c, .n = 1, .ready = not_gone_on_with };
+	static char first[] = "q/a", second[] = "q/b";
 	pthread_t t[2];
 	void *failed;
 
 	(void)state;
 	keeper_memory_hold_commits(memory, true);
-	t[0] = putting("q/a");
+	t[0] = putting(first);
 	while (keeper_memory_held(memory) == 0)
 		sched_yield();
 	assert_false(records_write_later(&l));
-	t[1] = putting("q/b");
+	t[1] = putting(second);
 	usleep(50000); /* until it sleeps, as a rule; else this shows nothing */
 	keeper_memory_hold_commits(memory, false);
 	for (int i = 0; i < 2; i++) {
