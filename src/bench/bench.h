@@ -5,6 +5,7 @@
 
 #include "pkcs11.h"
 #include "run.h"
+#include "stop.h"
 
 /* struct bench_target says whose token is measured. pin: of the user, NUL-terminated; it stays
  * until bench_close. */
@@ -19,13 +20,16 @@ struct bench_target {
 
 struct bench; /* a module, loaded, with a user logged in */
 
-/* These print on standard error what went wrong. bench_close removes the keys that were made
- * unless keep is true; NULL-safe. */
+/* These print on standard error what went wrong. bench_loads: is that a module? bench_own says that
+ * the keys made from now on are this run's own: other runs do not see them, bench_close removes them,
+ * and what an earlier run could not remove because it was killed goes now. bench_close is NULL-safe. */
+bool bench_loads(const char *module);
 bool bench_open(const struct bench_target *t, struct bench **ret);
-void bench_close(struct bench *b, bool keep);
+void bench_own(struct bench *b);
+void bench_close(struct bench *b);
 
-/* bench_work runs one piece of work. objects: how many keys work on "find-" has around, how many
- * sessions "many-sessions" has. */
+/* bench_work runs one piece of work; false, too, if stop_asked. objects: how many keys work on "find-"
+ * has around, how many sessions "many-sessions" has. */
 bool bench_work(struct bench *b, const char *work, unsigned threads, double seconds,
 	unsigned objects, struct bench_result *ret);
 
@@ -34,17 +38,18 @@ bool bench_work(struct bench *b, const char *work, unsigned threads, double seco
 const char *bench_name(size_t i);
 bool bench_knows(const char *work);
 
-/* --- between token.c and works.c ------------------------------------------------ */
+/* --- between labels.c, token.c and works.c ---------------------------------------- */
 
 #define BENCH_LABEL "holdfast-bench " /* begins the label of every key made */
 #define BENCH_LABEL_MAX 64
 
 struct bench {
-	void *lib;
 	CK_FUNCTION_LIST *p11;
 	CK_SLOT_ID slot;
 	CK_SESSION_HANDLE session; /* the user's */
 	const char *pin, *init_text;
+	const char *made;          /* the token that was initialized; or NULL */
+	char mark[32];             /* of this run, in its keys' labels; "": they are for others, too */
 	int wait_fd;
 	unsigned filled;           /* keys of the token that are there to be found */
 };
@@ -60,6 +65,8 @@ struct key_kind {
 
 /* said is rv == CKR_OK, and says what was not. */
 bool said(CK_RV rv, const char *what);
+/* bench_label is the label of a key for that. */
+void bench_label(const struct bench *b, const char *what, char ret[BENCH_LABEL_MAX]);
 CK_RV bench_initialize(const struct bench *b);
 bool bench_session(struct bench *b, CK_SESSION_HANDLE *ret);
 bool bench_login(struct bench *b);

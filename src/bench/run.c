@@ -5,10 +5,12 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "secret.h"
+#include "stop.h"
 
 struct worker {
 	const struct bench_work *work;
@@ -102,16 +104,23 @@ static struct bench_result sum_up(struct worker *w, unsigned threads)
 	return r;
 }
 
-/* wait_for waits for other programs that shall begin at the same time. */
-static void wait_for(int fd)
+/* wait_for waits for other programs that shall begin at the same time; false: it cannot, or shall
+ * not any more. */
+static bool wait_for(int fd)
 {
 	char dropped[64];
 	ssize_t n;
 
 	fprintf(stderr, "ready\n");
-	do
+	do {
+		stop_wait(fd, -1);
+		if (stop_asked())
+			return false;
 		n = read(fd, dropped, sizeof(dropped));
-	while (n > 0 || (n < 0 && errno == EINTR));
+	} while (n > 0 || (n < 0 && errno == EINTR));
+	if (n < 0)
+		fprintf(stderr, "holdfast: bench: file descriptor %d: %s\n", fd, strerror(errno));
+	return n == 0;
 }
 
 struct bench_result bench_run(const struct bench_work *work, unsigned threads, double seconds)
@@ -120,6 +129,7 @@ struct bench_result bench_run(const struct bench_work *work, unsigned threads, d
 	pthread_barrier_t barrier;
 	atomic_bool end = false;
 	struct bench_result r = { 0 };
+	bool go = true;
 
 	if (w == NULL)
 		return r;
@@ -132,14 +142,15 @@ struct bench_result bench_run(const struct bench_work *work, unsigned threads, d
 			abort();
 	}
 	if (work->wait_fd > 0)
-		wait_for(work->wait_fd);
+		go = wait_for(work->wait_fd);
 	pthread_barrier_wait(&barrier);
-	struct timespec t = { (time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9) };
-	nanosleep(&t, NULL);
+	if (go)
+		stop_wait(-1, seconds);
 	atomic_store(&end, true);
 	for (unsigned i = 0; i < threads; i++)
 		pthread_join(w[i].thread, NULL);
 	r = sum_up(w, threads);
+	r.ok = r.ok && go && !stop_asked();
 	for (unsigned i = 0; i < threads; i++)
 		hf_free(w[i].sample);
 	hf_free(w);

@@ -26,6 +26,7 @@ struct bench_result {
 	bool ok;
 };
 
+/* bench_run measures for so many seconds; not ok, too, where stop_asked (stop.h) ended that. */
 struct bench_result bench_run(const struct bench_work *w, unsigned threads, double seconds);
 
 #endif

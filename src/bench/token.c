@@ -9,11 +9,28 @@
 #define SLOTS 4096
 #define REMOVED_AT_ONCE 64
 
+static const struct {
+	CK_RV rv;
+	const char *name;
+} names[] = {
+#define ERR(name, ckr, blame, text) { CKR_##ckr, "CKR_" #ckr },
+#include "errors.def"
+#undef ERR
+};
+
 bool said(CK_RV rv, const char *what)
 {
-	if (rv != CKR_OK)
-		fprintf(stderr, "holdfast: bench: %s: CKR 0x%lx\n", what, rv);
-	return rv == CKR_OK;
+	char number[32];
+	const char *name = number;
+
+	if (rv == CKR_OK)
+		return true;
+	(void)snprintf(number, sizeof(number), "CKR 0x%lx", rv);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (names[i].rv == rv)
+			name = names[i].name;
+	fprintf(stderr, "holdfast: bench: %s: %s\n", what, name);
+	return false;
 }
 
 bool bench_session(struct bench *b, CK_SESSION_HANDLE *ret)
@@ -71,8 +88,10 @@ static bool init_token(struct bench *b, const struct bench_target *t)
 
 	snprintf(label, sizeof(label), "%-32s", name);
 	if (!pick(b, t, false) ||
-	    !said(b->p11->C_InitToken(b->slot, pin, n, (CK_UTF8CHAR *)label), "C_InitToken") ||
-	    !pick(b, t, true) || !bench_session(b, &b->session))
+	    !said(b->p11->C_InitToken(b->slot, pin, n, (CK_UTF8CHAR *)label), "C_InitToken"))
+		return false;
+	b->made = name;
+	if (!pick(b, t, true) || !bench_session(b, &b->session))
 		return false;
 	ok = said(b->p11->C_Login(b->session, CKU_SO, pin, n), "C_Login as security officer") &&
 	     said(b->p11->C_InitPIN(b->session, pin, n), "C_InitPIN") &&
@@ -100,21 +119,33 @@ CK_RV bench_initialize(const struct bench *b)
 	return b->p11->C_Initialize(&args.standard);
 }
 
-static bool load(struct bench *b, const struct bench_target *t)
+static bool find_functions(const char *module, CK_FUNCTION_LIST **ret)
 {
 	CK_RV (*get)(CK_FUNCTION_LIST **) = NULL;
+	void *lib = dlopen(module, RTLD_NOW); /* it stays loaded: some modules do not survive dlclose */
 
-	b->lib = dlopen(t->module, RTLD_NOW);
-	if (b->lib == NULL) {
+	if (lib == NULL) {
 		fprintf(stderr, "holdfast: bench: %s\n", dlerror());
 		return false;
 	}
-	*(void **)&get = dlsym(b->lib, "C_GetFunctionList");
-	if (get == NULL || get(&b->p11) != CKR_OK) {
-		fprintf(stderr, "holdfast: bench: %s is no PKCS#11 module\n", t->module);
+	*(void **)&get = dlsym(lib, "C_GetFunctionList");
+	if (get == NULL || get(ret) != CKR_OK) {
+		fprintf(stderr, "holdfast: bench: %s is no PKCS#11 module\n", module);
 		return false;
 	}
-	if (said(bench_initialize(b), "C_Initialize"))
+	return true;
+}
+
+bool bench_loads(const char *module)
+{
+	CK_FUNCTION_LIST *p11;
+
+	return find_functions(module, &p11);
+}
+
+static bool load(struct bench *b, const struct bench_target *t)
+{
+	if (find_functions(t->module, &b->p11) && said(bench_initialize(b), "C_Initialize"))
 		return true;
 	b->p11 = NULL;
 	return false;
@@ -134,7 +165,7 @@ bool bench_open(const struct bench_target *t, struct bench **ret)
 		*ret = b;
 		return true;
 	}
-	bench_close(b, true);
+	bench_close(b);
 	return false;
 }
 
@@ -171,9 +202,9 @@ CK_OBJECT_HANDLE bench_find(struct bench *b, CK_SESSION_HANDLE s, CK_ATTRIBUTE_T
 	CK_OBJECT_HANDLE found[2];
 	CK_ULONG n = 0;
 
-	if (b->p11->C_FindObjectsInit(s, t, 2) != CKR_OK)
+	if (!said(b->p11->C_FindObjectsInit(s, t, 2), "C_FindObjectsInit"))
 		return 0;
-	if (b->p11->C_FindObjects(s, found, 2, &n) != CKR_OK)
+	if (!said(b->p11->C_FindObjects(s, found, 2, &n), "C_FindObjects"))
 		n = 0;
 	(void)b->p11->C_FindObjectsFinal(s);
 	return n == 1 ? found[0] : 0;
@@ -195,20 +226,27 @@ bool bench_remove_some(struct bench *b, const char *label)
 	return gone > 0;
 }
 
-void bench_close(struct bench *b, bool keep)
+static void remove_own(struct bench *b)
 {
-	if (b == NULL)
-		return;
-	if (!keep)
-		bench_unfill(b);
-	for (size_t i = 0; !keep && bench_name(i) != NULL; i++) {
-		char label[BENCH_LABEL_MAX];
+	char label[BENCH_LABEL_MAX];
 
-		(void)snprintf(label, sizeof(label), BENCH_LABEL "%s", bench_name(i));
+	bench_unfill(b);
+	for (size_t i = 0; bench_name(i) != NULL; i++) {
+		bench_label(b, bench_name(i), label);
 		while (bench_remove_some(b, label))
 			;
 	}
+}
+
+void bench_close(struct bench *b)
+{
+	if (b == NULL)
+		return;
+	if (b->mark[0] != '\0')
+		remove_own(b);
 	if (b->p11 != NULL)
 		(void)b->p11->C_Finalize(NULL);
-	hf_free(b); /* the module stays loaded: some do not survive dlclose */
+	if (b->made != NULL)
+		fprintf(stderr, "holdfast: bench: the token '%s', which --init made, stays\n", b->made);
+	hf_free(b);
 }

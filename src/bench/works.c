@@ -141,6 +141,14 @@ static void *start(void *arg)
 	return s;
 }
 
+/* did is said, by the first thread that fails. */
+static bool did(struct state *s, CK_RV rv, const char *what)
+{
+	if (rv != CKR_OK && !atomic_exchange(&s->shared->failed, true))
+		(void)said(rv, what);
+	return rv == CKR_OK;
+}
+
 /* --- one time ------------------------------------------------------------------------ */
 
 static bool once_sign(void *arg)
@@ -150,8 +158,8 @@ static bool once_sign(void *arg)
 	CK_MECHANISM m = { s->shared->work->mechanism, NULL, 0 };
 	CK_ULONG n = s->max;
 
-	return p11->C_SignInit(s->session, &m, s->shared->key) == CKR_OK &&
-	       p11->C_Sign(s->session, s->data, s->shared->work->data, s->out, &n) == CKR_OK;
+	return did(s, p11->C_SignInit(s->session, &m, s->shared->key), "C_SignInit") &&
+	       did(s, p11->C_Sign(s->session, s->data, s->shared->work->data, s->out, &n), "C_Sign");
 }
 
 static bool once_verify(void *arg)
@@ -160,9 +168,9 @@ static bool once_verify(void *arg)
 	CK_FUNCTION_LIST *p11 = s->shared->b->p11;
 	CK_MECHANISM m = { s->shared->work->mechanism, NULL, 0 };
 
-	return p11->C_VerifyInit(s->session, &m, s->shared->pub) == CKR_OK &&
-	       p11->C_Verify(s->session, s->shared->data, s->shared->work->data, s->shared->signature,
-		       s->shared->signature_len) == CKR_OK;
+	return did(s, p11->C_VerifyInit(s->session, &m, s->shared->pub), "C_VerifyInit") &&
+	       did(s, p11->C_Verify(s->session, s->shared->data, s->shared->work->data,
+			       s->shared->signature, s->shared->signature_len), "C_Verify");
 }
 
 static bool once_encrypt(void *arg)
@@ -174,8 +182,8 @@ static bool once_encrypt(void *arg)
 	CK_MECHANISM m = { CKM_AES_GCM, &gcm, sizeof(gcm) };
 	CK_ULONG n = s->max;
 
-	return p11->C_EncryptInit(s->session, &m, s->shared->key) == CKR_OK &&
-	       p11->C_Encrypt(s->session, s->data, s->shared->work->data, s->out, &n) == CKR_OK;
+	return did(s, p11->C_EncryptInit(s->session, &m, s->shared->key), "C_EncryptInit") &&
+	       did(s, p11->C_Encrypt(s->session, s->data, s->shared->work->data, s->out, &n), "C_Encrypt");
 }
 
 static bool once_digest(void *arg)
@@ -185,8 +193,8 @@ static bool once_digest(void *arg)
 	CK_MECHANISM m = { s->shared->work->mechanism, NULL, 0 };
 	CK_ULONG n = s->max;
 
-	return p11->C_DigestInit(s->session, &m) == CKR_OK &&
-	       p11->C_Digest(s->session, s->data, s->shared->work->data, s->out, &n) == CKR_OK;
+	return did(s, p11->C_DigestInit(s->session, &m), "C_DigestInit") &&
+	       did(s, p11->C_Digest(s->session, s->data, s->shared->work->data, s->out, &n), "C_Digest");
 }
 
 static bool generate(struct state *s, bool token)
@@ -195,8 +203,9 @@ static bool generate(struct state *s, bool token)
 	CK_OBJECT_HANDLE pub, key;
 	char label[BENCH_LABEL_MAX];
 
-	(void)snprintf(label, sizeof(label), BENCH_LABEL "%s", w->name);
-	return bench_make_key(s->shared->b, s->session, &w->key, label, token, &pub, &key) == CKR_OK;
+	bench_label(s->shared->b, w->name, label);
+	return did(s, bench_make_key(s->shared->b, s->session, &w->key, label, token, &pub, &key),
+		"making a key");
 }
 
 static bool once_generate(void *arg)
@@ -213,7 +222,8 @@ static bool once_random(void *arg)
 {
 	struct state *s = arg;
 
-	return s->shared->b->p11->C_GenerateRandom(s->session, s->out, s->shared->work->data) == CKR_OK;
+	return did(s, s->shared->b->p11->C_GenerateRandom(s->session, s->out, s->shared->work->data),
+		"C_GenerateRandom");
 }
 
 static bool once_nothing(void *arg)
@@ -221,7 +231,7 @@ static bool once_nothing(void *arg)
 	struct state *s = arg;
 	CK_SESSION_INFO info;
 
-	return s->shared->b->p11->C_GetSessionInfo(s->session, &info) == CKR_OK;
+	return did(s, s->shared->b->p11->C_GetSessionInfo(s->session, &info), "C_GetSessionInfo");
 }
 
 static bool once_session(void *arg)
@@ -229,7 +239,8 @@ static bool once_session(void *arg)
 	struct state *s = arg;
 	CK_SESSION_HANDLE one;
 
-	return bench_session(s->shared->b, &one) && s->shared->b->p11->C_CloseSession(one) == CKR_OK;
+	return bench_session(s->shared->b, &one) &&
+	       did(s, s->shared->b->p11->C_CloseSession(one), "C_CloseSession");
 }
 
 static const char *kind_of(const struct work *w)
@@ -237,9 +248,12 @@ static const char *kind_of(const struct work *w)
 	return w->what == FIND ? "object" : "token object";
 }
 
-static void label_of(const struct work *w, unsigned i, char ret[BENCH_LABEL_MAX])
+static void label_of(const struct bench *b, const struct work *w, unsigned i, char ret[BENCH_LABEL_MAX])
 {
-	(void)snprintf(ret, BENCH_LABEL_MAX, BENCH_LABEL "%s %u", kind_of(w), i);
+	char what[BENCH_LABEL_MAX];
+
+	(void)snprintf(what, sizeof(what), "%s %u", kind_of(w), i);
+	bench_label(b, what, ret);
 }
 
 static unsigned draw(struct state *s)
@@ -254,7 +268,7 @@ static bool once_find(void *arg)
 	struct state *s = arg;
 	char label[BENCH_LABEL_MAX];
 
-	label_of(s->shared->work, draw(s), label);
+	label_of(s->shared->b, s->shared->work, draw(s), label);
 	return bench_find(s->shared->b, s->session, CKA_LABEL, label, CKO_SECRET_KEY) != 0;
 }
 
@@ -264,7 +278,7 @@ static bool once_find_id(void *arg)
 	struct state *s = arg;
 	char label[BENCH_LABEL_MAX];
 
-	label_of(s->shared->work, draw(s), label);
+	label_of(s->shared->b, s->shared->work, draw(s), label);
 	return bench_find(s->shared->b, s->session, CKA_ID, label, CKO_SECRET_KEY) != 0;
 }
 
@@ -322,7 +336,7 @@ static bool is_there(struct shared *sh, unsigned i)
 {
 	char label[BENCH_LABEL_MAX];
 
-	label_of(sh->work, i, label);
+	label_of(sh->b, sh->work, i, label);
 	return bench_find(sh->b, sh->b->session, CKA_LABEL, label, CKO_SECRET_KEY) != 0;
 }
 
@@ -353,8 +367,9 @@ static void *fill(void *arg)
 	unsigned i;
 	bool ok = bench_session(sh->b, &session);
 
-	while (ok && !atomic_load(&sh->failed) && (i = atomic_fetch_add(&sh->next, 1)) < sh->objects) {
-		label_of(sh->work, i, label);
+	while (ok && !atomic_load(&sh->failed) && !stop_asked() &&
+	       (i = atomic_fetch_add(&sh->next, 1)) < sh->objects) {
+		label_of(sh->b, sh->work, i, label);
 		ok = said(bench_make_key(sh->b, session, &sh->work->key, label, true, NULL, &h),
 			"C_GenerateKey");
 	}
@@ -375,7 +390,7 @@ static bool fill_token(struct shared *sh)
 		n++;
 	for (unsigned i = 0; i < n; i++)
 		pthread_join(t[i], NULL);
-	return n > 0 && !atomic_load(&sh->failed);
+	return n > 0 && !atomic_load(&sh->failed) && !stop_asked();
 }
 
 static bool fill_session(struct shared *sh)
@@ -383,24 +398,29 @@ static bool fill_session(struct shared *sh)
 	CK_OBJECT_HANDLE h;
 	char label[BENCH_LABEL_MAX];
 
-	for (unsigned i = sh->next; i < sh->objects; i++) {
-		label_of(sh->work, i, label);
+	for (unsigned i = sh->next; i < sh->objects && !stop_asked(); i++) {
+		label_of(sh->b, sh->work, i, label);
 		if (!said(bench_make_key(sh->b, sh->b->session, &sh->work->key, label, false, NULL, &h),
 			    "C_GenerateKey"))
 			return false;
 	}
-	return true;
+	return !stop_asked();
 }
 
 /* have_objects makes keys until there are so many. */
 static bool have_objects(struct shared *sh)
 {
+	unsigned begun;
+	bool ok;
+
 	atomic_store(&sh->next, how_many(sh));
 	if (sh->work->what == FIND)
 		return fill_session(sh);
-	if (sh->b->filled < sh->objects)
-		sh->b->filled = sh->objects;
-	return fill_token(sh);
+	ok = fill_token(sh);
+	begun = atomic_load(&sh->next);
+	if (sh->b->filled < begun)
+		sh->b->filled = begun < sh->objects ? begun : sh->objects;
+	return ok;
 }
 
 static bool have_key(struct shared *sh)
@@ -408,7 +428,7 @@ static bool have_key(struct shared *sh)
 	const struct work *w = sh->work;
 	char label[BENCH_LABEL_MAX];
 
-	(void)snprintf(label, sizeof(label), BENCH_LABEL "%s", w->name);
+	bench_label(sh->b, w->name, label);
 	sh->key = bench_find(sh->b, sh->b->session, CKA_LABEL, label,
 		w->key.pair ? CKO_PRIVATE_KEY : CKO_SECRET_KEY);
 	sh->pub = bench_find(sh->b, sh->b->session, CKA_LABEL, label, CKO_PUBLIC_KEY);
@@ -431,7 +451,7 @@ static bool have_sessions(struct shared *sh)
 {
 	sh->sessions = hf_alloc(sh->objects, sizeof(*sh->sessions));
 	for (unsigned i = 0; sh->sessions != NULL && i < sh->objects; i++)
-		if (!bench_session(sh->b, &sh->sessions[i].handle))
+		if (stop_asked() || !bench_session(sh->b, &sh->sessions[i].handle))
 			return false;
 	return sh->sessions != NULL;
 }
@@ -494,7 +514,9 @@ bool bench_work(struct bench *b, const char *work, unsigned threads, double seco
 			threads, seconds);
 	end_sessions(&sh);
 	mutex_done(&sh.whole);
-	if (!ret->ok)
+	if (sh.work->what == INITIALIZE && !bench_login(b)) /* for what follows, and to remove keys */
+		ret->ok = false;
+	if (!ret->ok && !stop_asked())
 		fprintf(stderr, "holdfast: bench: %s failed\n", work);
 	return ret->ok;
 }
@@ -505,7 +527,7 @@ void bench_unfill(struct bench *b)
 	char label[BENCH_LABEL_MAX];
 
 	for (unsigned i = 0; i < b->filled; i++) {
-		label_of(w, i, label);
+		label_of(b, w, i, label);
 		while (bench_remove_some(b, label))
 			;
 	}

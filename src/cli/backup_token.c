@@ -23,7 +23,7 @@ struct kept {
 
 static void close_token(struct bench **b)
 {
-	bench_close(*b, true);
+	bench_close(*b);
 }
 
 static bool open_token(struct cli *c, const char *token, struct bench **ret)

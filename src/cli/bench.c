@@ -1,6 +1,7 @@
 /* bench.c: how quick a PKCS#11 module is: this HSM's, or any other's. */
 #include "bench.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -97,6 +98,13 @@ static bool check_work(struct plan *p, const char *work, const char *more)
 	return bench_knows(work);
 }
 
+static bool is_readable(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags >= 0 && (flags & O_ACCMODE) != O_WRONLY;
+}
+
 static bool read_plan(struct cli *c, struct plan *p, int *ret_wait_fd)
 {
 	uint64_t objects = 1000, ms = 1000, wait_fd = 0;
@@ -115,13 +123,27 @@ static bool read_plan(struct cli *c, struct plan *p, int *ret_wait_fd)
 		cli_usage("--objects wants a number from 1 to 10000000");
 		return false;
 	}
-	if (c->opt[OPT_WAIT_FD] && !cli_number(c->opt[OPT_WAIT_FD], 1, INT_MAX, &wait_fd)) {
-		cli_usage("--wait-fd wants the number of a file descriptor, from 1");
+	if (c->opt[OPT_WAIT_FD] && (!cli_number(c->opt[OPT_WAIT_FD], 1, INT_MAX, &wait_fd) ||
+					   !is_readable((int)wait_fd))) {
+		cli_usage("--wait-fd wants a file descriptor that is open for reading, from 1; not '%s'",
+			c->opt[OPT_WAIT_FD]);
 		return false;
 	}
 	p->seconds = (double)ms / 1000;
 	p->objects = (unsigned)objects;
 	*ret_wait_fd = (int)wait_fd;
+	return true;
+}
+
+/* Keys that stay are the same for all runs; else what ends this one early takes its own with it. */
+static bool begin(struct cli *c, const struct bench_target *t, struct bench **ret)
+{
+	bool keep = c->opt[OPT_KEEP] != NULL;
+
+	if ((!keep && !stop_catch()) || !bench_open(t, ret))
+		return false;
+	if (!keep)
+		bench_own(*ret);
 	return true;
 }
 
@@ -151,16 +173,20 @@ int cmd_bench(struct cli *c)
 	struct plan p = { 0 };
 	bool ok;
 
+	if (*t.module == '\0')
+		return cli_usage("--module wants the file of a PKCS#11 module");
 	if (!each(works, check_work, &p, NULL) || !each(threads, check_threads, &p, NULL) ||
 	    !read_plan(c, &p, &t.wait_fd))
 		return EXIT_USAGE;
-	if (cli_pin(c, OPT_PIN_FILE, OPT_PIN_FD, "PIN of the user", false, &pin) != HF_OK)
+	if (!bench_loads(t.module) ||
+	    cli_pin(c, OPT_PIN_FILE, OPT_PIN_FD, "PIN of the user", false, &pin) != HF_OK)
 		return EXIT_FAILED;
 	if (secret_slice(&pin).n >= sizeof(text))
 		return cli_usage("the PIN is too long");
 	memcpy(text, secret_slice(&pin).p, secret_slice(&pin).n);
-	ok = bench_open(&t, &p.b) && run(c, &p, works, threads);
-	bench_close(p.b, c->opt[OPT_KEEP] != NULL);
+	ok = begin(c, &t, &p.b) && run(c, &p, works, threads);
+	bench_close(p.b);
 	secret_wipe(text, sizeof(text));
+	stop_follow();
 	return ok ? EXIT_DONE : EXIT_FAILED;
 }

@@ -6,10 +6,9 @@ import argparse
 import json
 import math
 import os
-import sys
 import time
 
-from run import Bench
+from run import bench, duration, program, save
 
 THREADS = (1, 2, 4, 8, 16, 32, 64)
 SIZES = {16: 'aes-gcm-16', 256: 'aes-gcm-256', 1024: 'aes-gcm-1k', 4096: 'aes-gcm-4k',
@@ -163,7 +162,7 @@ def draw(curves, folder):
 def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument('--build', default='build')
-    p.add_argument('--seconds', type=float, default=1.0, help='of each point')
+    p.add_argument('--seconds', type=duration, default=1.0, help='of each point')
     p.add_argument('--million', action='store_true', help='durable keys up to 1,000,000 (some minutes more)')
     p.add_argument('--curve', action='append', choices=CURVES, help='only this one (may be repeated)')
     p.add_argument('--draw', action='store_true', help='draw what was measured before')
@@ -178,13 +177,13 @@ def main():
         with open(kept, encoding='utf-8') as f:
             curves = json.load(f)
     if not args.draw:
-        with Bench(args.build) as who:
+        save(kept, curves)
+        with bench(args.build) as who:
             curves.update(measure(who, args.curve or CURVES, args.seconds))
-        with open(kept, 'w', encoding='utf-8') as f:
-            f.write(json.dumps(curves, indent=1) + '\n')
+        save(kept, curves)
     draw(curves, args.folder)
     return 0
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    program(main)

@@ -3,12 +3,11 @@
 makes a large RSA key does to the latency of another one's signatures. Prints a table; --json writes the
 figures. --short: smaller numbers, a few seconds. Ends with 1 if something could not be done at all."""
 import argparse
-import json
 import subprocess
 import sys
 import time
 
-from run import Bench
+from run import bench, duration, program, save, whole
 
 WORK = 'p256-sign'
 
@@ -77,12 +76,14 @@ def beside_generation(m):
                '--work', m.args.key, '--threads', '1', '--seconds', str(m.args.generation)]
     with subprocess.Popen(command, env=m.ours.env, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
                           stderr=subprocess.DEVNULL, text=True) as maker:
-        maker.stdin.write('12345678\n')
-        maker.stdin.close()
-        time.sleep(min(1, m.args.generation / 4))
-        beside = m.run(WORK, 1, max(m.args.seconds, m.args.generation / 2))
-        while_made = maker.poll() is None
-        maker.terminate()
+        try:
+            maker.stdin.write('12345678\n')
+            maker.stdin.close()
+            time.sleep(min(1, m.args.generation / 4))
+            beside = m.run(WORK, 1, max(m.args.seconds, m.args.generation / 2))
+            while_made = maker.poll() is None
+        finally:
+            maker.terminate()
     m.add('1 thread, alone', alone)
     if alone and beside:
         m.add(f'1 thread beside {m.args.key}' + ('' if while_made else ' (which ended before)'), beside,
@@ -92,11 +93,11 @@ def beside_generation(m):
 def arguments():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument('--build', default='build', help='build directory')
-    p.add_argument('--seconds', type=float, default=5.0, help='of one run')
-    p.add_argument('--threads', type=int, default=64)
-    p.add_argument('--sessions', type=int, default=10000)
-    p.add_argument('--processes', type=int, default=1000)
-    p.add_argument('--generation', type=float, default=60.0, help='seconds of key generation')
+    p.add_argument('--seconds', type=duration, default=5.0, help='of one run')
+    p.add_argument('--threads', type=whole, default=64)
+    p.add_argument('--sessions', type=whole, default=10000)
+    p.add_argument('--processes', type=whole, default=1000)
+    p.add_argument('--generation', type=duration, default=60.0, help='seconds of key generation')
     p.add_argument('--key', default='rsa8192-generate', help='the work of the client that is in the way')
     p.add_argument('--short', action='store_true', help='smaller numbers, a few seconds')
     p.add_argument('--json', help='write all figures to this file')
@@ -109,7 +110,8 @@ def arguments():
 
 def main():
     args, began = arguments(), time.monotonic()
-    with Bench(args.build) as who:
+    save(args.json, [])
+    with bench(args.build) as who:
         m = Mix(who[0], args)
         print('| mix | a second | p50 µs | p99 µs | of the best | p99 ÷ p50 | p99 ÷ alone |')
         print('| --- | --- | --- | --- | --- | --- | --- |')
@@ -118,12 +120,9 @@ def main():
         by_processes(m, best)
         beside_generation(m)
     print(f'{time.monotonic() - began:.0f} s', file=sys.stderr)
-    if args.json:
-        with open(args.json, 'w', encoding='utf-8') as f:
-            json.dump(m.rows, f, indent=1)
-            f.write('\n')
+    save(args.json, m.rows)
     return 0 if m.whole else 1
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    program(main)

@@ -3,6 +3,8 @@
 import json
 import sys
 
+from run import program
+
 TARGETS = [  # (work, threads, against, at least)
     *((w, 2, 'openssl', least) for w, least in (
         ('rsa2048-sign', 0.90), ('rsa4096-sign', 0.90), ('p256-sign', 0.80), ('p384-sign', 0.80),
@@ -22,7 +24,13 @@ TARGETS = [  # (work, threads, against, at least)
 
 
 def main():
-    rows = {(r['work'], r['threads']): r for r in json.load(open(sys.argv[1], encoding='utf-8'))}
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    with open(sys.argv[1], encoding='utf-8') as f:
+        try:
+            rows = {(r['work'], r['threads']): r for r in json.load(f)}
+        except (ValueError, TypeError, KeyError):
+            sys.exit(f'{sys.argv[1]} is not what run.py --json wrote')
     print('| work | threads | against | at least | measured | ours, a second | p50 µs | p99 µs |')
     print('| --- | --- | --- | --- | --- | --- | --- | --- |')
     for work, threads, other, least in TARGETS:
@@ -36,4 +44,4 @@ def main():
 
 
 if __name__ == '__main__':
-    main()
+    program(main)

@@ -7,10 +7,12 @@ is the ratio, since machines are shared and noisy.
 """
 import argparse
 import concurrent.futures
+import contextlib
 import json
 import os
 import resource
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -43,7 +45,8 @@ class Contender:
         if self.module is None:
             return [self.raw, work, str(threads), str(seconds)]
         return [self.cli, 'bench', '--json', '--init', '--keep', '--pin-fd', '0', '--module', self.module,
-                '--work', work, '--threads', str(threads), '--seconds', str(seconds), '--objects', str(objects), *self.options]
+                '--work', work, '--threads', str(threads), '--seconds', str(seconds),
+                '--objects', str(objects), *self.options]
 
     def run(self, work, threads, seconds, objects=1000):
         """run returns {'per_second', 'p50_us', 'p99_us'}, or None where it cannot do the work, and says why."""
@@ -79,13 +82,17 @@ class Contender:
         some = [subprocess.Popen(command, env=self.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                  stderr=subprocess.PIPE, text=True, pass_fds=[start]) for _ in range(n)]
         os.close(start)
-        for p in some:
-            p.stdin.write(PIN + '\n')
-            p.stdin.flush()
-        ready = [p.stderr.readline() == 'ready\n' for p in some]
-        took = time.monotonic() - began
-        os.close(go)
-        found = [json.loads(p.communicate()[0] or '[{}]')[0] for p in some]
+        try:
+            for p in some:
+                p.stdin.write(PIN + '\n')
+                p.stdin.flush()
+            ready = [p.stderr.readline() == 'ready\n' for p in some]
+            took = time.monotonic() - began
+            os.close(go)
+            found = [json.loads(p.communicate()[0] or '[{}]')[0] for p in some]
+        finally:
+            for p in some:
+                p.kill()
         if not all(ready) or not all(found):
             return sum(map(bool, found)), took, None
         return n, took, {'per_second': sum(r['per_second'] for r in found),
@@ -167,28 +174,41 @@ def compare(args, who):
         ['÷ ' + n for n in names[1:]])
     say(['---'] * (3 + 2 * len(names)))
     for work in args.work or (ALL if args.all else WORKS):
-        for threads in map(int, args.threads.split(',')):
+        for threads in args.threads:
             row = measure(who, work, threads, args.seconds, args.rounds)
             out.append({'work': work, 'threads': threads, **row})
             say(table_row(work, threads, names, row))
     return out
 
 
-class Bench:
-    """Bench is a scratch directory with the contenders' tokens; it stops our daemon at the end."""
+@contextlib.contextmanager
+def scratch(build, homes):
+    """scratch is a directory for tokens; at the end our daemons of these homes in it stop, and it goes."""
+    place = tempfile.mkdtemp(prefix='holdfast-bench-')
+    try:
+        yield place
+    finally:
+        for home in homes:
+            subprocess.run([os.path.join(build, 'holdfast'), 'stop'], check=False,
+                           env={**os.environ, 'HOLDFAST_HOME': os.path.join(place, home)},
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        shutil.rmtree(place, ignore_errors=True)
 
-    def __init__(self, build, other=None):
-        self.build, self.other = build, other
 
-    def __enter__(self):
-        self.scratch = tempfile.mkdtemp(prefix='holdfast-bench-')
-        return contenders(self.build, self.scratch, self.other)
+def must_work(c):
+    if c.run('session-info', 1, 0.1) is None:
+        sys.exit(f'{c.module} cannot be measured: nothing was')
 
-    def __exit__(self, *_):
-        subprocess.run([os.path.join(self.build, 'holdfast'), 'stop'], check=False,
-                       env={**os.environ, 'HOLDFAST_HOME': self.scratch + '/holdfast'},
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        shutil.rmtree(self.scratch, ignore_errors=True)
+
+@contextlib.contextmanager
+def bench(build, other=None):
+    """bench is the contenders, with tokens that go at the end."""
+    with scratch(build, ['holdfast']) as place:
+        who = contenders(build, place, other)
+        for c in who:
+            if c.name in ('holdfast', 'module'):
+                must_work(c)
+        yield who
 
 
 AUDIT = (('off', ['audit-key-use=none']),
@@ -197,32 +217,21 @@ AUDIT = (('off', ['audit-key-use=none']),
          ('every-call', ['audit-key-use=every', 'audit-all=yes']))
 
 
-class AuditBench:
-    """AuditBench is our module several times over, each instance with another level of audit."""
-
-    def __init__(self, build):
-        self.build, self.who = build, []
-
-    def __enter__(self):
-        self.scratch = tempfile.mkdtemp(prefix='holdfast-bench-')
-        pin = os.path.join(self.scratch, 'pin')
+@contextlib.contextmanager
+def audit_bench(build):
+    """audit_bench is our module several times over, each instance with another level of audit."""
+    with scratch(build, [name for name, _ in AUDIT]) as place:
+        pin, who = os.path.join(place, 'pin'), []
         with open(pin, 'w', encoding='utf-8') as f:
             f.write(PIN + '\n')
-        ours = os.path.abspath(os.path.join(self.build, 'libholdfast-pkcs11.so'))
+        ours = os.path.abspath(os.path.join(build, 'libholdfast-pkcs11.so'))
         for name, policies in AUDIT:
-            c = Contender(name, self.build, ours, {'HOLDFAST_HOME': os.path.join(self.scratch, name)})
-            self.who.append(c)
-            if c.run('session-info', 1, 0.1) is None:
-                sys.exit('holdfast bench does not work')
+            c = Contender(name, build, ours, {'HOLDFAST_HOME': os.path.join(place, name)})
+            who.append(c)
+            must_work(c)
             subprocess.run([c.cli, 'audit', 'config', '--so-pin-file', pin, *policies], env=c.env, check=True,
                            stdout=subprocess.DEVNULL)
-        return self.who
-
-    def __exit__(self, *_):
-        for c in self.who:
-            subprocess.run([c.cli, 'stop'], check=False, env=c.env, stdout=subprocess.DEVNULL,
-                           stderr=subprocess.DEVNULL)
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        yield who
 
 
 def compare_audit(args, who):
@@ -231,7 +240,7 @@ def compare_audit(args, who):
     say(['work', 'threads'] + [n + '/s' for n in names] + [n + ' ÷ off' for n in names[1:]])
     say(['---'] * (1 + 2 * len(names)))
     for work in args.work or ['p256-sign', 'ed25519-sign', 'rsa2048-sign', 'hmac-32']:
-        for threads in map(int, args.threads.split(',')):
+        for threads in args.threads:
             row = measure(who, work, threads, args.seconds, args.rounds)
             out.append({'work': work, 'threads': threads, **row})
             rate = {n: row[n]['per_second'] for n in names if n in row}
@@ -240,15 +249,37 @@ def compare_audit(args, who):
     return out
 
 
+def whole(text):
+    """whole, numbers and duration are kinds of argument."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no whole number from 1")
+    return int(text)
+
+
+def numbers(text):
+    return [whole(n) for n in text.split(',')]
+
+
+def duration(text):
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0
+    if not 0.001 <= value <= 3600:
+        raise argparse.ArgumentTypeError(f"'{text}' is no number from 0.001 to 3600")
+    return value
+
+
 def arguments():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument('--build', default='build', help='build directory')
-    p.add_argument('--work', action='append', help='one piece of work (may be repeated)')
+    p.add_argument('--work', action='extend', type=lambda names: names.split(','),
+                   help='only these pieces of work, comma-separated (may be repeated)')
     p.add_argument('--audit', action='store_true', help='compare the levels of audit instead')
     p.add_argument('--all', action='store_true', help='every piece of work')
-    p.add_argument('--threads', default='1,2', help='thread counts, comma-separated')
-    p.add_argument('--seconds', type=float, default=1.0, help='of one run')
-    p.add_argument('--rounds', type=int, default=3)
+    p.add_argument('--threads', type=numbers, default=[1, 2], help='thread counts, comma-separated')
+    p.add_argument('--seconds', type=duration, default=1.0, help='of one run')
+    p.add_argument('--rounds', type=whole, default=3)
     p.add_argument('--module', help='measure this PKCS#11 module instead of SoftHSM')
     p.add_argument('--json', help='write all figures to this file')
     return p.parse_args()
@@ -265,20 +296,49 @@ def check(args):
             sys.exit(f"there is no work '{work}', but: {known}")
 
 
+def save(path, figures):
+    """save writes them, if there is a path. It is called with none first: what cannot be written is said
+    before anything is measured."""
+    try:
+        if path:
+            with open(path, 'w', encoding='utf-8') as f:
+                f.write(json.dumps(figures, indent=1) + '\n')
+    except OSError as e:
+        sys.exit(f'{path}: {e.strerror}')
+
+
+def end(number, _):
+    """end has a signal end the program as sys.exit does, so that what is under way is cleaned up, once."""
+    for s in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(s, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
+def program(main):
+    """program ends with what main returns, and says in a line what the system did not let it do."""
+    for s in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(s) != signal.SIG_IGN:
+            signal.signal(s, end)
+    try:
+        code = main()
+        sys.stdout.flush()
+        sys.exit(code)
+    except BrokenPipeError:  # nobody reads any more, nor what is left to be written at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
+    except OSError as e:
+        sys.exit(f'{e.filename}: {e.strerror}' if e.filename else e.strerror)
+
+
 def main():
     args = arguments()
     check(args)
-    if args.audit:
-        with AuditBench(args.build) as who:
-            out = compare_audit(args, who)
-    else:
-        with Bench(args.build, args.module) as who:
-            out = compare(args, who)
-    if args.json:
-        with open(args.json, 'w', encoding='utf-8') as f:
-            json.dump(out, f, indent=1)
+    save(args.json, [])
+    with audit_bench(args.build) if args.audit else bench(args.build, args.module) as who:
+        out = compare_audit(args, who) if args.audit else compare(args, who)
+    save(args.json, out)
     return 0 if all('off' in r if args.audit else 'holdfast' in r for r in out) else 1
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    program(main)
