@@ -13,7 +13,8 @@ from run import bench, duration, program, save
 THREADS = (1, 2, 4, 8, 16, 32, 64)
 SIZES = {16: 'aes-gcm-16', 256: 'aes-gcm-256', 1024: 'aes-gcm-1k', 4096: 'aes-gcm-4k',
          16384: 'aes-gcm-16k', 65536: 'aes-gcm-64k', 262144: 'aes-gcm-256k', 1048576: 'aes-gcm-1m'}
-COLOURS = {'holdfast': '#1764ab', 'softhsm': '#c2571a', 'module': '#c2571a', 'openssl': '#4d8b31'}
+COLOURS = {'holdfast': '#1764ab', 'softhsm': '#c2571a', 'module': '#c2571a', 'openssl': '#4d8b31',
+           'nss': '#7a4fa3'}
 
 
 def rate(r):

@@ -206,6 +206,17 @@ def test_the_comparison_measures_works_with_commas(i):
     assert r.returncode == 0 and 'p256-sign' in r.stdout, r.stderr
 
 
+def test_a_curve_is_drawn_for_whoever_was_measured(i):
+    folder = f'{i.home}-curves'
+    r = tool(i, 'curves', '--build', e2e.BUILD, '--curve', 'threads-p256', '--seconds', '0.01', folder)
+    assert r.returncode == 0, r.stderr
+    with open(f'{folder}/curves.json', encoding='utf-8') as f:
+        names = [n for n, line in json.load(f)['threads-p256'].items() if line]
+    with open(f'{folder}/threads-p256.svg', encoding='utf-8') as f:
+        picture = f.read()
+    assert 'holdfast' in names and all(f'>{n}</text>' in picture for n in names), names
+
+
 def test_the_page_says_what_it_cannot_read(i):
     wrong = f'{i.home}-wrong'
     with open(wrong, 'w', encoding='utf-8') as f:
