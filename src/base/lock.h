@@ -165,6 +165,12 @@ static inline void cond_broadcast(struct cond *c)
 	lock_check(pthread_cond_broadcast(&c->c));
 }
 
+static inline void lock_sem_wait(sem_t *s)
+{
+	while (sem_wait(s) != 0)
+		lock_check(errno == EINTR ? 0 : errno);
+}
+
 /* struct baton: a lock that another thread may give back than the one that took it. */
 struct baton {
 	sem_t s;
@@ -182,8 +188,7 @@ static inline void baton_done(struct baton *b)
 
 static inline void baton_take(struct baton *b)
 {
-	while (sem_wait(&b->s) != 0)
-		lock_check(errno == EINTR ? 0 : errno);
+	lock_sem_wait(&b->s);
 }
 
 /* baton_try: false: somebody has it. */
@@ -215,8 +220,7 @@ static inline void wake_done(struct wake *w)
 
 static inline void wake_wait(struct wake *w)
 {
-	while (sem_wait(&w->s) != 0)
-		lock_check(errno == EINTR ? 0 : errno);
+	lock_sem_wait(&w->s);
 }
 
 static inline void wake_up(struct wake *w)

@@ -71,7 +71,7 @@ static bool is_left_object(struct bench *b, const char *own, CK_OBJECT_HANDLE h)
 	char label[BENCH_LABEL_MAX] = "";
 	CK_ATTRIBUTE a = { CKA_LABEL, label, sizeof(label) - 1 };
 
-	if (b->p11->C_GetAttributeValue(b->session, h, &a, 1) != CKR_OK)
+	if (b->p11->C_GetAttributeValue(b->session, h, &a, 1) != CKR_OK || a.ulValueLen >= sizeof(label))
 		return false;
 	label[a.ulValueLen] = '\0';
 	return is_left(own, label);

@@ -14,54 +14,6 @@
 #define TIMES 20
 #define PUTTERS 4
 
-bool hsm_is_slow(const struct hsm_conn *c, const struct wire_head *head, struct slice fields)
-{
-	(void)c;
-	(void)fields;
-	(void)head;
-	return false;
-}
-
-bool hsm_serve_bulk(struct hsm_conn *c, const struct wire_head *head, struct slice fields,
-	const struct hsm_bulk *bulk, struct buf *out)
-{
-	(void)c;
-	(void)head;
-	(void)fields;
-	(void)bulk;
-	(void)out;
-	return false;
-}
-
-bool hsm_serve(struct hsm_conn *c, const struct wire_head *head, struct slice fields, struct buf *out)
-{
-	return hsm_serve_bulk(c, head, fields, NULL, out);
-}
-
-bool hsm_serve_later(struct hsm_conn *c, const struct wire_head *head, struct slice fields,
-	struct hsm_later *l, struct buf *out)
-{
-	(void)l;
-	return hsm_serve(c, head, fields, out);
-}
-
-bool hsm_go_on(struct hsm_later *l)
-{
-	(void)l;
-	return true;
-}
-
-bool hsm_takes_bulk(const struct wire_head *head)
-{
-	(void)head;
-	return false;
-}
-
-void hsm_conn_close(struct hsm_conn *c)
-{
-	(void)c;
-}
-
 static struct aside aside;
 static struct conn conn[CONNS];
 static _Atomic unsigned went_on[CONNS], over;
@@ -121,6 +73,14 @@ static void ready(unsigned i)
 	conn[i].later.ready(conn[i].later.ctx);
 }
 
+static void all_are_down_and_ready(void)
+{
+	for (unsigned i = 0; i < CONNS; i++) {
+		aside_put(&aside, &conn[i]);
+		ready(i);
+	}
+}
+
 static void each_has_gone_on(unsigned times)
 {
 	aside_stop(&aside);
@@ -159,10 +119,7 @@ static void it_may_be_put_aside_again_and_again(void **state)
 {
 	(void)state;
 	start(again);
-	for (unsigned i = 0; i < CONNS; i++) {
-		aside_put(&aside, &conn[i]);
-		ready(i);
-	}
+	all_are_down_and_ready();
 	each_has_gone_on(TIMES);
 }
 
@@ -170,10 +127,7 @@ static void while_some_wait_for_the_disk_another_goes_on(void **state)
 {
 	(void)state;
 	start(waits);
-	for (unsigned i = 0; i < CONNS; i++) {
-		aside_put(&aside, &conn[i]);
-		ready(i);
-	}
+	all_are_down_and_ready();
 	each_has_gone_on(1);
 }
 
